@@ -1,0 +1,96 @@
+package awsfake
+
+import (
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/towpath/towpath/streamtest/awsfake/kinesisfake"
+)
+
+// Region is the one region of the fake.
+const Region = "us-east-1"
+
+// Account is the one account id of the fake, as it stands in ARNs.
+const Account = "000000000000"
+
+// AWS is a set of fake services with one clock and one place for faults. It is
+// safe for use by many goroutines. Make one with [New].
+type AWS struct {
+	now     func() time.Time
+	latency time.Duration
+
+	kinesis *kinesisfake.Service
+
+	// routes holds the handler of each service by its signing name.
+	routesMu sync.RWMutex
+	routes   map[string]http.Handler
+
+	faults faults
+	gates  gates
+	log    log
+}
+
+// Option changes an [AWS] while [New] makes it.
+type Option func(*settings)
+
+type settings struct {
+	now     func() time.Time
+	latency time.Duration
+	kinesis []kinesisfake.Option
+}
+
+// WithClock sets the clock that all services use for arrival times, expiry and
+// limits. The default is time.Now, which is virtual in a testing/synctest
+// bubble.
+func WithClock(now func() time.Time) Option {
+	return func(s *settings) { s.now = now }
+}
+
+// WithLatency makes every call take at least d, half of it before the call is
+// applied and half after. The default is none; in a bubble a few milliseconds
+// make virtual time move with every call.
+func WithLatency(d time.Duration) Option {
+	return func(s *settings) { s.latency = d }
+}
+
+// WithKinesis passes options on to the Kinesis fake.
+func WithKinesis(options ...kinesisfake.Option) Option {
+	return func(s *settings) { s.kinesis = append(s.kinesis, options...) }
+}
+
+// New makes an AWS with no streams, tables, queues, topics or buckets.
+func New(options ...Option) *AWS {
+	s := settings{now: time.Now}
+	for _, option := range options {
+		option(&s)
+	}
+	a := &AWS{
+		now:     s.now,
+		latency: s.latency,
+		kinesis: kinesisfake.New(s.now, s.kinesis...),
+		routes:  map[string]http.Handler{},
+	}
+	a.Handle("kinesis", a.kinesis)
+	return a
+}
+
+// Kinesis is the fake of Kinesis Data Streams, to be filled and looked into
+// without the protocol.
+func (a *AWS) Kinesis() *kinesisfake.Service { return a.kinesis }
+
+// Handle adds the fake of one more service, or replaces one, under its signing
+// name ("lambda", "events", …). The handler gets whole requests: their bodies
+// are in memory.
+func (a *AWS) Handle(service string, h http.Handler) {
+	a.routesMu.Lock()
+	defer a.routesMu.Unlock()
+	a.routes[service] = h
+}
+
+// route is the handler of a service, or nil.
+func (a *AWS) route(service string) http.Handler {
+	a.routesMu.RLock()
+	defer a.routesMu.RUnlock()
+	return a.routes[service]
+}

@@ -1,0 +1,139 @@
+package awsfake
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+)
+
+// Fault says what goes wrong with one call. The zero value is nothing.
+type Fault struct {
+	before, after time.Duration
+	code          string
+	status        int
+	lost          bool
+	answerLost    bool
+	hang          bool
+}
+
+// Fail refuses a call with an error of the service before it is applied, for
+// example Fail("ProvisionedThroughputExceededException", 400). Whether the
+// client tries again is for its retryer to judge, by code and status.
+func Fail(code string, status int) Fault { return Fault{code: code, status: status} }
+
+// Lose loses a call on its way to the service: it is not applied, and the
+// caller sees a broken connection.
+func Lose() Fault { return Fault{lost: true} }
+
+// LoseAnswer applies a call and loses the answer: the caller sees a broken
+// connection and cannot know.
+func LoseAnswer() Fault { return Fault{answerLost: true} }
+
+// Delay holds a call for d before it is applied.
+func Delay(d time.Duration) Fault { return Fault{before: d} }
+
+// DelayAnswer holds the answer for d after the call was applied. If the
+// caller's context ends meanwhile, it never sees it.
+func DelayAnswer(d time.Duration) Fault { return Fault{after: d} }
+
+// Hang holds a call until its context ends. It is never applied.
+func Hang() Fault { return Fault{hang: true} }
+
+// And combines two faults. Delays add up; of two codes the first is kept; what
+// prevents the call (Hang, then Lose, then Fail) wins over what follows it.
+func (f Fault) And(g Fault) Fault {
+	f.before += g.before
+	f.after += g.after
+	if f.code == "" {
+		f.code, f.status = g.code, g.status
+	}
+	f.lost = f.lost || g.lost
+	f.answerLost = f.answerLost || g.answerLost
+	f.hang = f.hang || g.hang
+	return f
+}
+
+// faults holds the interceptors.
+type faults struct {
+	mu   sync.Mutex // guards next and all; never held while one of them runs
+	next int
+	all  []interceptor
+}
+
+type interceptor struct {
+	id int
+	f  func(context.Context, Call) Fault
+}
+
+// Intercept has f asked about every call from now on, until remove is called.
+// Several may be set: their faults are combined, the first set first. f runs in
+// the goroutine of the call and may itself wait, as long as it heeds ctx.
+func (a *AWS) Intercept(f func(ctx context.Context, c Call) Fault) (remove func()) {
+	a.faults.mu.Lock()
+	defer a.faults.mu.Unlock()
+	a.faults.next++
+	id := a.faults.next
+	a.faults.all = append(slices.Clip(a.faults.all), interceptor{id, f})
+	return func() {
+		a.faults.mu.Lock()
+		defer a.faults.mu.Unlock()
+		kept := make([]interceptor, 0, len(a.faults.all))
+		for _, i := range a.faults.all {
+			if i.id != id {
+				kept = append(kept, i)
+			}
+		}
+		a.faults.all = kept
+	}
+}
+
+// choose asks every interceptor about a call.
+func (f *faults) choose(ctx context.Context, c Call) Fault {
+	f.mu.Lock()
+	all := f.all // replaced, never changed in place
+	f.mu.Unlock()
+	var fault Fault
+	for _, i := range all {
+		fault = fault.And(i.f(ctx, c))
+	}
+	return fault
+}
+
+// Cut breaks every connection of a caller to a service until heal is called:
+// calls fail at once and are not applied. An empty caller or service means all.
+func (a *AWS) Cut(caller, service string) (heal func()) {
+	return a.Intercept(func(_ context.Context, c Call) Fault {
+		if c.is(caller, service) {
+			return Lose()
+		}
+		return Fault{}
+	})
+}
+
+// Blackhole swallows every call of a caller to a service until heal is called,
+// as a network does that drops packets: a call waits for its context, and those
+// still waiting when the network heals find their connection broken. None is
+// applied. An empty caller or service means all.
+func (a *AWS) Blackhole(caller, service string) (heal func()) {
+	healed := make(chan struct{})
+	remove := a.Intercept(func(ctx context.Context, c Call) Fault {
+		if !c.is(caller, service) {
+			return Fault{}
+		}
+		select {
+		case <-healed:
+		case <-ctx.Done():
+		}
+		return Lose()
+	})
+	return sync.OnceFunc(func() {
+		remove()
+		close(healed)
+	})
+}
+
+// is reports whether a call is of a caller and to a service, where empty is any.
+func (c Call) is(caller, service string) bool {
+	return (caller == "" || caller == c.Caller) && (service == "" || service == c.Service)
+}

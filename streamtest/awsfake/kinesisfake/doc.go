@@ -1,0 +1,39 @@
+// Package kinesisfake is Kinesis Data Streams in memory. It speaks the AWS JSON
+// 1.1 protocol of the real service, so the SDK's client cannot tell them apart
+// in what a consumer relies on:
+//
+//   - Streams by name, by ARN or by the ARN of one of their consumers; create,
+//     delete, describe, list; retention up and down.
+//   - Shards with hash key ranges, MD5 routing, ExplicitHashKey; SplitShard,
+//     MergeShards and UpdateShardCount, with lineage. A closed shard keeps its
+//     records; its last answer has them together with a null NextShardIterator
+//     and the ChildShards. It vanishes when retention has passed it.
+//   - Sequence numbers as the real ones look: 56 digits, to be compared as
+//     integers, strictly increasing in a shard; those of a child lie above all
+//     of its parents'. A number of another shard or stream is refused.
+//   - All five iterator types, iterators that expire after five minutes, pages
+//     of at most 10,000 records and 10 MiB, MillisBehindLatest, empty pages.
+//   - ListShards with every filter and with tokens that expire after 300 s and
+//     are given alone.
+//   - The read limits of a shard: five GetRecords a second, five
+//     GetShardIterator a second, 2 MiB a second, and 5 s of silence after an
+//     answer of 10 MiB. The write limits, when asked for.
+//   - Records without a partition key, as streams of the AUTO distribution
+//     strategy have them, and records of up to 10 MiB.
+//
+// A resharding is over at once unless [WithReshardTime] says otherwise; then the
+// stream is UPDATING for that long, refuses to be changed, and the children
+// appear at the end.
+//
+// Time is the function given to [New]. Nothing runs in the background: what time
+// does (expiry, trimming, the end of a resharding) is worked out when asked.
+//
+// # What is not here
+//
+// Enhanced fan-out, tags, encryption, resource policies, DryRun and the CBOR
+// encoding. Streams are ACTIVE as soon as they are created and gone as soon as
+// they are deleted. On-demand streams are four shards that do not scale. Limits
+// of the control plane (calls a second, shards an account, reshardings a day)
+// are not enforced. Records are never freed, trimmed or not, so that a test can
+// compare what was put with what was read ([Service.Records]).
+package kinesisfake

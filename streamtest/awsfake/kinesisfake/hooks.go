@@ -1,0 +1,154 @@
+package kinesisfake
+
+import (
+	"slices"
+	"time"
+)
+
+// Record is a record as it was put, with what became of it.
+type Record struct {
+	ShardID        string
+	SequenceNumber string
+	PartitionKey   string
+	Keyed          bool // false if it has no partition key at all
+	Data           []byte
+	Arrival        time.Time
+	Trimmed        bool // it can no longer be read
+}
+
+// Shard is a shard with its place in the lineage.
+type Shard struct {
+	ID                             string
+	Parents, Children              []string
+	StartingHashKey, EndingHashKey string
+	StartingSequenceNumber         string
+	EndingSequenceNumber           string // empty while open
+	Created                        time.Time
+	Closed                         time.Time // zero while open
+	Listed                         bool      // false once retention has passed its end
+}
+
+// CreateStream makes a stream of n equal shards.
+func (s *Service) CreateStream(name string, n int) error {
+	_, err := s.createStream(createStreamInput{StreamName: name, ShardCount: &n})
+	return err
+}
+
+// ARN is the ARN a stream of that name has.
+func (s *Service) ARN(name string) string { return (&stream{name: name}).arn() }
+
+// Put stores a record as PutRecord does and tells where.
+func (s *Service) Put(stream, key string, data []byte) (shardID, sequenceNumber string, err error) {
+	out, err := s.putRecord(putRecordInput{named{StreamName: stream}, putEntry{Data: slices.Clone(data), PartitionKey: &key}})
+	return out.ShardId, out.SequenceNumber, err
+}
+
+// PutUnkeyed stores a record without a partition key, as producers can on
+// streams of the AUTO distribution strategy.
+func (s *Service) PutUnkeyed(stream, shardID string, data []byte) (sequenceNumber string, err error) {
+	err = s.with(stream, shardID, func(_ *streamAt, d *shard) error {
+		if !d.closed.IsZero() {
+			return invalid("Shard %s in stream %s is closed.", shardID, stream)
+		}
+		sequenceNumber = d.append(s.now(), record{data: slices.Clone(data)}).sequence
+		return nil
+	})
+	return sequenceNumber, err
+}
+
+// streamAt is a stream at a moment.
+type streamAt struct {
+	*stream
+	now time.Time
+}
+
+// with runs f on a shard that is still there.
+func (s *Service) with(stream, shardID string, f func(*streamAt, *shard) error) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t, err := s.find(named{StreamName: stream})
+	if err != nil {
+		return err
+	}
+	at := &streamAt{t, s.now()}
+	d, err := t.find(shardID, at.now)
+	if err != nil {
+		return err
+	}
+	return f(at, d)
+}
+
+// Records is everything ever put into a stream, shard by shard in the order of
+// the shards' ids, and in order within each; nil if there is no such stream.
+func (s *Service) Records(stream string) []Record {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t, err := s.find(named{StreamName: stream})
+	if err != nil {
+		return nil
+	}
+	var all []Record
+	horizon := t.horizon(s.now())
+	for _, d := range t.shards {
+		first, expired := d.first(horizon), d.expired(horizon)
+		for i, r := range d.records {
+			all = append(all, Record{d.id, r.sequence, r.key, r.keyed, slices.Clone(r.data), r.arrival, expired || i < first})
+		}
+	}
+	return all
+}
+
+// Shards is every shard a stream ever had, in the order of their ids; nil if
+// there is no such stream.
+func (s *Service) Shards(stream string) []Shard {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t, err := s.find(named{StreamName: stream})
+	if err != nil {
+		return nil
+	}
+	var all []Shard
+	horizon := t.horizon(s.now())
+	for _, d := range t.shards {
+		all = append(all, Shard{
+			ID: d.id, Parents: ids(d.parents), Children: ids(d.heirs),
+			StartingHashKey: d.low.String(), EndingHashKey: d.high.String(),
+			StartingSequenceNumber: d.starting(), EndingSequenceNumber: d.ending,
+			Created: d.created, Closed: d.closed, Listed: !d.expired(horizon),
+		})
+	}
+	return all
+}
+
+// Split splits a shard in two halves at once, whatever the reshard time.
+func (s *Service) Split(stream, shardID string) (lower, upper string, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t, d, err := s.eligible(named{StreamName: stream}, shardID)
+	if err != nil {
+		return "", "", err
+	}
+	if d.low == d.high {
+		return "", "", invalid("Shard %s in stream %s is a single hash key.", shardID, stream)
+	}
+	a, b := s.split(t, d, middle(d.low, d.high), s.now())
+	return a.id, b.id, nil
+}
+
+// Merge merges two adjacent shards at once, whatever the reshard time.
+func (s *Service) Merge(stream, shardID, adjacentShardID string) (child string, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t, a, err := s.eligible(named{StreamName: stream}, shardID)
+	if err != nil {
+		return "", err
+	}
+	_, b, err := s.eligible(named{StreamName: stream}, adjacentShardID)
+	if err != nil {
+		return "", err
+	}
+	if !adjacent(a, b) {
+		return "", invalid("Shards %s and %s in stream %s are not adjacent.", a.id, b.id, stream)
+	}
+	return s.merge(t, a, b, s.now()).id, nil
+}
