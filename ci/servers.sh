@@ -44,7 +44,7 @@ install() {
     touch "$kinesis/installed"
   fi
   if [ ! -f "$dynamodb/installed" ]; then
-    mvn -B -q -f "$here/dynamodb/pom.xml" "-Ddynamodb.local.version=$dynamodb_version" \
+    mvn -B -q -Dstyle.color=never -f "$here/dynamodb/pom.xml" "-Ddynamodb.local.version=$dynamodb_version" \
       dependency:copy-dependencies -DincludeScope=runtime "-DoutputDirectory=$dynamodb/lib" </dev/null
     touch "$dynamodb/installed"
   fi
