@@ -1,0 +1,49 @@
+# make help lists everything. What a target does beyond one command lives in .ci/run and ci/.
+
+.DEFAULT_GOAL := help
+.PHONY: help check test race fmt lint ci example servers-up servers-down localstack-up localstack-down server-test clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+check: ## what must pass before every commit: gofmt, vet, staticcheck, tests with -race
+	.ci/run static unit
+
+test: ## the tests of every module, quickly
+	go test work
+
+race: ## the tests of every module under the race detector
+	go test -race work
+
+fmt: ## format every Go file
+	git ls-files -z --cached --others --exclude-standard '*.go' | xargs -0 gofmt -w
+
+lint: ## golangci-lint, if you have it (.golangci.yml); check does not need it
+	golangci-lint run ./...
+
+ci: ## everything that must hold before a change lands: check, server tests, the example
+	.ci/run
+
+example: ## run the clickstream example; needs nothing but Go
+	go run ./examples/clickstream
+
+servers-up: ## install (once) and start local servers for the server tests, without Docker
+	ci/servers.sh install
+	ci/servers.sh up
+
+servers-down: ## stop them
+	ci/servers.sh down
+
+server-test: ## the server tests against the servers of servers-up
+	eval "$$(ci/servers.sh env)" && TOWPATH_TEST_REQUIRED=1 go test -count=1 -p 1 -run Server ./...
+
+localstack-up: ## install (once) and start LocalStack without Docker; needs Python 3.13
+	ci/servers.sh install
+	ci/localstack.sh install
+	ci/localstack.sh up
+
+localstack-down: ## stop it
+	ci/localstack.sh down
+
+clean: servers-down localstack-down ## stop the servers and remove what was installed for them
+	rm -rf .emulators
