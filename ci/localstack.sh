@@ -122,7 +122,22 @@ up() {
     down
     exit 1
   fi
+  # It installs and starts its Kinesis, and starts its DynamoDB, on the first call: make that call
+  # here, and not in a test that has a deadline.
+  if ! call kinesis Kinesis_20131202.ListStreams || ! call dynamodb DynamoDB_20120810.ListTables; then
+    say "up, but its Kinesis or DynamoDB does not answer; the end of $RUN/localstack.log:"
+    tail -n 20 "$RUN/localstack.log" >&2
+    down
+    exit 1
+  fi
   say "up on 127.0.0.1:$port"
+}
+
+# call SERVICE TARGET makes one empty request.
+call() {
+  curl -fs -m 120 -o /dev/null -X POST "http://127.0.0.1:$port/" -d '{}' -H "X-Amz-Target: $2" \
+    -H 'Content-Type: application/x-amz-json-1.1' \
+    -H "Authorization: AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/$1/aws4_request, SignedHeaders=host, Signature=0"
 }
 
 down() {
