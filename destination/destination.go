@@ -1,0 +1,83 @@
+package destination
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/towpath/towpath/shard"
+)
+
+// Destination takes batches that are given up. A driver implements it; users
+// get one from sqsdestination.Open and its like and set it as OnFailure.
+type Destination interface {
+	// Send delivers one failure and returns nil only when the service has
+	// accepted it. The engine calls it again, without limit, until it does; a
+	// repeat carries the same Failure.ID.
+	Send(ctx context.Context, f Failure) error
+	// String names the destination, such as its ARN or its path.
+	String() string
+}
+
+// Condition says why a batch was given up. The first two are Lambda's words.
+type Condition string
+
+const (
+	// RetryAttemptsExhausted: every attempt failed.
+	RetryAttemptsExhausted Condition = "RetryAttemptsExhausted"
+	// RecordAgeExceeded: the record was older than MaximumRecordAge.
+	RecordAgeExceeded Condition = "RecordAgeExceeded"
+	// Rejected: the handler gave the record up with batching.Reject, or it
+	// could not be decoded.
+	Rejected Condition = "Rejected"
+	// ProcessCrashed: three processes died while the record was handled alone.
+	ProcessCrashed Condition = "ProcessCrashed"
+)
+
+// Failure is a run of records of one shard that was given up, with its reason.
+type Failure struct {
+	// Application is the consumer's name.
+	Application string
+	// Worker is the worker that gave up.
+	Worker string
+	// Stream is the ARN of the stream, Shard the shard's id.
+	Stream, Shard string
+	// Records are the records, in order, never none.
+	Records []shard.Record
+	// Condition is the reason.
+	Condition Condition
+	// Attempts is how often the handler was called with these records.
+	Attempts int
+	// Err is the last error of the handler; nil if it was not called.
+	Err error
+	// Partial is set when the handler answered which records failed, rather
+	// than failing as a whole; Lambda then reports functionError null.
+	Partial bool
+	// At is when it was given up, by the service's clock where known.
+	At time.Time
+}
+
+// ID names the failure for ever: it is the same for a repeat of the same
+// records, so that FIFO queues and object stores recognise one. It is the first
+// record's id and the last one's sequence number.
+func (f *Failure) ID() string {
+	if len(f.Records) == 0 {
+		return f.Stream + "/" + f.Shard
+	}
+	last := &f.Records[len(f.Records)-1]
+	return f.Records[0].ID() + "-" + last.Position().String()
+}
+
+// ErrRefused is for a destination that can never accept the failure as it is,
+// such as one too large where Packing.RequirePayload is set and no Store is. The
+// engine retries nevertheless and says so: nothing is dropped.
+var ErrRefused = errors.New("the destination can not accept this")
+
+// Discard accepts everything and keeps nothing. Setting it is how a user says
+// that records may be dropped; they are counted, as given up.
+var Discard Destination = discard{}
+
+type discard struct{}
+
+func (discard) Send(context.Context, Failure) error { return nil }
+func (discard) String() string                      { return "discard" }
