@@ -1,0 +1,145 @@
+package shard
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Lease is one row of the lease table: who works a shard, and how far it is.
+type Lease struct {
+	// Key is the row's key: the shard id, or KCL's account:stream:epoch:shard
+	// in a table of many streams.
+	Key string
+	// Shard is the shard id.
+	Shard string
+	// Owner is the worker that holds the lease, or, while CheckpointOwner is
+	// set, the one that will; empty is free.
+	Owner string
+	// CheckpointOwner is set while a hand-over is asked for: the worker that
+	// holds the lease still, and alone may write.
+	CheckpointOwner string
+	// Counter grows with every effective write but the asking for a hand-over.
+	// Its value at an acquisition is the fencing token of that tenure.
+	Counter int64
+	// Checkpoint is the last finished record.
+	Checkpoint Position
+	// OwnerSwitches counts acquisitions since the last checkpoint.
+	OwnerSwitches int64
+	// Parents and Children are the shards around it, as far as known.
+	Parents, Children []string
+	// Hashes is the shard's range.
+	Hashes HashRange
+	// SeekGen grows when somebody moves the position by hand.
+	SeekGen int64
+	// StreamCreated tells which incarnation of the stream the position belongs
+	// to; zero if the row does not say.
+	StreamCreated time.Time
+	// LastArrival is when the checkpointed record arrived at the service.
+	LastArrival time.Time
+	// ReadUpTo is the service's time at which everything had been read and
+	// finished.
+	ReadUpTo time.Time
+	// CreatedFrom says why the row exists: initial, child or repair.
+	CreatedFrom string
+	// Lost is set on a finished row whose shard was trimmed before its end was
+	// read.
+	Lost bool
+	// Suspect is the record that was being handled alone, and SuspectCrashes
+	// how many processes have died on it. The zero Position is none.
+	Suspect        Position
+	SuspectCrashes int
+	// Fault says why the row cannot be believed, if it cannot. Such a row is
+	// left alone, and never read as a default position.
+	Fault error
+}
+
+// Holder is the worker that alone may write the row now: the checkpoint owner
+// during a hand-over, else the owner. Empty if the lease is free.
+func (l Lease) Holder() string {
+	if l.CheckpointOwner != "" {
+		return l.CheckpointOwner
+	}
+	return l.Owner
+}
+
+// Finished reports whether the shard is done to its end.
+func (l Lease) Finished() bool { return l.Checkpoint.IsEnd() }
+
+// String shows the row on one line.
+func (l Lease) String() string {
+	owner := l.Owner
+	if owner == "" {
+		owner = "free"
+	}
+	if l.CheckpointOwner != "" {
+		owner = l.CheckpointOwner + "→" + owner
+	}
+	return fmt.Sprintf("%s %s #%d at %s", l.Key, owner, l.Counter, l.Checkpoint)
+}
+
+// Session is one worker's sign of life. One row a worker, written by its
+// heartbeat, revoked by a peer that saw no beat for the lease duration.
+type Session struct {
+	// ID is the worker's id, new at every start of a process.
+	ID string
+	// Beat is the heartbeat counter.
+	Beat int64
+	// RevokedBy is the worker that declared this one dead; empty while it
+	// lives. A revoked session never comes back.
+	RevokedBy string
+	// Leaving is set by a worker that is stopping: nothing is given to it.
+	Leaving bool
+	// Planner is the counter of planning rounds the worker has finished, so
+	// that a planner that beats but does not plan is seen.
+	Plans int64
+	// Load is what the worker carries, in the unit of LeaseLoad.Load.
+	Load float64
+	// MaxLeases is how many leases the worker takes at most; 0 is no limit.
+	MaxLeases int
+	// Version is the version of the protocol it speaks.
+	Version int
+	// Inbox holds hints from peers. A hint only means: look.
+	Inbox []Hint
+}
+
+// Alive reports whether nobody has revoked the session.
+func (s Session) Alive() bool { return s.RevokedBy == "" }
+
+// Hint tells a worker to look at a lease now rather than at its next round.
+// Nothing hangs on a hint: a lost one costs time, a late one costs a read.
+type Hint struct {
+	// Kind says what to expect there.
+	Kind HintKind
+	// Key is the lease's key.
+	Key string
+	// Counter is the lease's counter when the hint was given.
+	Counter int64
+}
+
+// HintKind is what a hint expects its reader to find.
+type HintKind string
+
+const (
+	// HintDrain says that a hand-over was asked of the reader.
+	HintDrain HintKind = "drain"
+	// HintStart says that the lease is the reader's now.
+	HintStart HintKind = "start"
+	// HintFree says that the lease is free for the taking.
+	HintFree HintKind = "free"
+)
+
+// String is the form in which a hint stands in an inbox: kind, counter and key,
+// with spaces between. The key comes last because it may hold anything.
+func (h Hint) String() string { return fmt.Sprintf("%s %d %s", h.Kind, h.Counter, h.Key) }
+
+// ParseHint reads what String wrote.
+func ParseHint(s string) (Hint, error) {
+	kind, rest, _ := strings.Cut(s, " ")
+	number, key, ok := strings.Cut(rest, " ")
+	var counter int64
+	if _, err := fmt.Sscanf(number, "%d", &counter); err != nil || !ok || key == "" {
+		return Hint{}, fmt.Errorf("hint %q is not of the form kind counter key", s)
+	}
+	return Hint{Kind: HintKind(kind), Key: key, Counter: counter}, nil
+}
