@@ -46,6 +46,9 @@ func (s *Service) Put(stream, key string, data []byte) (shardID, sequenceNumber 
 // PutUnkeyed stores a record without a partition key, as producers can on
 // streams of the AUTO distribution strategy.
 func (s *Service) PutUnkeyed(stream, shardID string, data []byte) (sequenceNumber string, err error) {
+	if len(data) > maxRecordBytes {
+		return "", refusal("ValidationException", "Data must have at most %d bytes.", maxRecordBytes)
+	}
 	err = s.with(stream, shardID, func(_ *streamAt, d *shard) error {
 		if !d.closed.IsZero() {
 			return invalid("Shard %s in stream %s is closed.", shardID, stream)

@@ -87,7 +87,13 @@ func TestFiltersTellShardsOfOneInstantApart(t *testing.T) {
 		if _, _, err := w.fake.Split(w.stream, "shardId-000000000000"); err != nil {
 			t.Fatal(err)
 		}
-		same(t, "AT_TRIM_HORIZON", w.list(kinesis.ListShardsInput{ShardFilter: &types.ShardFilter{Type: types.ShardFilterTypeAtTrimHorizon}}), "[0]")
+		horizon := kinesis.ListShardsInput{ShardFilter: &types.ShardFilter{Type: types.ShardFilterTypeAtTrimHorizon}}
+		same(t, "AT_TRIM_HORIZON", w.list(horizon), "[0]")
+		if err := w.fake.TrimBefore(w.stream, w.fake.Shards(w.stream)[0].Closed); err != nil {
+			t.Fatal(err)
+		}
+		same(t, "AT_TRIM_HORIZON at the split", w.list(horizon), "[1 2]")
+		same(t, "listed at the split", w.list(kinesis.ListShardsInput{}), "[0 1 2]")
 	})
 }
 

@@ -97,8 +97,8 @@ func (s *Service) page(in getRecordsInput) (page, error) {
 	return p, nil
 }
 
-// read takes the records of a page from a place on, at least one if there is
-// one, and how many bytes they are.
+// read takes the records of a page from a place on, and how many bytes they are.
+// No record is larger than a page.
 func (d *shard) read(place, limit int) (page, int) {
 	if d.emptyPages > 0 {
 		d.emptyPages--
@@ -107,7 +107,7 @@ func (d *shard) read(place, limit int) (page, int) {
 	end, bytes := place, 0
 	for end < len(d.records) && end-place < limit {
 		n := d.records[end].size()
-		if bytes+n > maxPageBytes && end > place {
+		if bytes+n > maxPageBytes {
 			break
 		}
 		bytes += n
@@ -135,11 +135,7 @@ func (p page) json() ([]byte, error) {
 		b = base64.StdEncoding.AppendEncode(b, r.data)
 		b = append(b, '"')
 		if r.keyed {
-			key, err := json.Marshal(r.key)
-			if err != nil {
-				return nil, err
-			}
-			b = append(append(b, `,"PartitionKey":`...), key...)
+			b = appendString(append(b, `,"PartitionKey":`...), r.key)
 		}
 		b = append(b, '}')
 	}
@@ -156,6 +152,17 @@ func (p page) json() ([]byte, error) {
 		b = append(append(b, `,"ChildShards":`...), children...)
 	}
 	return append(b, '}'), nil
+}
+
+// appendString writes a JSON string, most of which need no escapes.
+func appendString(b []byte, s string) []byte {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {
+			quoted, _ := json.Marshal(s) // a string always marshals
+			return append(b, quoted...)
+		}
+	}
+	return append(append(append(b, '"'), s...), '"')
 }
 
 func ids(shards []*shard) []string {

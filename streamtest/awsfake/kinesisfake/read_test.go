@@ -13,7 +13,7 @@ import (
 
 func TestReadFromEachKindOfPosition(t *testing.T) {
 	inBubble(t, 1, func(t *testing.T, w world) {
-		time.Sleep(1500 * time.Microsecond)
+		time.Sleep(123456 * time.Microsecond)
 		first := w.put("k", "a")
 		time.Sleep(5 * time.Millisecond)
 		between := time.Now().Truncate(time.Millisecond)

@@ -54,9 +54,8 @@ func TestSequenceNumbersIncreaseAndTellTheirShard(t *testing.T) {
 		if err := w.fake.CreateStream(w.stream, 2); err != nil {
 			t.Fatal(err)
 		}
-		for range 10 {
-			w.put("0", "")
-			w.put("1", "")
+		for i := range 200 {
+			w.put(fmt.Sprint(i), "")
 		}
 		refused(t, "number of a namesake stream", ask(old), "InvalidArgumentException")
 	})
