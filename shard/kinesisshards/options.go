@@ -1,0 +1,81 @@
+package kinesisshards
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Options change how a [Source] reads. The zero value of each field is its
+// default.
+type Options struct {
+	// Limit is how many records one read returns at most, 1 to 10,000. The
+	// default is 10,000, the most the service gives. It bounds memory only when
+	// records are small: whatever it is, an answer may have 10 MiB of them. Too
+	// small a limit holds a backlog back, because a shard is read five times a
+	// second at most.
+	Limit int
+	// PollFloor is how soon a shard that has been caught up with is read again
+	// while records come to it. The default is 200 ms. Below that, one reader
+	// uses up all five reads that a shard grants in a second to everybody; above
+	// it, records wait longer.
+	PollFloor time.Duration
+	// PollCeiling is how soon a shard is read again that has been quiet for half
+	// a minute. The default is one second, which is what the service's guide
+	// recommends. A record that ends a long silence waits half of it on average;
+	// each read of a quiet shard costs some 75 µs of CPU.
+	PollCeiling time.Duration
+	// ReadsPerSecond is how many reads of one shard are made in any second. The
+	// default is 5, the service's limit, which all applications that poll the
+	// stream share: with n of them, 5/n leaves each its part.
+	ReadsPerSecond int
+	// BytesPerSecond is how many bytes are read from one shard in a second. The
+	// default is 2,000,000, the service's limit, which is shared likewise. An
+	// answer of 10 MiB is thus followed by five seconds without a read; the
+	// service would refuse one.
+	BytesPerSecond int64
+}
+
+// The service's limits, from its quotas page and the reference of GetRecords:
+// https://docs.aws.amazon.com/streams/latest/dev/service-sizes-and-limits.html
+const (
+	maxLimit       = 10_000
+	maxAnswer      = 10 << 20 // bytes of one answer of GetRecords
+	readsPerSecond = 5
+	bytesPerSecond = 2_000_000
+)
+
+func (o Options) withDefaults() Options {
+	if o.Limit == 0 {
+		o.Limit = maxLimit
+	}
+	if o.PollFloor == 0 {
+		o.PollFloor = 200 * time.Millisecond
+	}
+	if o.PollCeiling == 0 {
+		o.PollCeiling = max(time.Second, o.PollFloor)
+	}
+	if o.ReadsPerSecond == 0 {
+		o.ReadsPerSecond = readsPerSecond
+	}
+	if o.BytesPerSecond == 0 {
+		o.BytesPerSecond = bytesPerSecond
+	}
+	return o
+}
+
+// validate reports all that is wrong with options whose defaults are filled in.
+func (o Options) validate() error {
+	var problems []error
+	problem := func(bad bool, format string, arguments ...any) {
+		if bad {
+			problems = append(problems, fmt.Errorf(format, arguments...))
+		}
+	}
+	problem(o.Limit < 1 || o.Limit > maxLimit, "Limit is %d, want 1 to %d", o.Limit, maxLimit)
+	problem(o.PollFloor < 0, "PollFloor is %s, want more than 0", o.PollFloor)
+	problem(o.PollCeiling < o.PollFloor, "PollCeiling is %s, want at least PollFloor, which is %s", o.PollCeiling, o.PollFloor)
+	problem(o.ReadsPerSecond < 1, "ReadsPerSecond is %d, want at least 1", o.ReadsPerSecond)
+	problem(o.BytesPerSecond < 1, "BytesPerSecond is %d, want at least 1", o.BytesPerSecond)
+	return errors.Join(problems...)
+}

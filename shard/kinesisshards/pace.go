@@ -1,0 +1,138 @@
+package kinesisshards
+
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
+// How fast a quiet shard's polling relaxes, and how errors back off.
+const (
+	busyFor   = 5 * time.Second  // after a record the shard is polled at the floor
+	quietFrom = 30 * time.Second // after so much silence, at the ceiling
+
+	throttleFirst = 500 * time.Millisecond
+	throttleMost  = 8 * time.Second
+	errorFirst    = 100 * time.Millisecond
+	errorMost     = 5 * time.Second
+	deniedWait    = 10 * time.Second
+)
+
+// pace decides when a shard is read next. It is a value: every event gives a new
+// one, and now is always told.
+type pace struct {
+	limits Options
+	reads  []time.Time // when the last reads ended, the oldest first; at most ReadsPerSecond
+	paid   time.Time   // when the bytes read so far are paid back
+	active time.Time   // when a record last came, or the reader began
+	due    time.Time   // when there is reason to read again
+	why    string      // that reason
+	failed int         // failures in a row
+}
+
+// newPace is the pace of a reader that begins now: it may read at once.
+func newPace(limits Options, now time.Time) pace {
+	return pace{limits: limits, active: now, due: now, why: "begin"}
+}
+
+// next is when the next read is due: there is a reason for it and the limits
+// allow it.
+func (p pace) next() time.Time {
+	due := p.due
+	if len(p.reads) >= p.limits.ReadsPerSecond {
+		due = later(due, p.reads[0].Add(time.Second))
+	}
+	return later(due, p.paid)
+}
+
+// answer is what the pace has to know of a read that succeeded.
+type answer struct {
+	records int
+	bytes   int64
+	behind  bool // there is more to read
+}
+
+// answered is the pace after an answer.
+func (p pace) answered(now time.Time, a answer) pace {
+	p = p.count(now)
+	p.failed = 0
+	// Bytes are paid back at the shard's rate before the next read. The service
+	// is laxer in the short run and the same in the long one: it refuses for
+	// five seconds after 10 MiB.
+	owed := time.Duration(float64(a.bytes) / float64(p.limits.BytesPerSecond) * float64(time.Second))
+	p.paid = later(p.paid, now).Add(owed)
+	if a.records > 0 {
+		p.active = now
+	}
+	if a.behind {
+		p.due, p.why = now, "behind"
+		return p
+	}
+	p.due, p.why = now.Add(p.interval(now)), "caught up"
+	return p
+}
+
+// interval is how long a shard that has been caught up with is left alone: the
+// floor while records come, then longer and longer, at last the ceiling.
+func (p pace) interval(now time.Time) time.Duration {
+	quiet := now.Sub(p.active)
+	share := float64(quiet-busyFor) / float64(quietFrom-busyFor)
+	share = min(max(share, 0), 1)
+	return p.limits.PollFloor + time.Duration(share*float64(p.limits.PollCeiling-p.limits.PollFloor))
+}
+
+// refused is the pace after a failure. luck is a random number from 0 to 1.
+func (p pace) refused(now time.Time, t trouble, luck float64) pace {
+	p = p.count(now)
+	p.failed++
+	var wait time.Duration
+	switch t {
+	case troubleThrottled:
+		// Full jitter: whoever was throttled together does not come back
+		// together.
+		wait = time.Duration(luck * float64(doubled(throttleFirst, throttleMost, p.failed)))
+	case troubleDenied:
+		wait = deniedWait + time.Duration(luck*float64(time.Second))
+	default:
+		wait = time.Duration((1 + luck) / 2 * float64(doubled(errorFirst, errorMost, p.failed)))
+		wait = max(wait, errorFirst)
+	}
+	p.due, p.why = now.Add(wait), t.String()
+	return p
+}
+
+// postponed is the pace when there is nothing to read before a time.
+func (p pace) postponed(now, until time.Time) pace {
+	p.failed = 0
+	p.due, p.why = later(now, until), "postponed"
+	return p
+}
+
+// count counts a read against the limit. The time of its end is taken: the
+// service saw it before that, so that no second of the service's has more reads
+// in it than one of ours.
+func (p pace) count(now time.Time) pace {
+	reads := append(slices.Clone(p.reads), now)
+	p.reads = reads[max(0, len(reads)-p.limits.ReadsPerSecond):]
+	return p
+}
+
+// String says when the next read is due, and why.
+func (p pace) String() string {
+	return fmt.Sprintf("%s: next read at %s", p.why, p.next().UTC().Format("15:04:05.000"))
+}
+
+// doubled is first, doubled for every failure after the first, up to most.
+func doubled(first, most time.Duration, failures int) time.Duration {
+	for ; failures > 1 && first < most; failures-- {
+		first *= 2
+	}
+	return min(first, most)
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
