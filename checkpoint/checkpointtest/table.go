@@ -1,0 +1,119 @@
+package checkpointtest
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"github.com/towpath/towpath/checkpoint"
+	"github.com/towpath/towpath/shard"
+)
+
+// Table is a checkpoint.Leases in memory. It refuses what a driver refuses, and
+// answers what a driver answers. Its methods may be called at once, and wait
+// for nothing but what Interfere makes them wait for.
+type Table struct {
+	*store
+	caller string
+}
+
+// store is what all views of one table share.
+type store struct {
+	mu            sync.Mutex // protects what follows; never held across a hook
+	claimed       *shard.Stream
+	rows          map[string]shard.Lease
+	sessions      map[string]shard.Session
+	epoch         int64
+	before, after func(op, caller string) error
+}
+
+var _ checkpoint.Leases = (*Table)(nil)
+
+// NewTable is an empty table that belongs to no stream yet.
+func NewTable() *Table {
+	return &Table{store: &store{rows: map[string]shard.Lease{}, sessions: map[string]shard.Session{}}}
+}
+
+// As is the same table as one worker sees it: the hooks of Interfere get its
+// name with every call, reads among them. Without it they get the worker that
+// is named in a call, if one is.
+func (t *Table) As(caller string) *Table { return &Table{store: t.store, caller: caller} }
+
+// Interfere sets two hooks, either of which may be nil, for all views of the
+// table. Before is asked ahead of each call: with an error nothing is applied,
+// and while it waits the call is under way. After is asked when the call has
+// been applied: its error takes the place of the answer, as when the answer is
+// lost. Op is the method's name in lower case, such as save or heartbeat.
+func (t *Table) Interfere(before, after func(op, caller string) error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.before, t.after = before, after
+}
+
+// Edit changes a row by hand, behind everybody's back: the counter does not
+// move unless edit moves it. It reports whether there is such a row.
+func (t *Table) Edit(key string, edit func(*shard.Lease)) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	l, there := t.rows[key]
+	if there {
+		edit(&l)
+		t.rows[key] = l
+	}
+	return there
+}
+
+// Remove deletes a row by hand.
+func (t *Table) Remove(key string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.rows, key)
+}
+
+// call does one operation between the two hooks.
+func (t *Table) call(ctx context.Context, op, caller string, apply func() error) error {
+	if t.caller != "" {
+		caller = t.caller
+	}
+	t.mu.Lock()
+	before := t.before
+	t.mu.Unlock()
+	if before != nil {
+		if err := before(op, caller); err != nil {
+			return fmt.Errorf("%s: %w", op, err)
+		}
+	}
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("%s: %w", op, err)
+	}
+	t.mu.Lock()
+	err, after := apply(), t.after
+	t.mu.Unlock()
+	if after != nil {
+		if lost := after(op, caller); lost != nil {
+			return fmt.Errorf("%s: %w", op, lost)
+		}
+	}
+	return err
+}
+
+// Prepare implements checkpoint.Leases: the first stream claims the table.
+func (t *Table) Prepare(ctx context.Context, stream shard.Stream) error {
+	return t.call(ctx, "prepare", "", func() error {
+		switch was := t.claimed; {
+		case was == nil:
+			t.claimed = &stream
+		case was.ARN != stream.ARN:
+			return fmt.Errorf("%w: it keeps the positions of %s, and this worker reads %s", checkpoint.ErrOtherStream, was.ARN, stream.ARN)
+		case !was.CreatedAt.IsZero() && !stream.CreatedAt.IsZero() && was.CreatedAt.Unix() != stream.CreatedAt.Unix():
+			return fmt.Errorf("%w: %s", checkpoint.ErrRecreated, was.ARN)
+		}
+		return nil
+	})
+}
+
+// conflict is the refusal of a write to a lease, with the row that stands.
+func (t *Table) conflict(write, key string) error {
+	l, there := t.rows[key]
+	return &checkpoint.Conflict{Write: write, Key: key, Exists: there, Row: copied(l)}
+}

@@ -1,0 +1,113 @@
+package checkpointtest
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/towpath/towpath/checkpoint"
+	"github.com/towpath/towpath/shard"
+)
+
+// Begin implements checkpoint.Upkeep.
+func (t *Table) Begin(ctx context.Context) (epoch int64, err error) {
+	err = t.call(ctx, "begin", "", func() error {
+		t.epoch++
+		epoch = t.epoch
+		return nil
+	})
+	if err != nil {
+		return 0, err
+	}
+	return epoch, nil
+}
+
+// Create implements checkpoint.Upkeep.
+func (t *Table) Create(ctx context.Context, epoch int64, rows []shard.Lease) error {
+	return t.call(ctx, "create", "", func() error {
+		if epoch != t.epoch && len(rows) > 0 {
+			return fmt.Errorf("create %d leases in run %d: %w", len(rows), epoch, checkpoint.ErrEpochOver)
+		}
+		for _, l := range rows {
+			if _, there := t.rows[l.Key]; there {
+				continue
+			}
+			if l.CreatedFrom == "repair" {
+				l.Counter = max(l.Counter, epoch*tenures)
+			}
+			t.rows[l.Key] = storedLease(l)
+		}
+		return nil
+	})
+}
+
+// Delete implements checkpoint.Upkeep.
+func (t *Table) Delete(ctx context.Context, epoch int64, seen shard.Lease) error {
+	return t.call(ctx, "delete", "", func() error {
+		if epoch != t.epoch {
+			return fmt.Errorf("delete %s in run %d: %w", seen.Key, epoch, checkpoint.ErrEpochOver)
+		}
+		if row, there := t.rows[seen.Key]; !there || !row.Finished() || row.Counter != seen.Counter {
+			return t.conflict("delete", seen.Key)
+		}
+		delete(t.rows, seen.Key)
+		return nil
+	})
+}
+
+// Bury implements checkpoint.Upkeep.
+func (t *Table) Bury(ctx context.Context, dead shard.Session) error {
+	return t.call(ctx, "bury", "", func() error {
+		if row, there := t.sessions[dead.ID]; there && row.Alive() {
+			return &checkpoint.Conflict{Write: "bury", Key: dead.ID, Exists: true, Row: shard.Lease{Key: dead.ID}}
+		}
+		delete(t.sessions, dead.ID)
+		return nil
+	})
+}
+
+// storedLease is a lease as a table gives it back: positions in their written
+// form, sets in order, times in milliseconds.
+func storedLease(l shard.Lease) shard.Lease {
+	if l.Shard == "" {
+		l.Shard = l.Key[strings.LastIndex(l.Key, ":")+1:]
+	}
+	l.Checkpoint = stored(l.Checkpoint)
+	if l.Suspect != (shard.Position{}) {
+		l.Suspect = stored(l.Suspect)
+	}
+	l.Parents, l.Children = slices.Sorted(slices.Values(l.Parents)), slices.Sorted(slices.Values(l.Children))
+	l.StreamCreated, l.LastArrival, l.ReadUpTo = inMillis(l.StreamCreated), inMillis(l.LastArrival), inMillis(l.ReadUpTo)
+	return l
+}
+
+// stored is a position as a table gives it back.
+func stored(p shard.Position) shard.Position {
+	p.Sequence, p.At = sequenceOf(p), inMillis(p.At)
+	if !p.IsLatest() && !p.IsAtTime() {
+		p.At = time.Time{}
+	}
+	return p
+}
+
+func sequenceOf(p shard.Position) string {
+	if p.Sequence == "" {
+		return shard.TrimHorizon().Sequence
+	}
+	return p.Sequence
+}
+
+func inMillis(t time.Time) time.Time {
+	if t.IsZero() {
+		return time.Time{}
+	}
+	return time.UnixMilli(t.UnixMilli()).UTC()
+}
+
+// copied is a lease whose slices nobody else has.
+func copied(l shard.Lease) shard.Lease {
+	l.Parents, l.Children = slices.Clone(l.Parents), slices.Clone(l.Children)
+	return l
+}

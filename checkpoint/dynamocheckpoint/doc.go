@@ -1,0 +1,45 @@
+// Package dynamocheckpoint keeps leases, checkpoints and the workers' signs of
+// life in two DynamoDB tables.
+//
+// # Tables
+//
+// The lease table, named after the application, has the schema of the Kinesis
+// Client Library (KCL), so that a fleet can be moved in from KCL and back
+// without an export: one row a shard, key leaseKey, and the global secondary
+// index LeaseOwnerToLeaseKeyIndex of KCL 3. What KCL does not know stands in
+// attributes of our own beside its own; KCL changes rows attribute by
+// attribute, so they survive it, and so do its own and anybody else's under our
+// writes.
+//
+// The session table, <application>-sessions, has one row a worker and one row
+// named control, which holds the epoch of the maintenance run and which stream
+// the tables belong to. It is a table of its own because a KCL before 3.5.1
+// stops at the first row of its lease table that is not a lease.
+//
+// # What is promised
+//
+// Every write that matters is one conditional write, or one transaction, whose
+// condition names what its writer last saw. All of them stand in writes.go as
+// the reader of an audit would want them. A refused write is a
+// *checkpoint.Conflict that carries the row which stands there now. Everything
+// else (throttling, a transaction that met another, a timeout, a fault of the
+// service) is a plain error: the write was not applied, or it is not known
+// whether it was. It never means that a lease is lost.
+//
+// A row that cannot be believed is returned with its Fault, and never with a
+// position that somebody could start from by mistake.
+//
+// # What is not promised
+//
+// Owned asks an index that is eventually consistent and knows owners only, not
+// those that hold a lease during a hand-over. The table cannot be one that is
+// replicated over Regions: a condition holds in one Region, and the loser of
+// two is overwritten without a word.
+//
+// # Permissions
+//
+// On both tables: DescribeTable, GetItem, PutItem, UpdateItem, DeleteItem,
+// Query, Scan and ConditionCheckItem, and Query on the lease table's index.
+// With Options.CreateTables also CreateTable, and TagResource if there are
+// tags.
+package dynamocheckpoint
