@@ -89,8 +89,9 @@ func TestShardReadsAreThrottled(t *testing.T) {
 		same(t, "after 5 s", len(w.get(page.NextShardIterator).Records), 1)
 
 		w.fake.Set(kinesisfake.WithReadLimits(false))
+		tip := w.iterator(kinesis.GetShardIteratorInput{ShardIteratorType: types.ShardIteratorTypeLatest})
 		for range 20 {
-			w.get(it)
+			w.get(tip)
 		}
 	})
 }
