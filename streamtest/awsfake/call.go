@@ -10,7 +10,7 @@ import (
 type Call struct {
 	Caller    string // the access key id that signed it; empty if it was not signed
 	Service   string // the signing name: kinesis, dynamodb, sqs, sns, s3
-	Operation string // as in the API reference: GetRecords, PutItem, SendMessage, PutObject
+	Operation string // as in the API reference: GetRecords, PutItem, SendMessage, PutObject; of S3 sometimes only the HTTP method
 	Body      []byte // the whole request body; not to be changed
 }
 
@@ -20,11 +20,14 @@ func callOf(r *http.Request, body []byte) Call {
 	call := Call{Body: body}
 	call.Caller, call.Service = scope(r.Header.Get("Authorization"))
 	target, operation, targeted := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
+	query := r.URL.Query()
 	switch {
 	case targeted:
 		call.Operation = operation
-	case r.URL.Query().Get("x-id") != "":
-		call.Operation = r.URL.Query().Get("x-id") // how the SDK names S3's operations
+	case query.Has("x-id"): // how the SDK names most of S3's operations
+		call.Operation = query.Get("x-id")
+	case query.Get("list-type") == "2":
+		call.Operation = "ListObjectsV2"
 	case strings.HasPrefix(r.Header.Get("Content-Type"), "application/x-www-form-urlencoded"):
 		if form, err := url.ParseQuery(string(body)); err == nil {
 			call.Operation = form.Get("Action")
