@@ -167,16 +167,6 @@ func (l listing) wants(t *stream, d *shard, now time.Time) bool {
 	return true
 }
 
-// number is the number in a shard's id. The shard need not be there any more.
-func (t *stream) number(id string) (int, error) {
-	for _, d := range t.shards {
-		if d.id == id {
-			return d.number, nil
-		}
-	}
-	return 0, notFound("Shard %s in stream %s under account %s does not exist", id, t.name, account)
-}
-
 func (d *shard) hashKeyRange() hashKeyRange {
 	return hashKeyRange{d.low.String(), d.high.String()}
 }

@@ -70,7 +70,7 @@ func (s *Service) page(in getRecordsInput) (page, error) {
 	}
 	horizon := t.horizon(now)
 	if d.expired(horizon) {
-		return page{}, notFound("Shard %s in stream %s under account %s does not exist", d.id, t.name, account)
+		return page{}, t.noShard(d.id)
 	}
 	if s.limits.read && !(d.readBytes.open(now, readPerSecond) && d.reads.allow(now, callsPerSecond)) {
 		return page{}, tooFast(t, d)

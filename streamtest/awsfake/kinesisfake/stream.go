@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"sort"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -220,10 +221,26 @@ func streamOfARN(arn string) (string, bool) {
 
 // find is the shard with an id, if it is still there.
 func (t *stream) find(id string, now time.Time) (*shard, error) {
-	for _, d := range t.shards {
-		if d.id == id && !d.expired(t.horizon(now)) {
-			return d, nil
-		}
+	n, err := t.number(id)
+	if err != nil {
+		return nil, err
 	}
-	return nil, notFound("Shard %s in stream %s under account %s does not exist", id, t.name, account)
+	if t.shards[n].expired(t.horizon(now)) {
+		return nil, t.noShard(id)
+	}
+	return t.shards[n], nil
+}
+
+// number is the number in a shard's id. The shard need not be there any more.
+func (t *stream) number(id string) (int, error) {
+	digits, _ := strings.CutPrefix(id, "shardId-")
+	n, err := strconv.Atoi(digits)
+	if err != nil || n < 0 || n >= len(t.shards) || t.shards[n].id != id {
+		return 0, t.noShard(id)
+	}
+	return n, nil
+}
+
+func (t *stream) noShard(id string) error {
+	return notFound("Shard %s in stream %s under account %s does not exist", id, t.name, account)
 }
