@@ -1,0 +1,45 @@
+// Package towpath is the landing page of a library that works Kinesis data
+// streams: it leases shards through DynamoDB, hands ordered batches to a
+// handler, retries and bisects what fails, sends what is given up to a
+// destination, and saves no position that lies behind unfinished work. It holds
+// no code of its own.
+//
+// # Where to begin
+//
+// A service imports four packages:
+//
+//   - consumer: the engine. consumer.Config is the whole front door, and
+//     Consumer.Run works until its context ends.
+//   - shard/kinesisshards: the stream.
+//   - checkpoint/dynamocheckpoint: the lease table.
+//   - destination/sqsdestination, snsdestination, s3destination or
+//     filedestination: where what is given up goes. None is needed to begin.
+//
+// The handler speaks with package batching (Batch, FailFrom, Reject,
+// RetryAfter), and payloads are decoded by package codec. Tests run against
+// streamtest/awsfake, an AWS in the process.
+//
+// # What is promised
+//
+// Every record at or after the starting position is handled at least once, in
+// the order of its key within a shard, and parents before children across a
+// reshard; none is skipped. It ends in exactly one of: handled, accepted by the
+// on-failure destination, dropped by a policy that the user named, declared lost
+// because retention passed it, or still pending. README.md states what the
+// promise rests on.
+//
+// # How it is built
+//
+// Packages have floors and import only lower ones:
+//
+//	5  examples, cmd
+//	4  streamtest
+//	3  consumer, and beside it the drivers and the …test packages
+//	2  destination
+//	1  checkpoint, batching, codec
+//	0  shard
+//
+// The engine and the drivers share a floor, so that the engine compiles without
+// the AWS SDK. layers_test.go holds the table and fails on a wrong import;
+// ARCHITECTURE.md tells the rest.
+package towpath
