@@ -1,0 +1,205 @@
+package consumer
+
+import (
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/towpath/towpath/batching"
+	"github.com/towpath/towpath/checkpoint"
+	"github.com/towpath/towpath/destination"
+	"github.com/towpath/towpath/shard"
+)
+
+// Config says what to consume and how. Name, Source, Leases and Handler are
+// required; every other field's zero value is its default. The fields that
+// Lambda's event source mapping has carry its names and mean the same.
+type Config struct {
+	// Name is the application: all workers of one name share the work. It stands
+	// in logs, envelopes and worker ids. Letters, digits, '.', '_' and '-', at
+	// most 128.
+	Name string
+	// Source is the stream, such as kinesisshards.Open(client, "clicks").
+	Source shard.Source
+	// Leases is the table in which the workers agree, such as
+	// dynamocheckpoint.Open(client, "clickstream").
+	Leases checkpoint.Leases
+	// Handler gets the batches. Several calls may run at once: one a shard and
+	// lane.
+	Handler Handler
+	// OnFailure takes what is given up. Nil is none: nothing is ever given up,
+	// so that limits below that would discard records are refused. Set
+	// destination.Discard to drop them, counted.
+	OnFailure destination.Destination
+
+	// BatchSize is how many records one call gets at most: 1 to 10,000, default
+	// 100. Small batches pay the handler's fixed cost more often; large ones
+	// make a failure dearer.
+	BatchSize int
+	// MaximumBatchBytes is how many bytes of payload one call gets at most,
+	// default 6 MiB, Lambda's limit. A single larger record is a batch of its
+	// own.
+	MaximumBatchBytes int64
+	// MaximumBatchingWindow is how long to wait for a batch to fill: 0 to 5
+	// minutes, default 0, which hands over what is there as soon as the handler
+	// is free.
+	MaximumBatchingWindow time.Duration
+	// ParallelizationFactor is how many batches of one shard run at once,
+	// default 1. Records of one key stay in one lane and in order. There is no
+	// cap of ten; each lane is a goroutine while it runs.
+	ParallelizationFactor int
+	// Key says which key a record's order belongs to; nil is its partition key.
+	// It must be quick, and always the same for the same record.
+	Key func(*shard.Record) string
+	// Unordered gives each batch to whichever lane is free, for streams whose
+	// records need no order among them.
+	Unordered bool
+
+	// StartingPosition is where a shard begins that has no checkpoint:
+	// shard.TrimHorizon() (the default), shard.Latest() or shard.AtTime(t).
+	// Latest is pinned to the time of the very first start, and children of a
+	// reshard always begin at their first record, so that neither loses any.
+	StartingPosition shard.Position
+
+	// BisectBatchOnError splits a failing batch in two until the record at
+	// fault stands alone. Splitting consumes no attempt.
+	BisectBatchOnError bool
+	// MaximumRetryAttempts is how often a failing record (without bisect: a
+	// failing batch) is tried again before it is given up: default unlimited;
+	// batching.AtMost(0) is one call.
+	MaximumRetryAttempts batching.Limit
+	// MaximumRecordAge gives records up that are older, by the service's time
+	// of arrival: at least a minute, default 0, which is unlimited.
+	MaximumRecordAge time.Duration
+	// MinimumBackoff and MaximumBackoff bound the wait between attempts, which
+	// doubles and is drawn at random below its bound: default 100 ms and 30 s.
+	MinimumBackoff, MaximumBackoff time.Duration
+	// HandlerTimeout ends the context of a call that takes longer: default 0,
+	// which is no deadline. A handler that ignores its context keeps its lane.
+	HandlerTimeout time.Duration
+
+	// MaximumConcurrency is how many handler calls run at once in this process:
+	// default 0, which is shards times ParallelizationFactor.
+	MaximumConcurrency int
+	// RecordsPerSecond bounds what handlers get in this process, to protect
+	// what lies behind them: default 0, which is unbounded.
+	RecordsPerSecond float64
+	// MemoryBudget bounds the bytes of all records that this process holds,
+	// from before they are read until they are finished: at least 32 MiB;
+	// default a quarter of the process's memory limit (GOMEMLIMIT, or the
+	// container's), or 256 MiB where there is none. When it is used up, reading
+	// waits.
+	MemoryBudget int64
+	// MaximumInFlight is how many records of one shard are read and not
+	// finished at most: default 10,000, or as many as the lanes' batches need.
+	// It bounds what is repeated after a crash. When a key is stuck, the shard
+	// goes on with others up to here, and then stops reading.
+	MaximumInFlight int
+
+	// CheckpointInterval is how often a shard's position is written at most,
+	// default 10 s, and only if it moved. Shorter costs writes; longer repeats
+	// more after a crash. A lease is never let go without a last write.
+	CheckpointInterval time.Duration
+	// LeaseDuration is how long a worker may be silent before others take its
+	// shards: at least 3 s, default 10 s. The worker itself stops a fifth
+	// earlier, so that two never work at once as long as their clocks' rates
+	// differ by less than a quarter. All workers of an application must agree.
+	LeaseDuration time.Duration
+	// MaximumLeases is how many shards this worker takes at most, default 0,
+	// which is no limit.
+	MaximumLeases int
+	// DrainTimeout is how long a stop or a hand-over waits for running handlers
+	// before it cancels them: default 25 s, below the 30 s that ECS and
+	// Kubernetes grant.
+	DrainTimeout time.Duration
+
+	// Until ends the run by itself; the zero value runs until its context ends.
+	Until Until
+	// OnLoss says what to do when records were trimmed before they were read.
+	// The default, ContinueOnLoss, reports the window and goes on.
+	OnLoss LossPolicy
+
+	// Hooks are told what happens.
+	Hooks Hooks
+	// Logger gets what an operator should read: default slog.Default(). Payloads
+	// and keys are never logged.
+	Logger *slog.Logger
+	// WorkerPrefix stands before the random part of the worker's id: default
+	// the host's name. Printable, without '/', at most 128 bytes.
+	WorkerPrefix string
+}
+
+// Until is when a run ends by itself.
+type Until struct {
+	caughtUp bool
+	at       time.Time
+}
+
+// CaughtUp ends the run when every shard has been handled up to its tip.
+func CaughtUp() Until { return Until{caughtUp: true} }
+
+// Arrival ends the run when every shard has been handled up to the records that
+// arrived at t or later, which are left for the next run.
+func Arrival(t time.Time) Until { return Until{caughtUp: true, at: t} }
+
+// LossPolicy is what to do about records that were trimmed unread.
+type LossPolicy int
+
+const (
+	// ContinueOnLoss reports the window and goes on behind it.
+	ContinueOnLoss LossPolicy = iota
+	// StopOnLoss reports the window and ends the run with an error, the position
+	// where it was.
+	StopOnLoss
+)
+
+// Defaults of the fields whose zero value means them.
+const (
+	defaultBatchSize          = 100
+	defaultBatchBytes         = 6 << 20
+	defaultInFlight           = 10_000
+	defaultCheckpointInterval = 10 * time.Second
+	defaultLeaseDuration      = 10 * time.Second
+	defaultDrainTimeout       = 25 * time.Second
+	leastMemoryBudget         = 32 << 20
+)
+
+// withDefaults is c with every zero field that has a default set to it.
+func (c Config) withDefaults() Config {
+	c.BatchSize = or(c.BatchSize, defaultBatchSize)
+	c.MaximumBatchBytes = or(c.MaximumBatchBytes, defaultBatchBytes)
+	c.ParallelizationFactor = or(c.ParallelizationFactor, 1)
+	c.MaximumInFlight = or(c.MaximumInFlight, max(defaultInFlight, c.BatchSize*c.ParallelizationFactor))
+	c.CheckpointInterval = or(c.CheckpointInterval, defaultCheckpointInterval)
+	c.LeaseDuration = or(c.LeaseDuration, defaultLeaseDuration)
+	c.DrainTimeout = or(c.DrainTimeout, defaultDrainTimeout)
+	if c.MemoryBudget == 0 {
+		c.MemoryBudget = max(memoryLimit()/4, leastMemoryBudget)
+	}
+	if c.StartingPosition.Sequence == "" {
+		c.StartingPosition = shard.TrimHorizon()
+	}
+	if c.Logger == nil {
+		c.Logger = slog.Default()
+	}
+	if c.WorkerPrefix == "" {
+		c.WorkerPrefix = hostName()
+	}
+	return c
+}
+
+func or[T comparable](v, otherwise T) T {
+	var zero T
+	if v == zero {
+		return otherwise
+	}
+	return v
+}
+
+func hostName() string {
+	name, err := os.Hostname()
+	if err != nil || validPrefix(name) != nil {
+		return "worker"
+	}
+	return name
+}

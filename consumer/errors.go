@@ -1,0 +1,30 @@
+package consumer
+
+import "errors"
+
+// Why a context ended, as context.Cause tells it, and why a lease was let go.
+var (
+	// ErrLeaseLost: another worker has the shard, or may have it by now.
+	ErrLeaseLost = errors.New("lease lost")
+	// ErrStopping: the consumer is stopping and the drain time is over.
+	ErrStopping = errors.New("consumer is stopping")
+	// ErrHandedOver: the shard goes to another worker.
+	ErrHandedOver = errors.New("shard handed over")
+	// ErrHandlerTimeout: the call took longer than HandlerTimeout.
+	ErrHandlerTimeout = errors.New("handler timeout")
+)
+
+var (
+	// ErrRunning is returned by Run if the consumer is running already.
+	ErrRunning = errors.New("the consumer is running already")
+	// ErrNotHeld is returned by Release for a shard that this worker does not
+	// work.
+	ErrNotHeld = errors.New("the shard is not held by this worker")
+	// ErrNobodyElse is returned by Release if no other worker could take it.
+	ErrNobodyElse = errors.New("no other worker is there to take the shard")
+	// ErrLoss ends a run with StopOnLoss.
+	ErrLoss = errors.New("records were trimmed unread")
+	// ErrStuck ends a run that had to leave a handler behind which ignored the
+	// end of its context.
+	ErrStuck = errors.New("a handler did not return after its context ended")
+)

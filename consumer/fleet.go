@@ -1,0 +1,254 @@
+package consumer
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/towpath/towpath/checkpoint"
+	"github.com/towpath/towpath/shard"
+)
+
+// fleet is a worker's part in sharing the work: it watches the other workers,
+// takes what is its own to take, and starts and ends tenures. Everything it does
+// to the table is a conditional write, so two that plan at once do no harm.
+//
+// Its fields belong to the goroutine of run, but for those below mu. The clock is
+// never read under mu: a test may hold it still.
+type fleet struct {
+	*worker
+	session *session
+	life    context.Context // of the session
+
+	listed     []shard.Shard
+	listedAt   time.Duration
+	asked      map[string]time.Duration // hand-overs under way, since when seen
+	orphans    map[string]orphan        // leases whose owner has no session
+	quarantine map[string]bool          // rows reported as not to be believed
+	audit      auditor
+
+	planAt, observeAt, sweepAt, upkeepAt time.Duration
+
+	hints chan []shard.Hint
+	ended chan *tenure
+
+	mu      sync.Mutex
+	tenures map[string]*tenure // by lease key
+	peers   *peers
+	given   map[string]int // leases this worker has just given to a peer
+}
+
+func newFleet(life context.Context, w *worker, s *session) *fleet {
+	return &fleet{
+		worker: w, session: s, life: life, peers: newPeers(w.timing), tenures: map[string]*tenure{},
+		asked: map[string]time.Duration{}, quarantine: map[string]bool{}, given: map[string]int{},
+		hints: make(chan []shard.Hint, 1), ended: make(chan *tenure),
+	}
+}
+
+// run shares the work until stop ends, then lets every shard go. It returns when
+// the last tenure has ended. If life ends first, the session is over.
+func (f *fleet) run(life, stop context.Context) {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-timer.C:
+		case hints := <-f.hints:
+			f.follow(life, hints)
+		case t := <-f.ended:
+			f.over(t)
+		case <-stop.Done():
+			f.leaveAll()
+			return
+		case <-life.Done():
+			f.await()
+			return
+		}
+		if stop.Err() == nil && life.Err() == nil {
+			f.tick(life)
+		}
+		f.session.plans.Add(1)
+		timer.Reset(max(f.nextTick()-f.clock.Elapsed(), time.Millisecond))
+	}
+}
+
+// tick does what is due.
+func (f *fleet) tick(ctx context.Context) {
+	if now := f.clock.Elapsed(); now >= f.observeAt {
+		f.observe(ctx)
+		f.observeAt = now + jitter(f.timing.beat)
+	}
+	if !f.session.valid() {
+		return // nothing may be taken, and nothing is held
+	}
+	if f.clock.Elapsed() >= f.upkeepAt {
+		f.upkeepAt = f.clock.Elapsed() + jitter(f.timing.upkeep)
+		f.maintain(ctx)
+	}
+	if f.clock.Elapsed() >= f.planAt {
+		f.planAt = f.clock.Elapsed() + f.planEvery()
+		f.plan(ctx)
+	}
+	if f.clock.Elapsed() >= f.sweepAt {
+		f.sweepAt = f.clock.Elapsed() + jitter(f.timing.sweep)
+		f.sweep(ctx)
+	}
+	if f.cfg.Until.caughtUp && f.caughtUp(ctx) {
+		f.finished()
+	}
+}
+
+// planEvery is how long until the next plan if nothing happens before. The
+// planner looks at the table every half minute; the others, who look whenever a
+// worker comes or goes, less often the more of them there are.
+func (f *fleet) planEvery() time.Duration {
+	n := 1
+	if views := f.views(); len(views) > 1 && !f.isPlanner(views) {
+		n = min(len(views), 10)
+	}
+	return jitter(f.timing.plan * time.Duration(n))
+}
+
+func (f *fleet) nextTick() time.Duration {
+	now := f.clock.Elapsed()
+	next := min(f.observeAt, f.planAt, f.sweepAt, f.upkeepAt)
+	f.mu.Lock()
+	_, silent := f.peers.silent(f.session.id, now)
+	f.mu.Unlock()
+	if f.cfg.Until.caughtUp {
+		next = min(next, now+f.timing.mailbox)
+	}
+	return min(next, silent)
+}
+
+// soon makes the next plan due at once.
+func (f *fleet) soon() { f.planAt = min(f.planAt, f.clock.Elapsed()) }
+
+func (f *fleet) views() []shard.WorkerView {
+	now := f.clock.Elapsed()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.peers.views(now)
+}
+
+// observe reads the sessions, and revokes those without a beat for too long.
+func (f *fleet) observe(ctx context.Context) {
+	rows, err := tableCall(ctx, f.worker, f.cfg.Leases.Sessions)
+	if err != nil {
+		f.log.Debug("read sessions", "error", err)
+		return
+	}
+	now := f.clock.Elapsed()
+	f.mu.Lock()
+	changed := f.peers.observe(rows, now)
+	dead, _ := f.peers.silent(f.session.id, now)
+	f.given = map[string]int{}
+	f.mu.Unlock()
+	if f.session.valid() {
+		for _, d := range dead {
+			changed = f.revoke(ctx, d) || changed
+		}
+	}
+	if changed {
+		f.soon()
+	}
+}
+
+// revoke declares a worker dead by one conditional write on the beat last seen.
+func (f *fleet) revoke(ctx context.Context, dead shard.Session) bool {
+	err := tableDo(ctx, f.worker, func(ctx context.Context) error { return f.cfg.Leases.Revoke(ctx, dead, f.session.id) })
+	if err != nil && !errors.Is(err, checkpoint.ErrFenced) {
+		f.log.Debug("revoke session", "session", dead.ID, "error", err)
+		return false
+	}
+	f.observeAt = f.clock.Elapsed() // see who won, or that it beats after all
+	if err != nil {
+		return false
+	}
+	f.log.Info("worker is dead, its session has been revoked", "dead", dead.ID)
+	dead.RevokedBy = f.session.id
+	f.mu.Lock()
+	if p, ok := f.peers.byID[dead.ID]; ok {
+		p.row = dead
+	}
+	f.mu.Unlock()
+	return true
+}
+
+func (f *fleet) held(key string) *tenure {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.tenures[key]
+}
+
+// start begins the tenure of a row that names this worker.
+func (f *fleet) start(row shard.Lease, from string) {
+	if !f.session.valid() || f.stopping() || row.Finished() {
+		return
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.tenures[row.Key] != nil {
+		return
+	}
+	t := newTenure(f.life, f.worker, row, from)
+	f.tenures[row.Key] = t
+	f.session.leases.Store(int64(len(f.tenures)))
+	go func() { // ends with the tenure; awaited by run, through ended
+		t.run()
+		f.ended <- t
+	}()
+}
+
+// over takes note of a tenure that has ended.
+func (f *fleet) over(t *tenure) {
+	f.mu.Lock()
+	delete(f.tenures, t.row.Key)
+	f.session.leases.Store(int64(len(f.tenures)))
+	f.mu.Unlock()
+	if t.stuck {
+		f.stuck.Store(true)
+	}
+	switch t.cause {
+	case nil:
+		f.soon() // its children have rows now
+	case ErrLeaseLost:
+		f.sweepAt = min(f.sweepAt, f.clock.Elapsed()+f.timing.mailbox)
+	}
+}
+
+// leaveAll lets every shard go, and waits for it.
+func (f *fleet) leaveAll() {
+	f.session.leaving.Store(true)
+	f.beatNow() // so that nobody gives this worker anything more
+	f.mu.Lock()
+	for _, t := range f.tenures {
+		t.leave(ErrStopping, "")
+	}
+	f.mu.Unlock()
+	f.await()
+}
+
+// await waits for every tenure to end.
+func (f *fleet) await() {
+	for {
+		f.mu.Lock()
+		n := len(f.tenures)
+		f.mu.Unlock()
+		if n == 0 {
+			return
+		}
+		f.over(<-f.ended)
+	}
+}
+
+// loseAll ends every tenure: the worker may not act on its leases any more.
+func (f *fleet) loseAll() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, t := range f.tenures {
+		t.lose(ErrLeaseLost)
+	}
+}

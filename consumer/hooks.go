@@ -1,0 +1,190 @@
+package consumer
+
+import (
+	"time"
+
+	"github.com/towpath/towpath/batching"
+	"github.com/towpath/towpath/destination"
+	"github.com/towpath/towpath/shard"
+)
+
+// Hooks are told what happens. Each is optional and gets one event; it is
+// called by the goroutine to which the thing happened, so it must be quick and
+// safe to call at once from several.
+type Hooks struct {
+	// SessionStarted: a worker has registered under an id.
+	SessionStarted func(SessionEvent)
+	// SessionLost: a worker's session was revoked or ran out.
+	SessionLost func(SessionEvent)
+	// ShardStarted: a shard begins to be worked here.
+	ShardStarted func(ShardStartedEvent)
+	// ShardLeft: a shard is no longer worked here.
+	ShardLeft func(ShardLeftEvent)
+	// Read: one read has brought records or the end of the shard.
+	Read func(ReadEvent)
+	// ReadFailed: one read has failed; the position stays.
+	ReadFailed func(ReadFailedEvent)
+	// BatchDone: one call of the handler has returned.
+	BatchDone func(BatchEvent)
+	// GaveUp: the destination has accepted records that were given up.
+	GaveUp func(GaveUpEvent)
+	// DestinationRefused: a destination did not accept; it is tried again.
+	DestinationRefused func(DestinationRefusedEvent)
+	// Checkpointed: a position was written.
+	Checkpointed func(CheckpointEvent)
+	// Loss: records were trimmed before they were read.
+	Loss func(LossEvent)
+	// HandlerStuck: a handler ignores the end of its context.
+	HandlerStuck func(HandlerStuckEvent)
+	// RowQuarantined: a lease row cannot be believed and is left alone.
+	RowQuarantined func(RowEvent)
+	// HoleFound: the audit found part of the stream without a lease, and
+	// repairs it.
+	HoleFound func(HoleEvent)
+	// MemoryPressure: a read waits because the memory budget is used up.
+	MemoryPressure func(PressureEvent)
+	// Conflict: a conditional write was refused. Expected now and then; many
+	// mean that two applications share a table.
+	Conflict func(ConflictEvent)
+}
+
+// SessionEvent tells of a worker's session.
+type SessionEvent struct {
+	// Worker is the worker's id. Err is why it ended, nil at its start.
+	Worker string
+	Err    error
+}
+
+// ShardStartedEvent tells that a shard is worked here.
+type ShardStartedEvent struct {
+	Worker, Shard string
+	// After is the position it goes on from.
+	After shard.Position
+	// Fence is the tenure's token.
+	Fence batching.Fence
+	// From is the worker that held it before, if the table still names one.
+	From string
+	// Isolated is set if the last owners died without any progress, so that
+	// records are handled one by one to find the one at fault.
+	Isolated bool
+}
+
+// ShardLeftEvent tells that a shard is no longer worked here.
+type ShardLeftEvent struct {
+	Worker, Shard string
+	// Cause is ErrLeaseLost, ErrStopping, ErrHandedOver, or nil at the end of
+	// the shard.
+	Cause error
+	// At is the position that stands in the table, as far as known here.
+	At shard.Position
+	// To is the worker it was handed to, if any.
+	To string
+	// Took is how long draining took.
+	Took time.Duration
+}
+
+// ReadEvent tells of one read with something in it.
+type ReadEvent struct {
+	Worker, Shard string
+	// Records and Bytes are what it brought; Skipped what the service sent
+	// twice or out of order.
+	Records int
+	Bytes   int64
+	Skipped int
+	// Behind is how far behind the tip it ended.
+	Behind time.Duration
+	// Ended is set at the end of the shard.
+	Ended bool
+}
+
+// ReadFailedEvent tells of a read that failed.
+type ReadFailedEvent struct {
+	Worker, Shard string
+	Err           error
+}
+
+// BatchEvent tells of one call of the handler.
+type BatchEvent struct {
+	Worker, Shard string
+	// Records is how many the call got and Attempt which try it was.
+	Records, Attempt int
+	// Handled is how many of them are done by it, Rejected how many it gave up.
+	Handled, Rejected int
+	// Behind is how far behind the tip the batch was read, Took how long the
+	// call ran.
+	Behind, Took time.Duration
+	// Err is what the handler returned.
+	Err error
+}
+
+// GaveUpEvent tells of records that a destination has accepted.
+type GaveUpEvent struct {
+	Worker, Shard string
+	// Failure is what was sent, without being held: copy what you keep.
+	Failure destination.Failure
+	// Destination is its name.
+	Destination string
+}
+
+// DestinationRefusedEvent tells of a destination that did not accept.
+type DestinationRefusedEvent struct {
+	Worker, Shard string
+	// Destination is its name, Try how often it was asked for these records.
+	Destination string
+	Try         int
+	Err         error
+}
+
+// CheckpointEvent tells of a position that was written.
+type CheckpointEvent struct {
+	Worker, Shard string
+	// At is the position, Pending how many records are read and not finished.
+	At      shard.Position
+	Pending int
+	// Took is how long the write took.
+	Took time.Duration
+}
+
+// LossEvent tells of a window of records that were trimmed unread.
+type LossEvent struct {
+	Worker string
+	Loss   shard.Loss
+}
+
+// HandlerStuckEvent tells of a handler that ignores the end of its context.
+type HandlerStuckEvent struct {
+	Worker, Shard string
+	// First is the first record of its batch; For how long it has been running.
+	First shard.Position
+	For   time.Duration
+}
+
+// RowEvent tells of a lease row that cannot be believed.
+type RowEvent struct {
+	Worker string
+	Row    shard.Lease
+}
+
+// HoleEvent tells of a hole in the lease table.
+type HoleEvent struct {
+	Worker, Hole string
+}
+
+// PressureEvent tells of a read that waits for memory.
+type PressureEvent struct {
+	Worker, Shard string
+	// Held is how many bytes of the budget are in use.
+	Held, Budget int64
+}
+
+// ConflictEvent tells of a conditional write that was refused.
+type ConflictEvent struct {
+	Worker, Shard, Write string
+}
+
+// fire calls a hook if it is set.
+func fire[E any](hook func(E), event E) {
+	if hook != nil {
+		hook(event)
+	}
+}

@@ -1,0 +1,361 @@
+package consumer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"runtime/debug"
+	"time"
+
+	"github.com/towpath/towpath/batching"
+	"github.com/towpath/towpath/destination"
+	"github.com/towpath/towpath/shard"
+)
+
+// lane works one batch of one shard to its end: calls, retries, splits and
+// deliveries to the destination, in order. It decides nothing: batching.Read
+// says what the handler answered and batching.Policy what follows from it.
+type lane struct {
+	*shardLoop
+	ctx     context.Context // work: outlives the reading by the drain time
+	batch   batching.Gathered
+	isolate bool
+	settled chan<- settlement
+}
+
+// settlement is what a lane tells its shard: records that are finished, or that
+// it is done with the batch.
+type settlement struct {
+	tickets []int64
+	bytes   int64 // as the budget counts them
+	mark    *suspectMark
+	over    bool // the lane is done with its batch
+	lane    int
+}
+
+// suspectMark asks the shard to write down which record is about to be handled
+// alone, before it is.
+type suspectMark struct {
+	record  *shard.Record
+	written chan int // how many marked attempts there have been; closed: lost
+}
+
+// errLaneOver says that the lane was told to stop before its batch was done.
+var errLaneOver = errors.New("lane over")
+
+// run works the batch. What it does not settle stays unfinished, and the next
+// owner of the shard gets it again.
+func (l *lane) run() error {
+	work := batching.NewWork(len(l.batch.Records))
+	if l.isolate {
+		work.Settle(batching.Verdict{Next: oneByOne(len(l.batch.Records))})
+	}
+	for {
+		s, ok := work.Next()
+		if !ok {
+			return nil
+		}
+		verdict, err := l.step(s)
+		if err != nil {
+			return err
+		}
+		work.Settle(verdict)
+		if len(verdict.Next) > 0 {
+			if err := l.pause(verdict.Delay); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// oneByOne is the work of a batch whose records are handled alone.
+func oneByOne(n int) []batching.Segment {
+	segments := make([]batching.Segment, n)
+	for i := range segments {
+		segments[i] = batching.Segment{From: i, To: i + 1}
+	}
+	return segments
+}
+
+// step makes one call with the records of a segment, delivers what is given up,
+// and reports what is finished.
+func (l *lane) step(s batching.Segment) (batching.Verdict, error) {
+	records := l.batch.Records[s.From:s.To]
+	if n := l.policy.Expired(records, l.worker.serviceNow()); n > 0 {
+		err := l.giveUp(records[:n], destination.Failure{Condition: destination.RecordAgeExceeded, Attempts: max(1, s.Attempts)})
+		if err != nil {
+			return batching.Verdict{}, err
+		}
+		l.finish(s.From, s.From+n)
+		rest := batching.Verdict{}
+		if n < len(records) {
+			rest.Next = []batching.Segment{{From: s.From + n, To: s.To, Attempts: s.Attempts}}
+		}
+		return rest, nil
+	}
+	if l.isolate {
+		crashes, err := l.markSuspect(&records[0])
+		if err != nil {
+			return batching.Verdict{}, err
+		}
+		if crashes > maxCrashes && l.cfg.OnFailure != nil {
+			err := l.giveUp(records, destination.Failure{Condition: destination.ProcessCrashed, Attempts: crashes - 1})
+			if err == nil {
+				l.finish(s.From, s.To)
+			}
+			return batching.Verdict{}, err
+		}
+	}
+	outcome, err := l.call(s, records)
+	if err != nil {
+		return batching.Verdict{}, err
+	}
+	return l.apply(s, records, outcome)
+}
+
+// maxCrashes is how many processes may die while a record is handled alone
+// before it is given up.
+const maxCrashes = 3
+
+// apply carries out what the policy says of an outcome.
+func (l *lane) apply(s batching.Segment, records []shard.Record, outcome batching.Outcome) (batching.Verdict, error) {
+	verdict := l.policy.Decide(s, outcome)
+	done := 0
+	for _, r := range verdict.Rejected {
+		l.finish(s.From+done, s.From+r.Index)
+		err := l.giveUp(records[r.Index:r.Index+1], destination.Failure{
+			Condition: destination.Rejected, Attempts: s.Attempts + 1, Err: r.Err, Partial: true,
+		})
+		if err != nil {
+			return verdict, err
+		}
+		l.finish(s.From+r.Index, s.From+r.Index+1)
+		done = r.Index + 1
+	}
+	l.finish(s.From+done, s.From+verdict.Handled)
+	if n := verdict.GiveUp; n > 0 {
+		from := verdict.Handled
+		err := l.giveUp(records[from:from+n], destination.Failure{
+			Condition: destination.RetryAttemptsExhausted, Attempts: verdict.Attempts, Err: outcome.Err, Partial: outcome.Partial,
+		})
+		if err != nil {
+			return verdict, err
+		}
+		l.finish(s.From+from, s.From+from+n)
+	}
+	return verdict, nil
+}
+
+// finish reports the records [from, to) of the batch as finished.
+func (l *lane) finish(from, to int) {
+	if from >= to {
+		return
+	}
+	var bytes int64
+	for i := from; i < to; i++ {
+		bytes += int64(l.batch.Records[i].Size())
+	}
+	l.settled <- settlement{tickets: l.batch.Tickets[from:to], bytes: bytes}
+}
+
+// call makes one call of the handler, when the process may have one more.
+func (l *lane) call(s batching.Segment, records []shard.Record) (batching.Outcome, error) {
+	weight := int64(1)
+	if l.isolate {
+		weight = l.worker.slots // alone in the process
+	}
+	if err := l.acquire(weight, len(records)); err != nil {
+		return batching.Outcome{}, err
+	}
+	// The deadline of the lease is looked at here and not only in the context:
+	// after a pause of the process, this is what runs first.
+	if !l.worker.session.valid() || l.ctx.Err() != nil {
+		l.worker.handlers.Release(weight)
+		return batching.Outcome{}, errLaneOver
+	}
+	batch := &batching.Batch{
+		Stream: l.worker.stream.ARN, Shard: l.shard, Records: records, Attempt: s.Attempts + 1,
+		Behind: l.batch.Behind, Token: l.fence, Held: l.worker.session.valid,
+	}
+	started := time.Now()
+	err, stuck := l.invoke(batch)
+	if stuck {
+		// Its slot stays taken: the handler is still running.
+		return batching.Outcome{}, errLaneOver
+	}
+	l.worker.handlers.Release(weight)
+	outcome := batching.Read(records, err)
+	event := BatchEvent{
+		Worker: l.worker.session.id, Shard: l.shard, Records: len(records), Attempt: batch.Attempt,
+		Handled: len(records), Rejected: len(outcome.Rejects), Behind: batch.Behind, Took: time.Since(started), Err: outcome.Err,
+	}
+	if outcome.Failed {
+		event.Handled = outcome.From
+	}
+	event.Handled -= event.Rejected
+	fire(l.cfg.Hooks.BatchDone, event)
+	if l.ctx.Err() != nil && context.Cause(l.ctx) == ErrLeaseLost {
+		// Too late to be believed: the records are another worker's.
+		return outcome, errLaneOver
+	}
+	if outcome.Failed && l.ctx.Err() != nil {
+		// It failed because it was told to end. That is no attempt, but what it
+		// did finish counts.
+		if outcome.From > 0 {
+			l.finish(s.From, s.From+firstReject(outcome))
+		}
+		return outcome, errLaneOver
+	}
+	if outcome.Err != nil {
+		l.worker.note(l.shard, outcome.Err)
+	}
+	return outcome, nil
+}
+
+// firstReject is how many leading records of a failed range are done beyond
+// doubt: those before the failure and before the first rejected one.
+func firstReject(o batching.Outcome) int {
+	n := o.From
+	for _, r := range o.Rejects {
+		n = min(n, r.Index)
+	}
+	return n
+}
+
+// acquire waits for a handler slot and for the rate limit. A drain ends the
+// wait, except where leaving the batch would make others' work be repeated.
+func (l *lane) acquire(weight int64, records int) error {
+	ctx := l.patience()
+	if err := l.worker.handlers.Acquire(ctx, weight); err != nil {
+		return errLaneOver
+	}
+	for limiter := l.worker.limiter; limiter != nil && records > 0; {
+		n := min(records, limiter.Burst())
+		if err := limiter.WaitN(ctx, n); err != nil {
+			l.worker.handlers.Release(weight)
+			return errLaneOver
+		}
+		records -= n
+	}
+	return nil
+}
+
+// patience is the context of a lane that waits. A shard with one lane leaves a
+// batch at once when it is to stop: nothing behind it has been started. One with
+// several finishes what it began, so that nothing that other lanes have handled
+// is handled again by the next owner.
+func (l *lane) patience() context.Context {
+	if len(l.lanes) == 1 || l.isolate {
+		return l.reading
+	}
+	return l.ctx
+}
+
+// pause waits before another attempt.
+func (l *lane) pause(d batching.Delay) error {
+	if d.Max <= 0 {
+		return nil
+	}
+	wait := d.Min
+	if d.Max > d.Min {
+		wait += rand.N(d.Max - d.Min + 1)
+	}
+	if sleep(l.patience(), wait) != nil {
+		return errLaneOver
+	}
+	return nil
+}
+
+// invoke calls the handler in a goroutine of its own, so that runtime.Goexit
+// ends only that one, and so that a handler which ignores the end of its context
+// can be left behind. It waits for it past the context's end by the time that is
+// granted to return.
+func (l *lane) invoke(batch *batching.Batch) (err error, stuck bool) {
+	ctx, cancel := context.WithCancelCause(l.ctx)
+	defer cancel(nil)
+	if l.cfg.HandlerTimeout > 0 {
+		deadline := time.AfterFunc(l.cfg.HandlerTimeout, func() { cancel(ErrHandlerTimeout) })
+		defer deadline.Stop()
+	}
+	l.running.Add(1)
+	answer := make(chan error, 1)
+	go func() { // ends when the handler returns; awaited below
+		// What stands if the handler neither returns nor panics.
+		var err error = &batching.PanicError{Value: "runtime.Goexit was called"}
+		defer func() {
+			if v := recover(); v != nil {
+				err = &batching.PanicError{Value: v, Stack: debug.Stack()}
+			}
+			l.running.Add(-1)
+			answer <- err
+		}()
+		err = l.cfg.Handler.Handle(ctx, batch)
+	}()
+	select {
+	case err := <-answer:
+		return err, false
+	case <-ctx.Done():
+	}
+	started := time.Now()
+	for {
+		warn := time.NewTimer(handlerGrace)
+		select {
+		case err := <-answer:
+			warn.Stop()
+			return err, false
+		case <-warn.C:
+		}
+		fire(l.cfg.Hooks.HandlerStuck, HandlerStuckEvent{
+			Worker: l.worker.session.id, Shard: l.shard, First: batch.First().Position(), For: time.Since(started),
+		})
+		l.worker.log.Error("handler does not return after its context ended",
+			"shard", l.shard, "cause", context.Cause(ctx), "since", time.Since(started))
+		if l.ctx.Err() != nil {
+			return nil, true
+		}
+	}
+}
+
+// handlerGrace is how long a handler may take to return after its context has
+// ended before it counts as stuck.
+const handlerGrace = 2 * time.Second
+
+// giveUp sends records to the destination until it accepts them. Nothing is
+// dropped: the lane waits, other lanes and shards go on.
+func (l *lane) giveUp(records []shard.Record, f destination.Failure) error {
+	f.Application, f.Worker = l.cfg.Name, l.worker.session.id
+	f.Stream, f.Shard, f.Records, f.At = l.worker.stream.ARN, l.shard, records, l.worker.serviceNow()
+	for try := 1; ; try++ {
+		if !l.worker.session.valid() || l.ctx.Err() != nil {
+			return errLaneOver
+		}
+		err := l.cfg.OnFailure.Send(l.ctx, f)
+		if err == nil {
+			fire(l.cfg.Hooks.GaveUp, GaveUpEvent{Worker: l.worker.session.id, Shard: l.shard, Failure: f, Destination: l.cfg.OnFailure.String()})
+			return nil
+		}
+		fire(l.cfg.Hooks.DestinationRefused, DestinationRefusedEvent{
+			Worker: l.worker.session.id, Shard: l.shard, Destination: l.cfg.OnFailure.String(), Try: try, Err: err,
+		})
+		l.worker.note(l.shard, fmt.Errorf("send to %s: %w", l.cfg.OnFailure, err))
+		if sleep(l.patience(), backoff(try, l.policy.MinBackoff, l.policy.MaxBackoff)) != nil {
+			return errLaneOver
+		}
+	}
+}
+
+// markSuspect has the shard write down the record before it is handled alone,
+// and returns how many such attempts there have been, this one included.
+func (l *lane) markSuspect(r *shard.Record) (int, error) {
+	mark := &suspectMark{record: r, written: make(chan int, 1)}
+	l.settled <- settlement{mark: mark}
+	select {
+	case n, ok := <-mark.written:
+		if ok {
+			return n, nil
+		}
+	case <-l.patience().Done():
+	}
+	return 0, errLaneOver
+}

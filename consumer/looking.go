@@ -1,0 +1,137 @@
+package consumer
+
+import (
+	"context"
+	"errors"
+
+	"github.com/towpath/towpath/checkpoint"
+	"github.com/towpath/towpath/shard"
+)
+
+// rows reads the table, and the listing of the stream if the table names shards
+// that it lacks.
+func (f *fleet) rows(ctx context.Context) ([]shard.Lease, error) {
+	// The table after the listing: see shard.NewLineage.
+	if f.listed == nil {
+		if err := f.list(ctx); err != nil {
+			return nil, err
+		}
+	}
+	rows, err := tableCall(ctx, f.worker, f.cfg.Leases.List)
+	if err != nil {
+		return nil, err
+	}
+	for _, row := range rows {
+		if row.Fault != nil && !f.quarantine[row.Key] {
+			f.quarantine[row.Key] = true
+			f.log.Error("lease row cannot be believed and is left alone", "row", row.Key, "error", row.Fault)
+			fire(f.cfg.Hooks.RowQuarantined, RowEvent{Worker: f.session.id, Row: row})
+		}
+	}
+	return rows, nil
+}
+
+func (f *fleet) list(ctx context.Context) error {
+	listed, err := tableCall(ctx, f.worker, f.cfg.Source.List)
+	if err != nil {
+		if errors.Is(err, shard.ErrNoStream) {
+			f.fail(err)
+		}
+		return err
+	}
+	f.listed, f.listedAt = listed, f.clock.Elapsed()
+	return nil
+}
+
+// recognise starts what a row says is this worker's and is not running, and
+// passes on a hand-over that was asked for.
+func (f *fleet) recognise(row shard.Lease, runnable bool) {
+	if row.Holder() != f.session.id || row.Fault != nil || row.Finished() {
+		return
+	}
+	if f.held(row.Key) == nil && (runnable || row.CheckpointOwner != "") {
+		f.start(row, "")
+	}
+	f.handoverAsked(row)
+}
+
+// handoverAsked tells the tenure of a row that somebody else is to have it.
+func (f *fleet) handoverAsked(row shard.Lease) {
+	if row.CheckpointOwner != f.session.id {
+		return
+	}
+	if t := f.held(row.Key); t != nil {
+		t.leave(ErrHandedOver, row.Owner)
+	}
+}
+
+// sweep looks for rows that name this worker and do not run: an answer was lost,
+// a hint was, or the session had run out for a while.
+func (f *fleet) sweep(ctx context.Context) {
+	keys, err := tableCall(ctx, f.worker, func(ctx context.Context) ([]string, error) {
+		return f.cfg.Leases.Owned(ctx, f.session.id)
+	})
+	if err != nil {
+		f.log.Debug("read own leases", "error", err)
+		return
+	}
+	for _, key := range keys {
+		if f.held(key) == nil {
+			f.look(ctx, key)
+		}
+	}
+}
+
+// look reads one row and does what it says. Parents are asked for by name, as
+// the row of a child may name this worker before they are done.
+func (f *fleet) look(ctx context.Context, key string) {
+	row, err := tableCall(ctx, f.worker, func(ctx context.Context) (shard.Lease, error) {
+		return f.cfg.Leases.Get(ctx, key)
+	})
+	if err != nil {
+		return
+	}
+	if row.Holder() == "" {
+		f.soon()
+		return
+	}
+	runnable := true
+	if f.held(key) == nil && row.Checkpoint.IsTrimHorizon() && len(row.Parents) > 0 {
+		rows := []shard.Lease{row}
+		for _, parent := range row.Parents {
+			p, err := tableCall(ctx, f.worker, func(ctx context.Context) (shard.Lease, error) {
+				return f.cfg.Leases.Get(ctx, parentKey(row, parent))
+			})
+			if err == nil {
+				rows = append(rows, p)
+			} else if !errors.Is(err, checkpoint.ErrNoLease) {
+				return
+			}
+		}
+		runnable = shard.NewLineage(f.listed, rows).Runnable(row.Shard)
+	}
+	f.recognise(row, runnable)
+}
+
+// parentKey is the key of a parent's row: the shard id, with whatever stands
+// before it in a table of many streams.
+func parentKey(child shard.Lease, parent string) string {
+	return child.Key[:len(child.Key)-len(child.Shard)] + parent
+}
+
+// follow looks where hints point, and takes them out of the inbox.
+func (f *fleet) follow(ctx context.Context, hints []shard.Hint) {
+	seen := map[string]bool{}
+	for _, h := range hints {
+		if !seen[h.Key] {
+			seen[h.Key] = true
+			f.look(ctx, h.Key)
+		}
+	}
+	err := tableDo(ctx, f.worker, func(ctx context.Context) error {
+		return f.cfg.Leases.Forget(ctx, f.session.id, hints)
+	})
+	if err != nil {
+		f.log.Debug("forget hints", "error", err)
+	}
+}

@@ -1,0 +1,122 @@
+package consumer
+
+import (
+	"time"
+
+	"github.com/towpath/towpath/shard"
+)
+
+// peers is what one worker knows of the others' sessions, and since when, by its
+// own clock. No clock of another host is believed.
+type peers struct {
+	byID   map[string]*peer
+	timing timing
+}
+
+type peer struct {
+	row shard.Session
+	// seen is when the answer arrived that first showed this beat; plansSeen
+	// likewise for the plan counter; first when the session was first seen.
+	seen, plansSeen, first time.Duration
+}
+
+func newPeers(t timing) *peers {
+	return &peers{byID: map[string]*peer{}, timing: t}
+}
+
+// observe takes a reading of the sessions table that arrived at now, and reports
+// whether somebody came, died, left or began to leave. The reading may be stale:
+// a beat that is lower than one seen before proves nothing.
+func (p *peers) observe(rows []shard.Session, now time.Duration) (changed bool) {
+	listed := make(map[string]bool, len(rows))
+	for _, row := range rows {
+		listed[row.ID] = true
+		known, ok := p.byID[row.ID]
+		if !ok {
+			p.byID[row.ID] = &peer{row: row, seen: now, plansSeen: now, first: now}
+			changed = changed || row.Alive()
+			continue
+		}
+		if row.Beat < known.row.Beat && row.Alive() {
+			continue
+		}
+		if row.Beat > known.row.Beat {
+			known.seen = now
+		}
+		if row.Plans != known.row.Plans {
+			known.plansSeen = now
+		}
+		if row.Alive() != known.row.Alive() || row.Leaving != known.row.Leaving {
+			changed = true
+		}
+		known.row = row
+	}
+	for id, known := range p.byID {
+		if !listed[id] {
+			changed = changed || known.row.Alive()
+			delete(p.byID, id)
+		}
+	}
+	return changed
+}
+
+// silent lists the live sessions without a beat for the lease duration: the ones
+// to revoke. Next is when the next one will be, if none beats before.
+func (p *peers) silent(me string, now time.Duration) (dead []shard.Session, next time.Duration) {
+	next = now + p.timing.lease
+	for id, known := range p.byID {
+		if id == me || !known.row.Alive() {
+			continue
+		}
+		if at := known.seen + p.timing.lease; at <= now {
+			dead = append(dead, known.row)
+		} else {
+			next = min(next, at)
+		}
+	}
+	return dead, next
+}
+
+// planTimeout is how long a worker's plan counter may stand still before it is
+// not trusted to plan.
+const planTimeout = 30 * time.Second
+
+// views is the live fleet as the planner sees it.
+func (p *peers) views(now time.Duration) []shard.WorkerView {
+	var views []shard.WorkerView
+	for id, known := range p.byID {
+		if known.row.Alive() {
+			views = append(views, shard.WorkerView{
+				ID: id, Age: now - known.first, Leaving: known.row.Leaving, MaxLeases: known.row.MaxLeases,
+				Idle: now-known.plansSeen > planTimeout,
+			})
+		}
+	}
+	return views
+}
+
+// live reports whether a worker is known to live and is not about to leave.
+func (p *peers) live(id string) bool {
+	known, ok := p.byID[id]
+	return ok && known.row.Alive() && !known.row.Leaving
+}
+
+// standing is what is known of the holder of a lease.
+type standing int
+
+const (
+	holderLives   standing = iota
+	holderDead             // revoked: its leases may be taken
+	holderUnknown          // it has no session; see watch
+)
+
+func (p *peers) standing(holder string) standing {
+	known, ok := p.byID[holder]
+	switch {
+	case !ok:
+		return holderUnknown
+	case known.row.Alive():
+		return holderLives
+	}
+	return holderDead
+}

@@ -1,0 +1,205 @@
+package consumer
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/towpath/towpath/checkpoint"
+	"github.com/towpath/towpath/shard"
+)
+
+// plan reads the table, takes what falls to this worker, and, as the planner,
+// asks for moves.
+func (f *fleet) plan(ctx context.Context) {
+	rows, err := f.rows(ctx)
+	if err != nil {
+		f.log.Debug("read leases", "error", err)
+		f.planAt = f.clock.Elapsed() + f.timing.beat
+		return
+	}
+	lineage := shard.NewLineage(f.listed, rows)
+	view, absent := f.view(ctx, rows, lineage)
+	byKey := make(map[string]shard.Lease, len(rows))
+	for _, row := range rows {
+		byKey[row.Key] = row
+		f.recognise(row, lineage.Runnable(row.Shard))
+	}
+	moves := shard.Plan(view)
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(parallelTakes)
+	for _, key := range moves.Take {
+		group.Go(func() error { f.take(ctx, byKey[key], absent[key]); return nil })
+	}
+	for _, ask := range moves.Ask {
+		group.Go(func() error { f.ask(ctx, byKey[ask.Key], ask.To); return nil })
+	}
+	for _, key := range moves.Withdraw {
+		group.Go(func() error { f.withdraw(ctx, byKey[key]); return nil })
+	}
+	group.Wait() // none returns an error
+	switch {
+	case len(moves.Ask) > 0:
+		// Moves are bounded for each round: there may be more to ask for.
+		f.planAt = f.clock.Elapsed() + time.Second
+	case f.unsettled(view):
+		f.planAt = min(f.planAt, f.clock.Elapsed()+f.timing.beat)
+	}
+}
+
+// parallelTakes bounds how many rows are written at once in a round.
+const parallelTakes = 16
+
+// unsettled reports whether a worker is still too young to be given shards, or
+// an owner without a session is being watched, so that another plan is due soon.
+func (f *fleet) unsettled(v shard.View) bool {
+	for _, w := range v.Workers {
+		if w.Age < f.timing.settle && len(v.Workers) > 1 {
+			return true
+		}
+	}
+	return len(f.orphans) > 0
+}
+
+// view is the fleet as the planner sees it. Absent names, for each lease that is
+// free because its owner has no session, that owner.
+func (f *fleet) view(ctx context.Context, rows []shard.Lease, lineage *shard.Lineage) (v shard.View, absent map[string]string) {
+	now := f.clock.Elapsed()
+	v = shard.View{Me: f.session.id, Workers: f.views(), Settle: f.timing.settle, HandoverTimeout: f.timing.handover}
+	absent = map[string]string{}
+	asked := map[string]time.Duration{}
+	holders := newHolders(f)
+	for _, row := range rows {
+		if row.Fault != nil || row.Finished() || !lineage.Runnable(row.Shard) {
+			continue
+		}
+		lease := shard.LeaseView{Key: row.Key, Owner: row.Owner, CheckpointOwner: row.CheckpointOwner, Runnable: true}
+		if holder := row.Holder(); holder == "" {
+			lease.Free = true
+		} else if holder != f.session.id {
+			var orphaned bool
+			if lease.Free, orphaned = holders.gone(ctx, row); orphaned {
+				absent[row.Key] = holder
+			}
+		}
+		if row.CheckpointOwner != "" {
+			since, ok := f.asked[row.Key]
+			if !ok {
+				since = now
+			}
+			asked[row.Key] = since
+			lease.Asked = now - since
+		}
+		v.Leases = append(v.Leases, lease)
+	}
+	f.asked = asked
+	f.orphans = holders.orphans
+	return v, absent
+}
+
+// holders finds out, for one plan, which owners of leases are dead.
+type holders struct {
+	*fleet
+	now     time.Duration
+	absent  map[string]bool // whether a holder that was not listed has a session
+	orphans map[string]orphan
+}
+
+func newHolders(f *fleet) *holders {
+	return &holders{fleet: f, now: f.clock.Elapsed(), absent: map[string]bool{}, orphans: map[string]orphan{}}
+}
+
+// gone reports whether the holder of a lease is dead, so that it may be taken.
+// A holder without a session (a lost registration, a worker of KCL, a row edited
+// by hand) is watched for the lease duration first, by its lease: it is gone
+// when neither holder nor counter has moved since a strongly consistent read
+// first showed the session absent. The take is then conditional on that, too.
+func (h *holders) gone(ctx context.Context, row shard.Lease) (gone, orphaned bool) {
+	switch h.standing(row.Holder()) {
+	case holderLives:
+		return false, false
+	case holderDead:
+		return true, false
+	}
+	absent, asked := h.absent[row.Holder()]
+	if !asked {
+		_, err := tableCall(ctx, h.worker, func(ctx context.Context) (shard.Session, error) {
+			return h.cfg.Leases.Session(ctx, row.Holder())
+		})
+		absent = errors.Is(err, checkpoint.ErrNoSession)
+		h.absent[row.Holder()] = absent
+	}
+	if !absent {
+		return false, false
+	}
+	o, known := h.fleet.orphans[row.Key]
+	if !known || o.holder != row.Holder() || o.counter != row.Counter {
+		// From after the read: its answer is what the time counts from.
+		o = orphan{holder: row.Holder(), counter: row.Counter, since: h.clock.Elapsed()}
+	}
+	h.orphans[row.Key] = o
+	gone = h.now-o.since >= h.timing.lease
+	return gone, gone
+}
+
+// orphan is a lease whose owner had no session when it was looked for.
+type orphan struct {
+	holder  string
+	counter int64
+	since   time.Duration
+}
+
+func (f *fleet) standing(holder string) standing {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.peers.standing(holder)
+}
+
+// take makes a free lease this worker's own and starts it.
+func (f *fleet) take(ctx context.Context, seen shard.Lease, absent string) {
+	if !f.session.valid() || f.held(seen.Key) != nil {
+		return
+	}
+	row, err := tableCall(ctx, f.worker, func(ctx context.Context) (shard.Lease, error) {
+		return f.cfg.Leases.Take(ctx, seen, f.session.id, absent)
+	})
+	var conflict *checkpoint.Conflict
+	switch {
+	case err == nil:
+	case errors.As(err, &conflict) && conflict.Exists && conflict.Row.Holder() == f.session.id:
+		row = conflict.Row // the answer to an earlier try was lost
+	case errors.As(err, &conflict):
+		fire(f.cfg.Hooks.Conflict, ConflictEvent{Worker: f.session.id, Shard: seen.Shard, Write: "take"})
+		return
+	default:
+		// Applied or not: the sweep finds out. Sooner than by its turn.
+		f.log.Debug("take lease", "lease", seen.Key, "error", err)
+		soon := f.clock.Elapsed() + f.timing.mailbox
+		f.mu.Lock()
+		f.sweepAt = min(f.sweepAt, soon)
+		f.mu.Unlock()
+		return
+	}
+	f.start(row, seen.Holder())
+}
+
+// ask asks for a hand-over, and tells the owner.
+func (f *fleet) ask(ctx context.Context, seen shard.Lease, to string) {
+	_, err := tableCall(ctx, f.worker, func(ctx context.Context) (shard.Lease, error) {
+		return f.cfg.Leases.Ask(ctx, seen, to)
+	})
+	if err == nil {
+		f.tell(ctx, seen.Owner, shard.Hint{Kind: shard.HintDrain, Key: seen.Key, Counter: seen.Counter})
+	}
+}
+
+func (f *fleet) withdraw(ctx context.Context, seen shard.Lease) {
+	_, err := tableCall(ctx, f.worker, func(ctx context.Context) (shard.Lease, error) {
+		return f.cfg.Leases.Withdraw(ctx, seen)
+	})
+	if err != nil {
+		f.log.Debug("withdraw hand-over", "lease", seen.Key, "error", err)
+	}
+}

@@ -1,0 +1,120 @@
+package consumer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/towpath/towpath/checkpoint"
+	"github.com/towpath/towpath/shard"
+)
+
+// rowWriter makes the conditional writes of one lease, one at a time, and turns
+// every refusal and every lost answer into what it means.
+type rowWriter struct {
+	me    string
+	table checkpoint.Leases
+	limit time.Duration // for one call
+	hooks *Hooks
+	shard string
+}
+
+// result is what a write came to.
+type result struct {
+	// row is the row that now stands, if it is still mine.
+	row shard.Lease
+	// verdict is Adopted if the worker may go on, with row, whether or not the
+	// write was applied.
+	verdict checkpoint.Verdict
+	// gone is set with Lost if the row was deleted by somebody's hand.
+	gone bool
+}
+
+// write makes one conditional write of held. Only the end of ctx is an error:
+// everything else is resolved by reading the row until it can be read.
+func (w *rowWriter) write(ctx context.Context, name string, held shard.Lease, f func(context.Context) (shard.Lease, error)) (result, error) {
+	row, err := w.once(ctx, f)
+	if err == nil {
+		return result{row: row, verdict: checkpoint.Adopted}, nil
+	}
+	var conflict *checkpoint.Conflict
+	if errors.As(err, &conflict) {
+		fire(w.hooks.Conflict, ConflictEvent{Worker: w.me, Shard: w.shard, Write: name})
+		return w.judge(held, conflict.Row, conflict.Exists), nil
+	}
+	// Applied or not: nobody knows but the row.
+	for try := 1; ; try++ {
+		row, readErr := w.once(ctx, func(ctx context.Context) (shard.Lease, error) { return w.table.Get(ctx, held.Key) })
+		switch {
+		case readErr == nil:
+			return w.judge(held, row, true), nil
+		case errors.Is(readErr, checkpoint.ErrNoLease):
+			return w.judge(held, shard.Lease{}, false), nil
+		}
+		if sleep(ctx, backoff(try, 50*time.Millisecond, 2*time.Second)) != nil {
+			return result{}, fmt.Errorf("%s %s: %w", name, held.Key, errors.Join(err, context.Cause(ctx)))
+		}
+	}
+}
+
+func (w *rowWriter) once(ctx context.Context, f func(context.Context) (shard.Lease, error)) (shard.Lease, error) {
+	ctx, cancel := context.WithTimeout(ctx, w.limit)
+	defer cancel()
+	return f(ctx)
+}
+
+// judge asks Adopt what a row means that did not come from a write that was
+// answered.
+func (w *rowWriter) judge(held, now shard.Lease, exists bool) result {
+	if !exists {
+		return result{verdict: checkpoint.Lost, gone: true}
+	}
+	return result{row: now, verdict: checkpoint.Adopt(held, now, w.me)}
+}
+
+func (w *rowWriter) save(ctx context.Context, held shard.Lease, p checkpoint.Progress) (result, error) {
+	return w.write(ctx, "save", held, func(ctx context.Context) (shard.Lease, error) {
+		return w.table.Save(ctx, held, w.me, p)
+	})
+}
+
+func (w *rowWriter) end(ctx context.Context, held shard.Lease, children []shard.Shard, lost bool) (result, error) {
+	return w.persist(ctx, "end", held, func(ctx context.Context, held shard.Lease) (shard.Lease, error) {
+		return w.table.End(ctx, held, w.me, children, lost)
+	}, func(row shard.Lease) bool { return row.Finished() })
+}
+
+func (w *rowWriter) release(ctx context.Context, held shard.Lease, p checkpoint.Progress, to string) (result, error) {
+	return w.persist(ctx, "release", held, func(ctx context.Context, held shard.Lease) (shard.Lease, error) {
+		return w.table.Release(ctx, held, w.me, p, to)
+	}, func(row shard.Lease) bool { return row.Holder() != w.me })
+}
+
+func (w *rowWriter) finish(ctx context.Context, held shard.Lease, p checkpoint.Progress) (result, error) {
+	return w.persist(ctx, "finish", held, func(ctx context.Context, held shard.Lease) (shard.Lease, error) {
+		return w.table.Finish(ctx, held, w.me, p)
+	}, func(row shard.Lease) bool { return row.Holder() != w.me })
+}
+
+func (w *rowWriter) refuse(ctx context.Context, held shard.Lease) (result, error) {
+	return w.persist(ctx, "refuse", held, func(ctx context.Context, held shard.Lease) (shard.Lease, error) {
+		return w.table.Refuse(ctx, held, w.me)
+	}, func(row shard.Lease) bool { return row.CheckpointOwner == "" })
+}
+
+// persist repeats a write for as long as the row is still mine and not yet as
+// it should be: an answer was lost and the write with it, or an earlier save
+// whose answer was lost was applied in its stead.
+func (w *rowWriter) persist(ctx context.Context, name string, held shard.Lease, f func(context.Context, shard.Lease) (shard.Lease, error), done func(shard.Lease) bool) (result, error) {
+	for try := 1; ; try++ {
+		res, err := w.write(ctx, name, held, func(ctx context.Context) (shard.Lease, error) { return f(ctx, held) })
+		if err != nil || res.verdict != checkpoint.Adopted || done(res.row) {
+			return res, err
+		}
+		held = res.row
+		if err := sleep(ctx, backoff(try, 50*time.Millisecond, 2*time.Second)); err != nil {
+			return result{}, fmt.Errorf("%s %s: %w", name, held.Key, context.Cause(ctx))
+		}
+	}
+}

@@ -1,0 +1,183 @@
+package consumer
+
+import (
+	"context"
+	cryptorand "crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync/atomic"
+	"time"
+
+	"github.com/towpath/towpath/checkpoint"
+	"github.com/towpath/towpath/internal/clock"
+	"github.com/towpath/towpath/shard"
+)
+
+// protocolVersion stands in the session row, so that a later version can tell
+// whom it shares the table with.
+const protocolVersion = 1
+
+// timing is what follows from the lease duration D. The proportions are those
+// that were model-checked: the owner trusts its lease for D − D/5 from the
+// moment a heartbeat was sent, an observer waits D from the moment an answer
+// arrived, and the fifth between them is what two clocks may drift apart.
+type timing struct {
+	lease     time.Duration // D: silence after which a worker is dead
+	margin    time.Duration // M = D/5
+	beat      time.Duration // H = D/10, between heartbeats
+	mailbox   time.Duration // between looks into the own inbox
+	sweep     time.Duration // between looks for rows that name this worker
+	plan      time.Duration // between plans when nothing happens
+	settle    time.Duration // how old a worker must be to be given shards
+	handover  time.Duration // after which a hand-over is withdrawn
+	upkeep    time.Duration // between maintenance runs
+	tableCall time.Duration // one call to the lease table, heartbeats excepted
+}
+
+func timingOf(lease, drain time.Duration) timing {
+	return timing{
+		lease:     lease,
+		margin:    lease / 5,
+		beat:      lease / 10,
+		mailbox:   250 * time.Millisecond,
+		sweep:     5 * time.Second,
+		plan:      30 * time.Second,
+		settle:    lease,
+		handover:  drain + 5*time.Second,
+		upkeep:    2 * time.Minute,
+		tableCall: 5 * time.Second,
+	}
+}
+
+// session is this worker's own sign of life, and the answer to the one question
+// that everything asks before it acts: may I still?
+type session struct {
+	id     string
+	clock  clock.Clock
+	table  checkpoint.Leases
+	timing timing
+
+	validUntil atomic.Int64 // on the worker's clock
+	leaving    atomic.Bool
+	plans      atomic.Int64
+	leases     atomic.Int64 // how many it holds, its load
+	maxLeases  int
+}
+
+// newWorkerID names one start of one process. A bare host or pod name would be
+// shared by two incarnations, of which the first may still be running.
+func newWorkerID(prefix string) string {
+	var b [8]byte
+	cryptorand.Read(b[:]) // never fails
+	return prefix + "/" + hex.EncodeToString(b[:])
+}
+
+func (s *session) row() shard.Session {
+	return shard.Session{
+		ID: s.id, Leaving: s.leaving.Load(), Plans: s.plans.Load(), Load: float64(s.leases.Load()),
+		MaxLeases: s.maxLeases, Version: protocolVersion,
+	}
+}
+
+// valid reports whether the worker may still act on its leases. The deadline is
+// checked, not only the context: after a pause of the process the first thing
+// to run may be a handler.
+func (s *session) valid() bool { return int64(s.clock.Elapsed()) < s.validUntil.Load() }
+
+// left is how long the session stays valid without another heartbeat.
+func (s *session) left() time.Duration {
+	return time.Duration(s.validUntil.Load() - int64(s.clock.Elapsed()))
+}
+
+// extend counts validity from the sending of a heartbeat that was answered.
+// Counting from the answer is the mistake that lets two workers own a shard: the
+// answer may have been under way for long.
+func (s *session) extend(sentAt time.Duration) {
+	until := int64(sentAt + s.timing.lease - s.timing.margin)
+	for {
+		known := s.validUntil.Load()
+		if until <= known || s.validUntil.CompareAndSwap(known, until) {
+			return
+		}
+	}
+}
+
+// register writes the session, as often as it takes.
+func (s *session) register(ctx context.Context) error {
+	for try := 1; ; try++ {
+		sentAt := s.clock.Elapsed()
+		err := s.call(ctx, s.timing.tableCall, func(ctx context.Context) error { return s.table.Register(ctx, s.row()) })
+		if errors.Is(err, checkpoint.ErrFenced) {
+			// The id is random, so the row that is there already is the one that
+			// an earlier try wrote without its answer reaching us. Its age is
+			// that of the first try, so that validity waits for a heartbeat.
+			err = s.beat(ctx)
+		} else if err == nil {
+			s.extend(sentAt)
+		}
+		if err == nil || errors.Is(err, checkpoint.ErrSessionOver) {
+			return err
+		}
+		if err := sleep(ctx, backoff(try, 100*time.Millisecond, s.timing.beat)); err != nil {
+			return err
+		}
+	}
+}
+
+// beat sends one heartbeat. Its time-out lies well below the margin, so that
+// several fit before the session runs out.
+func (s *session) beat(ctx context.Context) error {
+	_, err := s.beatRow(ctx)
+	return err
+}
+
+func (s *session) beatRow(ctx context.Context) (row shard.Session, err error) {
+	sentAt := s.clock.Elapsed()
+	err = s.call(ctx, s.timing.margin/2, func(ctx context.Context) error {
+		row, err = s.table.Heartbeat(ctx, s.row())
+		return err
+	})
+	if err != nil {
+		return row, fmt.Errorf("heartbeat of %s: %w", s.id, err)
+	}
+	s.extend(sentAt)
+	return row, nil
+}
+
+// call bounds one call to the table in time.
+func (s *session) call(ctx context.Context, limit time.Duration, f func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	return f(ctx)
+}
+
+// jitter spreads periodic work by a tenth to either side.
+func jitter(d time.Duration) time.Duration {
+	return d - d/10 + rand.N(d/5+1)
+}
+
+// backoff is a wait before try+1: doubling, drawn at random below its bound.
+func backoff(try int, least, most time.Duration) time.Duration {
+	bound := most
+	if try < 16 {
+		bound = min(most, least<<(try-1))
+	}
+	return rand.N(bound + 1)
+}
+
+// sleep waits for d or until ctx ends, and then returns its error.
+func sleep(ctx context.Context, d time.Duration) error {
+	if d <= 0 {
+		return ctx.Err()
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
+	}
+}

@@ -1,0 +1,332 @@
+package consumer
+
+import (
+	"context"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/towpath/towpath/batching"
+	"github.com/towpath/towpath/checkpoint"
+	"github.com/towpath/towpath/shard"
+)
+
+// shardLoop works one shard for the length of one tenure of its lease: it takes
+// chunks from the fetcher, gathers batches, gives them to lanes, and moves the
+// checkpoint behind what is finished. Its fields belong to the goroutine of run.
+type shardLoop struct {
+	cfg    *Config
+	worker *worker
+	shard  string
+	fence  batching.Fence
+	policy batching.Policy
+	writer *rowWriter
+
+	// reading ends when the shard is to be left, and its cause says why; work
+	// ends when handlers may no longer run.
+	reading, work context.Context
+	stopWork      context.CancelCauseFunc
+
+	held     shard.Lease
+	tracker  *checkpoint.Tracker
+	split    batching.Lanes
+	lanes    []laneState
+	gathered *gatherer
+	bytes    int64          // held from the budget for records read and not finished
+	started  int64          // the highest ticket that a lane was given, -1: none
+	busy     int            // lanes at work
+	running  *atomic.Int64  // handler calls in this process that have not returned
+	isolate  bool           // handle records one by one: the last owners died here
+	suspect  shard.Position // what they died on, if known
+	crashes  int            // and how many of them
+
+	chunks  chan fetched
+	settled chan settlement
+	saved   chan saveDone
+	saving  bool
+	savedAt time.Time
+	mark    *suspectMark // waits for the running save
+
+	status   *shardStatus
+	behind   time.Duration
+	readUpTo time.Time // the service's time at which nothing was pending
+	full     bool      // no more is to be read, the shard goes on
+	ended    bool      // the last record of the shard has been read
+	lost     bool      // the rest of the shard was trimmed unread
+	children []shard.Shard
+}
+
+// laneState is a lane as its shard sees it.
+type laneState struct {
+	gather *batching.Assembler
+	busy   bool
+}
+
+// saveDone is the answer to an asynchronous save.
+type saveDone struct {
+	result result
+	at     shard.Position
+	took   time.Duration
+	err    error
+}
+
+// outcome is how a tenure went: what to do with the lease now.
+type outcome int
+
+const (
+	outcomeLost    outcome = iota // the lease is gone, or must be read again
+	outcomeLeave                  // told to leave, and drained
+	outcomeEnded                  // the shard is done to its end
+	outcomeRestart                // still mine, but to be begun anew
+	outcomeGone                   // the row was deleted by somebody's hand
+)
+
+// run works until the shard ends or is to be left. When it returns no lane is
+// at work and no save is under way; a handler may run on if it ignored the end
+// of its context (abandoned).
+func (l *shardLoop) run() outcome {
+	defer func() {
+		l.worker.budget.leave(l.gathered)
+		l.worker.budget.release(l.bytes)
+	}()
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	for {
+		now := time.Now()
+		if l.reading.Err() == nil {
+			l.dispatch(now)
+		}
+		l.trySave(now)
+		l.publish()
+		if l.ended && l.idle() {
+			return outcomeEnded
+		}
+		timer.Reset(l.nextWake(now))
+		var chunks <-chan fetched
+		if l.tracker.Pending() < l.cfg.MaximumInFlight && !l.ended && !l.full {
+			chunks = l.chunks
+		}
+		select {
+		case c := <-chunks:
+			l.take(c, time.Now())
+		case s := <-l.settled:
+			l.settle(s)
+		case s := <-l.saved:
+			if out, over := l.afterSave(s); over {
+				return l.quit(out)
+			}
+		case <-l.gathered.flush:
+			for i := range l.lanes {
+				l.lanes[i].gather.Flush()
+			}
+		case <-timer.C:
+		case <-l.reading.Done():
+			return l.leave()
+		}
+	}
+}
+
+// idle reports whether nothing is pending anywhere.
+func (l *shardLoop) idle() bool { return l.busy == 0 && l.tracker.Pending() == 0 && !l.saving }
+
+// take enters the records of a chunk into the tracker and the lanes.
+func (l *shardLoop) take(c fetched, now time.Time) {
+	l.behind = c.Behind
+	l.bytes += c.held
+	records := c.Records
+	if until := l.cfg.Until.at; !until.IsZero() {
+		n := slices.IndexFunc(records, func(r shard.Record) bool { return !r.ArrivedAt.Before(until) })
+		if n >= 0 {
+			l.full, c.Ended, records = true, false, records[:n]
+			l.drop(c.Records[n:])
+		}
+	}
+	for i := range records {
+		ticket := l.tracker.Begin(&records[i])
+		l.lanes[l.split.Of(&records[i])].gather.Add(records[i], ticket, c.Behind, now)
+	}
+	if c.Ended {
+		l.ended, l.lost, l.children = true, c.gone, c.Children
+		for i := range l.lanes {
+			l.lanes[i].gather.Flush() // nothing more will fill them
+		}
+	}
+	if l.tracker.Pending() == 0 && l.behind == 0 {
+		l.isolate = false // whatever killed the last owners is not here any more
+		l.readUpTo = l.worker.serviceNow()
+	}
+	l.status.read(l.tipReached())
+}
+
+// tipReached reports whether all that the run is to read of the shard has been.
+func (l *shardLoop) tipReached() bool {
+	if l.full || l.ended {
+		return true
+	}
+	return l.behind == 0 && !l.worker.serviceNow().Before(l.cfg.Until.at)
+}
+
+// drop gives back the bytes of records that will not be handled.
+func (l *shardLoop) drop(records []shard.Record) {
+	var bytes int64
+	for i := range records {
+		bytes += int64(records[i].Size())
+	}
+	l.bytes -= bytes
+	l.worker.budget.release(bytes)
+}
+
+// dispatch gives every idle lane its batch, if one is due.
+func (l *shardLoop) dispatch(now time.Time) {
+	if !l.worker.session.valid() || l.mark != nil {
+		return
+	}
+	for i := range l.lanes {
+		lane := &l.lanes[i]
+		if lane.busy || !lane.gather.Due(now) {
+			continue
+		}
+		if l.isolate && l.busy > 0 {
+			return
+		}
+		l.start(i, lane.gather.Take())
+	}
+	l.noteGathering()
+}
+
+// start sets a lane to work on a batch.
+func (l *shardLoop) start(i int, batch batching.Gathered) {
+	l.lanes[i].busy = true
+	l.busy++
+	l.started = max(l.started, batch.Tickets[len(batch.Tickets)-1])
+	work := &lane{shardLoop: l, ctx: l.work, batch: batch, isolate: l.isolate, settled: l.settled}
+	go func() { // ends with its batch or with the work context; awaited by run
+		work.run()
+		l.settled <- settlement{over: true, lane: i}
+	}()
+}
+
+// noteGathering tells the budget since when this shard's oldest record waits
+// for its batch to fill.
+func (l *shardLoop) noteGathering() {
+	var since time.Time
+	for i := range l.lanes {
+		if l.lanes[i].busy {
+			continue
+		}
+		if t, ok := l.lanes[i].gather.Oldest(); ok && (since.IsZero() || t.Before(since)) {
+			since = t
+		}
+	}
+	l.worker.budget.gathering(l.gathered, since)
+}
+
+// settle takes a lane's report.
+func (l *shardLoop) settle(s settlement) {
+	switch {
+	case s.over:
+		l.lanes[s.lane].busy = false
+		l.busy--
+	case s.mark != nil:
+		l.mark = s.mark
+	default:
+		l.tracker.Done(s.tickets...)
+		l.bytes -= s.bytes
+		l.worker.budget.release(s.bytes)
+		l.status.progressed(len(s.tickets))
+		if l.tracker.Pending() == 0 && l.behind == 0 {
+			l.readUpTo = l.worker.serviceNow()
+		}
+	}
+}
+
+// nextWake is when run must look again though nothing happened.
+func (l *shardLoop) nextWake(now time.Time) time.Duration {
+	wake := time.Hour
+	for i := range l.lanes {
+		if at, ok := l.lanes[i].gather.DueAt(); ok && !l.lanes[i].busy {
+			wake = min(wake, at.Sub(now))
+		}
+	}
+	if at, ok := l.saveAt(); ok && !l.saving {
+		wake = min(wake, at.Sub(now))
+	}
+	return max(wake, time.Millisecond)
+}
+
+// leave drains: reading has stopped, running calls end, and what several lanes
+// have begun is brought to one edge. It is over at the drain time at the latest.
+func (l *shardLoop) leave() outcome {
+	if cause := context.Cause(l.reading); cause == ErrLeaseLost {
+		return l.quit(outcomeLost)
+	}
+	for {
+		l.drainDispatch()
+		if l.busy == 0 && !l.saving {
+			break
+		}
+		select {
+		case s := <-l.settled:
+			l.settle(s)
+			l.serveMark()
+		case s := <-l.saved:
+			if out, over := l.afterSave(s); over {
+				return l.quit(out)
+			}
+		case <-l.work.Done():
+			if context.Cause(l.work) == ErrLeaseLost {
+				return l.quit(outcomeLost)
+			}
+			return l.quit(outcomeLeave)
+		}
+	}
+	if l.ended && l.tracker.Pending() == 0 {
+		return outcomeEnded
+	}
+	return outcomeLeave
+}
+
+// drainDispatch lets idle lanes finish the records that lie before the highest
+// that any lane was given: only then is the mark at one edge, and nothing that
+// was handled here is handled again by the next owner.
+func (l *shardLoop) drainDispatch() {
+	if l.work.Err() != nil || len(l.lanes) == 1 || l.isolate || !l.worker.session.valid() {
+		return
+	}
+	edge := l.started
+	for i := range l.lanes {
+		lane := &l.lanes[i]
+		if lane.busy || lane.gather.Len() == 0 {
+			continue
+		}
+		if batch := lane.gather.TakeUpTo(edge); len(batch.Records) > 0 {
+			l.start(i, batch)
+			l.started = edge
+		}
+	}
+}
+
+// quit waits for what runs and drops the rest.
+func (l *shardLoop) quit(out outcome) outcome {
+	l.stopWork(ErrLeaseLost) // an earlier cause stands
+	l.closeMark()
+	for l.busy > 0 || l.saving {
+		select {
+		case s := <-l.settled:
+			l.settle(s)
+			l.closeMark()
+		case s := <-l.saved:
+			l.saving = false
+			if s.err == nil && s.result.verdict == checkpoint.Adopted {
+				l.held = s.result.row
+			}
+		}
+	}
+	return out
+}
+
+// publish shows what the shard is doing.
+func (l *shardLoop) publish() {
+	at, _ := l.tracker.Mark()
+	l.status.publish(at, l.tracker.Pending(), l.busy, l.behind)
+}

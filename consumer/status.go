@@ -1,0 +1,142 @@
+package consumer
+
+import (
+	"cmp"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/towpath/towpath/shard"
+)
+
+// Status is what a worker is doing now.
+type Status struct {
+	// Worker is its id; empty if the consumer does not run.
+	Worker string
+	// Valid tells whether its session is, and ValidFor for how long without
+	// another heartbeat.
+	Valid    bool
+	ValidFor time.Duration
+	// MemoryHeld is how many bytes of the memory budget are in use.
+	MemoryHeld int64
+	// Shards are the shards it works, by id.
+	Shards []ShardStatus
+}
+
+// ShardStatus is what a worker does with one shard.
+type ShardStatus struct {
+	// Shard is the shard's id.
+	Shard string
+	// Mark is the furthest position before which everything is finished, and
+	// Checkpoint the one that is written.
+	Mark, Checkpoint shard.Position
+	// Pending is how many records are read and not finished, Busy how many lanes
+	// are at work.
+	Pending, Busy int
+	// Handled is how many records this worker has finished in this tenure.
+	Handled int64
+	// Behind is how far behind the tip the last read ended.
+	Behind time.Duration
+	// ReadAt, ProgressAt and CheckpointAt are when something was last read,
+	// finished and written; zero if never.
+	ReadAt, ProgressAt, CheckpointAt time.Time
+	// Error is the last error of reading, handler or destination; empty if none.
+	Error string
+}
+
+// Status says what the consumer is doing now. It costs no call to AWS.
+func (c *Consumer) Status() Status {
+	c.mu.Lock()
+	w := c.worker
+	c.mu.Unlock()
+	if w == nil {
+		return Status{}
+	}
+	f := w.currentFleet()
+	if f == nil {
+		return Status{}
+	}
+	s := Status{Worker: f.session.id, Valid: f.session.valid(), ValidFor: max(0, f.session.left()), MemoryHeld: w.budget.inUse()}
+	f.mu.Lock()
+	for _, t := range f.tenures {
+		one := t.status.snapshot()
+		one.Error = cmp.Or(one.Error, w.noted(one.Shard))
+		s.Shards = append(s.Shards, one)
+	}
+	f.mu.Unlock()
+	slices.SortFunc(s.Shards, func(a, b ShardStatus) int { return cmp.Compare(a.Shard, b.Shard) })
+	return s
+}
+
+// shardStatus is a ShardStatus as its shard's goroutines write it.
+type shardStatus struct {
+	begun atomic.Bool // the handler was told, or could have been
+
+	mu  sync.Mutex
+	now ShardStatus
+	tip bool // everything that the run is to read has been
+}
+
+func (s *shardStatus) init(row shard.Lease) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.now = ShardStatus{Shard: row.Shard, Mark: row.Checkpoint, Checkpoint: row.Checkpoint}
+}
+
+func (s *shardStatus) publish(mark shard.Position, pending, busy int, behind time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.now.Mark, s.now.Pending, s.now.Busy, s.now.Behind = mark, pending, busy, behind
+}
+
+// read notes that a chunk has come, and whether it was the last to wait for.
+func (s *shardStatus) read(tip bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.now.ReadAt, s.now.Error, s.tip = time.Now(), "", tip
+}
+
+func (s *shardStatus) readFailed(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.now.Error = err.Error()
+}
+
+func (s *shardStatus) progressed(records int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.now.Handled += int64(records)
+	s.now.ProgressAt = time.Now()
+}
+
+func (s *shardStatus) checkpointed(at shard.Position) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.now.Checkpoint, s.now.CheckpointAt = at, time.Now()
+}
+
+// atTip reports whether all that the run is to read has been read and finished.
+func (s *shardStatus) atTip() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.tip && s.now.Pending == 0
+}
+
+func (s *shardStatus) snapshot() ShardStatus {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.now
+}
+
+// heldShard is the tenure of a shard, if this worker has one.
+func (f *fleet) heldShard(shardID string) *tenure {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, t := range f.tenures {
+		if t.row.Shard == shardID {
+			return t
+		}
+	}
+	return nil
+}

@@ -1,0 +1,396 @@
+package consumer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/towpath/towpath/batching"
+	"github.com/towpath/towpath/checkpoint"
+	"github.com/towpath/towpath/shard"
+)
+
+// tenure is the time for which this worker holds one lease: from the row that
+// names it to the write that lets it go, or to the loss.
+//
+// Three contexts nest in it. Life ends when the lease is lost; work, a child of
+// it, when handlers may no longer run; reading, a child of that, when the shard
+// is to be left.
+type tenure struct {
+	worker *worker
+	row    shard.Lease
+	from   string // who held it before
+
+	life, work, reading   context.Context
+	lose                  context.CancelCauseFunc
+	stopWork, stopReading context.CancelCauseFunc
+
+	mu      sync.Mutex
+	to      string      // whom to hand over to, if that was said
+	drain   *time.Timer // ends work when the drain time is over
+	leaving time.Time   // since when
+
+	status shardStatus
+	done   chan struct{}
+	cause  error // why it ended, nil at the shard's end; valid after done
+	stuck  bool  // a handler was left behind; valid after done
+}
+
+func newTenure(ctx context.Context, w *worker, row shard.Lease, from string) *tenure {
+	t := &tenure{worker: w, row: row, from: from, done: make(chan struct{})}
+	t.life, t.lose = context.WithCancelCause(ctx)
+	t.renew()
+	t.status.init(row)
+	return t
+}
+
+// renew makes the contexts of another go at the shard.
+func (t *tenure) renew() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.work, t.stopWork = context.WithCancelCause(t.life)
+	t.reading, t.stopReading = context.WithCancelCause(t.work)
+	t.to, t.leaving = "", time.Time{}
+	if t.drain != nil {
+		t.drain.Stop()
+		t.drain = nil
+	}
+}
+
+// leave tells the tenure to drain and let go, for cause. To is whom to hand over
+// to, if it is not whoever the row names.
+func (t *tenure) leave(cause error, to string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !t.leaving.IsZero() {
+		return
+	}
+	t.leaving, t.to = time.Now(), to
+	stopWork := t.stopWork
+	t.drain = time.AfterFunc(t.worker.cfg.DrainTimeout, func() { stopWork(cause) })
+	t.stopReading(cause)
+}
+
+// run works the shard until it is let go, lost or ended.
+func (t *tenure) run() {
+	defer close(t.done)
+	defer t.lose(nil)
+	w := t.worker
+	for {
+		cause, again := t.once()
+		if again && t.life.Err() == nil {
+			t.renew()
+			if w.stopping() {
+				t.leave(ErrStopping, "")
+			}
+			continue
+		}
+		if t.life.Err() != nil {
+			cause = ErrLeaseLost
+		}
+		t.mu.Lock()
+		if t.drain != nil {
+			t.drain.Stop()
+		}
+		event := ShardLeftEvent{Worker: w.session.id, Shard: t.row.Shard, Cause: cause, At: t.row.Checkpoint, To: t.to}
+		if !t.leaving.IsZero() {
+			event.Took = time.Since(t.leaving)
+		}
+		t.mu.Unlock()
+		t.cause = cause
+		if cause == nil {
+			if e, ok := w.cfg.Handler.(ShardEnder); ok {
+				e.ShardEnded(t.row.Shard)
+			}
+		} else if l, ok := w.cfg.Handler.(ShardLoser); ok && t.status.begun.Load() {
+			l.ShardLost(t.row.Shard, cause)
+		}
+		w.log.Info("shard left", "shard", t.row.Shard, "cause", cause, "at", t.row.Checkpoint, "to", event.To, "took", event.Took)
+		fire(w.cfg.Hooks.ShardLeft, event)
+		return
+	}
+}
+
+// once works the shard from the row's checkpoint to the end of one loop, and
+// writes what that came to. Again means that the lease is still held and the
+// shard to be begun anew.
+func (t *tenure) once() (cause error, again bool) {
+	running := t.worker.runningIn(t.row.Shard)
+	if err := t.begin(running); err != nil {
+		return t.endWithout()
+	}
+	loop := t.newLoop(running)
+	out := t.drive(loop)
+	t.row = loop.held
+	if running.Load() > 0 {
+		// It may still act on what it was given. The lease is left to expire,
+		// which takes longer than its context has been over.
+		t.stuck = true
+		return ErrLeaseLost, false
+	}
+	switch out {
+	case outcomeEnded:
+		return t.end(loop)
+	case outcomeLeave:
+		return t.letGo(loop.progress())
+	case outcomeRestart:
+		return nil, true
+	case outcomeGone:
+		return ErrLeaseLost, t.putBack(loop.progress())
+	}
+	return ErrLeaseLost, false
+}
+
+// begin waits until no handler of an earlier tenure of this shard runs in this
+// process any more, and tells the handler that the shard starts.
+func (t *tenure) begin(running *atomic.Int64) error {
+	for running.Load() > 0 {
+		if err := sleep(t.reading, 100*time.Millisecond); err != nil {
+			return err
+		}
+	}
+	starter, ok := t.worker.cfg.Handler.(ShardStarter)
+	if !ok {
+		return t.reading.Err()
+	}
+	for try := 1; ; try++ {
+		err := starter.ShardStarted(t.reading, ShardStart{Shard: t.row.Shard, After: t.row.Checkpoint, Fence: t.worker.fence(t.row)})
+		if err == nil {
+			return t.reading.Err()
+		}
+		t.worker.note(t.row.Shard, fmt.Errorf("start shard: %w", err))
+		if err := sleep(t.reading, backoff(try, 100*time.Millisecond, 10*time.Second)); err != nil {
+			return err
+		}
+	}
+}
+
+// endWithout ends a tenure that has read nothing.
+func (t *tenure) endWithout() (error, bool) {
+	if context.Cause(t.reading) == ErrLeaseLost {
+		return ErrLeaseLost, false
+	}
+	return t.letGo(checkpoint.Progress{Position: t.row.Checkpoint, Arrived: t.row.LastArrival})
+}
+
+// newLoop makes the loop that works the shard from the row's checkpoint.
+func (t *tenure) newLoop(running *atomic.Int64) *shardLoop {
+	w := t.worker
+	cfg := &w.cfg
+	l := &shardLoop{
+		cfg: cfg, worker: w, shard: t.row.Shard, fence: w.fence(t.row), policy: w.policy, writer: t.writer(),
+		reading: t.reading, work: t.work, stopWork: t.stopWork,
+		held:     t.row,
+		tracker:  checkpoint.NewTracker(checkpoint.Progress{Position: t.row.Checkpoint, Arrived: t.row.LastArrival}),
+		gathered: w.budget.enter(), started: -1, running: running,
+		suspect: t.row.Suspect, crashes: t.row.SuspectCrashes,
+		isolate: t.row.Suspect.IsRecord() || t.row.OwnerSwitches >= crashLoop,
+		chunks:  make(chan fetched), settled: make(chan settlement), saved: make(chan saveDone, 1), savedAt: time.Now(),
+		status: &t.status, readUpTo: t.row.ReadUpTo,
+	}
+	l.split, l.lanes = w.newLanes()
+	return l
+}
+
+// crashLoop is how many acquisitions without one checkpoint in between make a
+// shard suspect: two owners have died on it.
+const crashLoop = 3
+
+// drive runs the fetcher and the loop, and waits for both.
+func (t *tenure) drive(l *shardLoop) outcome {
+	w := t.worker
+	event := ShardStartedEvent{Worker: w.session.id, Shard: l.shard, After: t.row.Checkpoint, Fence: l.fence, From: t.from, Isolated: l.isolate}
+	w.log.Info("shard started", "shard", l.shard, "after", t.row.Checkpoint, "from", t.from, "fence", l.fence.String(), "isolated", l.isolate)
+	t.status.begun.Store(true)
+	fire(w.cfg.Hooks.ShardStarted, event)
+	fetching, stopFetching := context.WithCancel(t.reading)
+	f := &fetcher{
+		worker: w, shard: l.shard, chunks: l.chunks, status: &t.status,
+		reader: w.cfg.Source.Open(shard.Start{
+			Stream: w.stream, Shard: l.shard, After: w.startOf(t.row), LastArrival: t.row.LastArrival, ReadUpTo: t.row.ReadUpTo,
+		}),
+	}
+	var fetcherDone sync.WaitGroup
+	fetcherDone.Go(func() { f.run(fetching) })
+	out := l.run()
+	stopFetching()
+	fetcherDone.Wait()
+	return out
+}
+
+func (t *tenure) writer() *rowWriter {
+	w := t.worker
+	return &rowWriter{me: w.session.id, table: w.cfg.Leases, limit: w.timing.tableCall, hooks: &w.cfg.Hooks, shard: t.row.Shard}
+}
+
+// end writes that the shard is done, and its children with it.
+func (t *tenure) end(l *shardLoop) (error, bool) {
+	children := l.children
+	if l.lost {
+		loss := shard.Loss{Shard: l.shard, After: l.progress().Position, Until: shard.End(), LastArrival: t.row.LastArrival}
+		if !t.worker.reportLoss(loss) {
+			return t.letGo(l.progress())
+		}
+		var err error
+		if children, err = t.worker.childrenOf(t.life, l.shard); err != nil {
+			return ErrLeaseLost, false
+		}
+	}
+	// The last position first, so that what the end means can be read from the
+	// history of the row; one write less is not worth the question.
+	res, err := t.writer().end(t.life, l.held, children, l.lost)
+	if err != nil {
+		return ErrLeaseLost, false
+	}
+	switch res.verdict {
+	case checkpoint.Lost:
+		if res.gone {
+			return ErrLeaseLost, t.putBack(l.progress())
+		}
+		return ErrLeaseLost, false
+	case checkpoint.Restart:
+		t.row = res.row
+		return nil, true
+	}
+	t.row = res.row
+	return nil, false
+}
+
+// letGo writes the position and gives the lease away: to whoever asked for it,
+// else to whom the tenure was told, else to the least loaded peer, else to
+// nobody.
+func (t *tenure) letGo(p checkpoint.Progress) (cause error, again bool) {
+	w := t.worker
+	cause = context.Cause(t.reading)
+	writer := t.writer()
+	res, err := writer.write(t.life, "read", t.row, func(ctx context.Context) (shard.Lease, error) {
+		row, err := w.cfg.Leases.Get(ctx, t.row.Key)
+		if err == nil && checkpoint.Adopt(t.row, row, w.session.id) != checkpoint.Adopted {
+			err = &checkpoint.Conflict{Write: "read", Key: t.row.Key, Exists: true, Row: row}
+		}
+		return row, err
+	})
+	if err != nil {
+		return ErrLeaseLost, false
+	}
+	if res.verdict != checkpoint.Adopted {
+		return t.leftBehind(res, p)
+	}
+	t.row = res.row
+	asked := t.row.CheckpointOwner == w.session.id
+	if asked && !w.fleet.takes(t.life, t.row.Owner) {
+		if cause == ErrHandedOver {
+			res, err = writer.refuse(t.life, t.row)
+			return t.after(res, err, ErrLeaseLost, true)
+		}
+		asked = false
+	}
+	if asked {
+		t.setTo(t.row.Owner)
+		res, err = writer.finish(t.life, t.row, p)
+	} else {
+		if t.target() == "" || !w.fleet.takes(t.life, t.target()) {
+			t.setTo(w.fleet.heir())
+		}
+		res, err = writer.release(t.life, t.row, p, t.target())
+	}
+	if err != nil {
+		return ErrLeaseLost, false
+	}
+	if res.verdict == checkpoint.Restart || res.gone {
+		return t.leftBehind(res, p)
+	}
+	t.row.Checkpoint = p.Position
+	if to := t.target(); to != "" {
+		w.tell(t.life, to, shard.Hint{Kind: shard.HintStart, Key: t.row.Key, Counter: t.row.Counter + 1})
+	}
+	return cause, false
+}
+
+// leftBehind deals with a row that changed hands or position while its shard
+// was being left.
+func (t *tenure) leftBehind(res result, p checkpoint.Progress) (error, bool) {
+	switch {
+	case res.gone:
+		return ErrLeaseLost, t.putBack(p)
+	case res.verdict == checkpoint.Restart:
+		// Somebody moved the position: the row's own is the one to leave.
+		t.row = res.row
+		return t.letGo(checkpoint.Progress{Position: t.row.Checkpoint, Arrived: t.row.LastArrival})
+	}
+	return ErrLeaseLost, false
+}
+
+// after is what a write of the row means for the tenure: again if it succeeded
+// and the tenure is to go on.
+func (t *tenure) after(res result, err error, cause error, again bool) (error, bool) {
+	if err != nil || res.verdict == checkpoint.Lost {
+		return ErrLeaseLost, false
+	}
+	t.row = res.row
+	return cause, again
+}
+
+func (t *tenure) setTo(worker string) {
+	t.mu.Lock()
+	t.to = worker
+	t.mu.Unlock()
+}
+
+func (t *tenure) target() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.to
+}
+
+// putBack writes a row that was deleted under its owner, at the owner's own
+// position, and reports whether the shard can be begun anew from it.
+func (t *tenure) putBack(p checkpoint.Progress) bool {
+	w := t.worker
+	lost := t.row
+	lost.Checkpoint, lost.LastArrival, lost.CheckpointOwner, lost.Owner = p.Position, p.Arrived, "", w.session.id
+	for try := 1; w.session.valid(); try++ {
+		ctx, cancel := context.WithTimeout(t.life, w.timing.tableCall)
+		row, err := w.cfg.Leases.PutBack(ctx, lost, w.session.id)
+		cancel()
+		var conflict *checkpoint.Conflict
+		switch {
+		case err == nil:
+			w.log.Warn("lease row was deleted by somebody and has been put back", "shard", lost.Shard, "at", p.Position)
+			t.row = row
+			return true
+		case errors.As(err, &conflict):
+			// Somebody was quicker; if that was this worker's own lost answer,
+			// the sweep finds it.
+			return false
+		}
+		if sleep(t.life, backoff(try, 100*time.Millisecond, 2*time.Second)) != nil {
+			return false
+		}
+	}
+	return false
+}
+
+// newLanes makes the lanes of a shard.
+func (w *worker) newLanes() (batching.Lanes, []laneState) {
+	cfg := &w.cfg
+	bounds := batching.Gathering{Records: cfg.BatchSize, Bytes: cfg.MaximumBatchBytes, Window: cfg.MaximumBatchingWindow}
+	split := batching.Lanes{Count: cfg.ParallelizationFactor, Key: cfg.Key}
+	lanes := make([]laneState, cfg.ParallelizationFactor)
+	if cfg.Unordered {
+		// One assembler for all: a batch goes to whichever lane is free.
+		split.Count = 1
+		shared := batching.NewAssembler(bounds)
+		for i := range lanes {
+			lanes[i].gather = shared
+		}
+		return split, lanes
+	}
+	for i := range lanes {
+		lanes[i].gather = batching.NewAssembler(bounds)
+	}
+	return split, lanes
+}

@@ -1,0 +1,100 @@
+package consumer
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// validate reports every problem of a config at once.
+func (c Config) validate() error {
+	var problems []error
+	add := func(bad bool, format string, args ...any) {
+		if bad {
+			problems = append(problems, fmt.Errorf(format, args...))
+		}
+	}
+	add(c.Source == nil, "Source is missing: set it to a stream, such as kinesisshards.Open")
+	add(c.Leases == nil, "Leases is missing: set it to a lease table, such as dynamocheckpoint.Open")
+	add(c.Handler == nil, "Handler is missing: set it to a function, such as consumer.Each(handle)")
+	if err := validName(c.Name); err != nil {
+		problems = append(problems, err)
+	}
+	between := func(field string, v, low, high int) {
+		add(v < low || v > high, "%s is %d, want %d to %d", field, v, low, high)
+	}
+	between("BatchSize", c.BatchSize, 1, 10_000)
+	between("ParallelizationFactor", c.ParallelizationFactor, 1, 10_000)
+	between("MaximumConcurrency", c.MaximumConcurrency, 0, 1<<20)
+	between("MaximumLeases", c.MaximumLeases, 0, 1<<20)
+	lasting := func(field string, v, low, high time.Duration) {
+		add(v < low || v > high, "%s is %v, want %v to %v", field, v, low, high)
+	}
+	lasting("MaximumBatchingWindow", c.MaximumBatchingWindow, 0, 5*time.Minute)
+	lasting("LeaseDuration", c.LeaseDuration, 3*time.Second, time.Hour)
+	lasting("CheckpointInterval", c.CheckpointInterval, time.Millisecond, time.Hour)
+	lasting("DrainTimeout", c.DrainTimeout, time.Millisecond, time.Hour)
+	lasting("HandlerTimeout", c.HandlerTimeout, 0, 24*time.Hour)
+	lasting("MinimumBackoff", c.MinimumBackoff, 0, time.Hour)
+	lasting("MaximumBackoff", c.MaximumBackoff, 0, time.Hour)
+	add(c.MaximumBackoff > 0 && c.MinimumBackoff > c.MaximumBackoff, "MinimumBackoff %v is over MaximumBackoff %v", c.MinimumBackoff, c.MaximumBackoff)
+	if c.MaximumRecordAge != 0 {
+		lasting("MaximumRecordAge", c.MaximumRecordAge, time.Minute, 365*24*time.Hour)
+	}
+	add(c.MaximumBatchBytes < 1, "MaximumBatchBytes is %d, want 1 or more", c.MaximumBatchBytes)
+	add(c.MemoryBudget < leastMemoryBudget, "MemoryBudget is %d bytes, want at least %d: one read can bring 10 MiB of payload", c.MemoryBudget, leastMemoryBudget)
+	add(c.MaximumInFlight < c.BatchSize*c.ParallelizationFactor, "MaximumInFlight is %d, below BatchSize %d times ParallelizationFactor %d, so that no batch could fill", c.MaximumInFlight, c.BatchSize, c.ParallelizationFactor)
+	add(c.RecordsPerSecond < 0, "RecordsPerSecond is %v, want 0 or more", c.RecordsPerSecond)
+	add(c.Unordered && c.Key != nil, "Unordered and Key contradict each other: a key is what order belongs to")
+	add(c.OnLoss != ContinueOnLoss && c.OnLoss != StopOnLoss, "OnLoss is %d, want ContinueOnLoss or StopOnLoss", c.OnLoss)
+	if n, limited := c.MaximumRetryAttempts.Max(); limited {
+		between("MaximumRetryAttempts", n, 0, 10_000)
+		add(c.OnFailure == nil, "MaximumRetryAttempts is %d but OnFailure is nil, so that records would be lost: set OnFailure, or name destination.Discard", n)
+	}
+	add(c.MaximumRecordAge > 0 && c.OnFailure == nil, "MaximumRecordAge is %v but OnFailure is nil, so that records would be lost: set OnFailure, or name destination.Discard", c.MaximumRecordAge)
+	if err := c.StartingPosition.Validate(); err != nil {
+		problems = append(problems, fmt.Errorf("StartingPosition: %w", err))
+	}
+	add(c.StartingPosition.IsRecord() || c.StartingPosition.IsEnd(), "StartingPosition is %s: it holds for every shard, so want TrimHorizon, Latest or AtTime", c.StartingPosition)
+	if err := validPrefix(c.WorkerPrefix); err != nil {
+		problems = append(problems, err)
+	}
+	if len(problems) == 0 {
+		return nil
+	}
+	return fmt.Errorf("consumer config: %w", errors.Join(problems...))
+}
+
+func validName(name string) error {
+	if name == "" {
+		return errors.New("Name is empty: name the application, such as clickstream")
+	}
+	if len(name) > 128 {
+		return fmt.Errorf("Name has %d characters, want at most 128", len(name))
+	}
+	for _, r := range name {
+		if !strings.ContainsRune("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-", r) {
+			return fmt.Errorf("Name %q holds %q, want letters, digits, '.', '_' and '-'", name, r)
+		}
+	}
+	return nil
+}
+
+func validPrefix(prefix string) error {
+	switch {
+	case prefix == "":
+		return nil
+	case len(prefix) > 128:
+		return fmt.Errorf("WorkerPrefix has %d bytes, want at most 128", len(prefix))
+	case !utf8.ValidString(prefix):
+		return fmt.Errorf("WorkerPrefix %q is not valid UTF-8", prefix)
+	}
+	for _, r := range prefix {
+		if r <= ' ' || r == '/' || r == 0x7f {
+			return fmt.Errorf("WorkerPrefix %q holds %q, want printable characters without spaces and '/'", prefix, r)
+		}
+	}
+	return nil
+}

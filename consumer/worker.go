@@ -1,0 +1,217 @@
+package consumer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/semaphore"
+	"golang.org/x/time/rate"
+
+	"github.com/towpath/towpath/batching"
+	"github.com/towpath/towpath/internal/clock"
+	"github.com/towpath/towpath/shard"
+)
+
+// worker is one run of a consumer: what its shards share. Session and fleet are
+// replaced when a session is over; nothing of the old one runs by then.
+type worker struct {
+	cfg    Config
+	log    *slog.Logger
+	clock  clock.Clock
+	timing timing
+	policy batching.Policy
+
+	stream   shard.Stream
+	budget   *budget
+	slots    int64 // how many handler calls may run at once
+	handlers *semaphore.Weighted
+	limiter  *rate.Limiter // nil: unlimited
+	beats    chan struct{}
+
+	stop    context.Context // ends when the run is to end
+	cancel  context.CancelCauseFunc
+	session *session
+	fleet   *fleet
+
+	stuck   atomic.Bool  // a handler was left behind
+	service atomic.Int64 // how far the service's clock is ahead of this host's, in nanoseconds
+
+	mu      sync.Mutex
+	running map[string]*atomic.Int64 // handler calls by shard, whatever the session
+	failure error
+	notes   map[string]string // the last error of each shard's handler or destination
+}
+
+// noLimit is how many handler calls run at once where nobody set a limit.
+const noLimit = math.MaxInt32
+
+func newWorker(cfg Config, c clock.Clock) *worker {
+	w := &worker{
+		cfg: cfg, log: cfg.Logger.With("application", cfg.Name), clock: c,
+		timing: timingOf(cfg.LeaseDuration, cfg.DrainTimeout),
+		policy: batching.Policy{
+			Bisect:               cfg.BisectBatchOnError,
+			MaximumRetryAttempts: cfg.MaximumRetryAttempts.Or(batching.Unlimited),
+			MaximumRecordAge:     cfg.MaximumRecordAge,
+			MinBackoff:           or(cfg.MinimumBackoff, batching.DefaultMinBackoff),
+			MaxBackoff:           or(cfg.MaximumBackoff, batching.DefaultMaxBackoff),
+			CanReject:            cfg.OnFailure != nil,
+		},
+		budget: newBudget(cfg.MemoryBudget), slots: int64(or(cfg.MaximumConcurrency, noLimit)),
+		beats:   make(chan struct{}, 1),
+		running: map[string]*atomic.Int64{}, notes: map[string]string{},
+	}
+	w.handlers = semaphore.NewWeighted(w.slots)
+	if cfg.RecordsPerSecond > 0 {
+		// A burst of a second's records, so that a batch need not be cut.
+		w.limiter = rate.NewLimiter(rate.Limit(cfg.RecordsPerSecond), max(1, int(cfg.RecordsPerSecond)))
+	}
+	return w
+}
+
+// tableCall makes one call with the time that one call may take.
+func tableCall[T any](ctx context.Context, w *worker, f func(context.Context) (T, error)) (T, error) {
+	ctx, cancel := context.WithTimeout(ctx, w.timing.tableCall)
+	defer cancel()
+	return f(ctx)
+}
+
+func tableDo(ctx context.Context, w *worker, f func(context.Context) error) error {
+	_, err := tableCall(ctx, w, func(ctx context.Context) (struct{}, error) { return struct{}{}, f(ctx) })
+	return err
+}
+
+// fence is the token of a tenure that begins with this row.
+func (w *worker) fence(row shard.Lease) batching.Fence {
+	return batching.Fence{Stream: w.stream.CreatedAt.UnixMilli(), Counter: row.Counter}
+}
+
+// startOf is where to begin to read a row's shard. A row of KCL's that says
+// AT_TIMESTAMP does not say which: it is the configured one, as it was for KCL.
+func (w *worker) startOf(row shard.Lease) shard.Position {
+	p := row.Checkpoint
+	if p.IsAtTime() && p.At.IsZero() {
+		p.At = w.cfg.StartingPosition.At
+	}
+	return p
+}
+
+// runningIn counts the handler calls of a shard that have not returned, over all
+// tenures of this process.
+func (w *worker) runningIn(shardID string) *atomic.Int64 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	n := w.running[shardID]
+	if n == nil {
+		n = new(atomic.Int64)
+		w.running[shardID] = n
+	}
+	return n
+}
+
+// serviceSaid notes the service's clock, and serviceNow reads it: what is
+// compared with a service's timestamp is compared with this.
+func (w *worker) serviceSaid(now time.Time) {
+	if !now.IsZero() {
+		w.service.Store(int64(time.Until(now)))
+	}
+}
+
+func (w *worker) serviceNow() time.Time { return time.Now().Add(time.Duration(w.service.Load())) }
+
+// stopping reports whether the run is to end.
+func (w *worker) stopping() bool { return w.stop.Err() != nil }
+
+// fail ends the run with an error; the first one stands.
+func (w *worker) fail(err error) {
+	w.setFailure(err)
+	w.cancel(err)
+}
+
+// finished ends the run as Until said.
+func (w *worker) finished() { w.cancel(nil) }
+
+func (w *worker) setFailure(err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.failure == nil {
+		w.failure = err
+	}
+}
+
+func (w *worker) failed() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.failure
+}
+
+// note keeps the last error of a shard's handler or destination for Status, and
+// logs it.
+func (w *worker) note(shardID string, err error) {
+	w.mu.Lock()
+	w.notes[shardID] = err.Error()
+	w.mu.Unlock()
+	w.log.Warn("batch failed", "shard", shardID, "error", err)
+}
+
+func (w *worker) noted(shardID string) string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.notes[shardID]
+}
+
+// reportLoss tells of records that were trimmed unread, and reports whether the
+// run goes on.
+func (w *worker) reportLoss(loss shard.Loss) bool {
+	w.log.Error("records were trimmed before they were read", "shard", loss.Shard, "after", loss.After, "until", loss.Until,
+		"last_arrival", loss.LastArrival, "first_arrival", loss.FirstArrival)
+	fire(w.cfg.Hooks.Loss, LossEvent{Worker: w.session.id, Loss: loss})
+	if w.cfg.OnLoss == StopOnLoss {
+		w.fail(fmt.Errorf("%s: %w", loss, ErrLoss))
+		return false
+	}
+	return true
+}
+
+// childrenOf asks the listing for a shard's children, for as long as it takes.
+func (w *worker) childrenOf(ctx context.Context, shardID string) ([]shard.Shard, error) {
+	for try := 1; ; try++ {
+		listed, err := tableCall(ctx, w, w.cfg.Source.List)
+		if err == nil {
+			return shard.NewLineage(listed, nil).Children(shardID), nil
+		}
+		if errors.Is(err, shard.ErrNoStream) {
+			w.fail(err)
+			return nil, err
+		}
+		if err := sleep(ctx, backoff(try, 100*time.Millisecond, 5*time.Second)); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// tell puts a hint into a peer's inbox. Nothing hangs on it.
+func (w *worker) tell(ctx context.Context, to string, h shard.Hint) {
+	err := tableDo(ctx, w, func(ctx context.Context) error { return w.cfg.Leases.Tell(ctx, to, h) })
+	if err != nil {
+		w.log.Debug("tell", "worker", to, "hint", h.Kind, "error", err)
+	}
+}
+
+func (w *worker) setFleet(f *fleet) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.fleet = f
+}
+
+func (w *worker) currentFleet() *fleet {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.fleet
+}
