@@ -43,7 +43,9 @@ func RunLeases(t *testing.T, open func(t *testing.T) checkpoint.Leases) {
 			for _, test := range group.tests {
 				t.Run(test.name, func(t *testing.T) {
 					b := &bench{T: t, Leases: open(t)}
-					b.must(b.Prepare(t.Context(), stream))
+					if !test.unprepared {
+						b.must(b.Prepare(t.Context(), stream))
+					}
 					test.run(b)
 				})
 			}
@@ -51,10 +53,11 @@ func RunLeases(t *testing.T, open func(t *testing.T) checkpoint.Leases) {
 	}
 }
 
-// named is one promise.
+// named is one promise, of a table that is prepared unless it says otherwise.
 type named struct {
-	name string
-	run  func(b *bench)
+	name       string
+	run        func(b *bench)
+	unprepared bool
 }
 
 // bench is a table with the tools to test it.
@@ -190,10 +193,10 @@ type refusal struct {
 }
 
 // refusals are the tests of a condition's parts.
-func refusals(of ...refusal) []named {
+func refusals(write string, of ...refusal) []named {
 	var tests []named
 	for _, r := range of {
-		tests = append(tests, named{"refused when " + r.name, func(b *bench) {
+		tests = append(tests, named{name: write + " refused when " + r.name, run: func(b *bench) {
 			row := r.row(b)
 			b.refused(r.write(b, row), row)
 		}})

@@ -50,7 +50,7 @@ func bertSeen(l *shard.Lease)      { l.Owner, l.CheckpointOwner = bert, "" }
 func annaGivesCleo(l *shard.Lease) { l.Owner, l.CheckpointOwner = cleo, anna }
 
 var handoverTests = slices.Concat(
-	refusals(
+	refusals("hand-over",
 		refusal{"asked of somebody who is not the owner", ownedRow, doAsk(cleoOwns)},
 		refusal{"asked of the owner of a free row", freeRow, doAsk(annaOwns)},
 		refusal{"asked twice", askedRow, doAsk(annaOwns)},
@@ -71,18 +71,18 @@ var handoverTests = slices.Concat(
 	),
 	canWriteRefusals("release", doRelease),
 	[]named{
-		{"ask names the next owner and leaves the counter", func(b *bench) {
+		{name: "ask names the next owner and leaves the counter", run: func(b *bench) {
 			seen := b.owned(key, anna)
 			want := with(seen, func(l *shard.Lease) { l.Owner, l.CheckpointOwner = bert, anna })
 			b.equal(b.got(b.Ask(b.Context(), seen, bert)), want)
 			b.stands(want)
 		}},
-		{"ask gets through an owner's saves", func(b *bench) {
+		{name: "ask gets through an owner's saves", run: func(b *bench) {
 			seen := b.owned(key, anna)
 			now := b.got(b.Save(b.Context(), seen, anna, at200))
 			b.equal(b.got(b.Ask(b.Context(), seen, bert)), with(now, func(l *shard.Lease) { l.Owner, l.CheckpointOwner = bert, anna }))
 		}},
-		{"ask and withdraw want both sides", func(b *bench) {
+		{name: "ask and withdraw want both sides", run: func(b *bench) {
 			seen := b.free(key)
 			if _, err := b.Ask(b.Context(), seen, bert); err == nil {
 				b.Error("asked nobody")
@@ -95,19 +95,19 @@ var handoverTests = slices.Concat(
 			}
 			b.stands(seen)
 		}},
-		{"withdraw gives the lease back and leaves the counter", func(b *bench) {
+		{name: "withdraw gives the lease back and leaves the counter", run: func(b *bench) {
 			seen := b.asked()
 			want := with(seen, func(l *shard.Lease) { l.Owner, l.CheckpointOwner = anna, "" })
 			b.equal(b.got(b.Withdraw(b.Context(), seen)), want)
 			b.stands(want)
 		}},
-		{"refuse keeps the lease", func(b *bench) {
+		{name: "refuse keeps the lease", run: func(b *bench) {
 			held := b.asked()
 			want := with(held, func(l *shard.Lease) { l.Owner, l.CheckpointOwner, l.Counter = anna, "", held.Counter+1 })
 			b.equal(b.got(b.Refuse(b.Context(), held, anna)), want)
 			b.stands(want)
 		}},
-		{"finish saves and transfers", func(b *bench) {
+		{name: "finish saves and transfers", run: func(b *bench) {
 			held := b.asked()
 			want := with(held, func(l *shard.Lease) {
 				l.CheckpointOwner, l.Counter, l.Checkpoint = "", held.Counter+1, at200.Position
@@ -115,7 +115,7 @@ var handoverTests = slices.Concat(
 			b.equal(b.got(b.Finish(b.Context(), held, anna, at200)), want)
 			b.stands(want)
 		}},
-		{"finish goes to whoever is next by now", func(b *bench) {
+		{name: "finish goes to whoever is next by now", run: func(b *bench) {
 			held := b.asked()
 			back := b.got(b.Withdraw(b.Context(), held))
 			b.got(b.Ask(b.Context(), back, cleo))
@@ -124,25 +124,25 @@ var handoverTests = slices.Concat(
 				b.Fatalf("got %v, want cleo to own it", got)
 			}
 		}},
-		{"release lets go", func(b *bench) {
+		{name: "release lets go", run: func(b *bench) {
 			held := b.owned(key, anna)
 			want := with(held, func(l *shard.Lease) { l.Owner, l.Counter, l.Checkpoint = "", held.Counter+1, at200.Position })
 			b.equal(b.got(b.Release(b.Context(), held, anna, at200, "")), want)
 			b.stands(want)
 		}},
-		{"release gives to another", func(b *bench) {
+		{name: "release gives to another", run: func(b *bench) {
 			held := b.owned(key, anna)
 			want := with(held, func(l *shard.Lease) { l.Owner, l.Counter = bert, held.Counter+1 })
 			b.equal(b.got(b.Release(b.Context(), held, anna, at100, bert)), want)
 			b.stands(want)
 		}},
-		{"release ends a hand-over", func(b *bench) {
+		{name: "release ends a hand-over", run: func(b *bench) {
 			held := b.asked()
 			want := with(held, func(l *shard.Lease) { l.Owner, l.CheckpointOwner, l.Counter = "", "", held.Counter+1 })
 			b.equal(b.got(b.Release(b.Context(), held, anna, at100, "")), want)
 			b.stands(want)
 		}},
-		{"every write moves the counter but ask and withdraw", func(b *bench) {
+		{name: "every write moves the counter but ask and withdraw", run: func(b *bench) {
 			l := b.free(key)
 			step := func(name string, by int64, next shard.Lease, err error) {
 				b.Helper()

@@ -12,11 +12,11 @@ import (
 func contains(s, part string) bool { return strings.Contains(s, part) }
 
 var readTests = []named{
-	{"get of no row is ErrNoLease", func(b *bench) {
+	{name: "get of no row is ErrNoLease", run: func(b *bench) {
 		_, err := b.Get(b.Context(), key)
 		b.is(err, checkpoint.ErrNoLease)
 	}},
-	{"list reads every row", func(b *bench) {
+	{name: "list reads every row", run: func(b *bench) {
 		all, err := b.List(b.Context())
 		b.must(err)
 		if len(all) != 0 {
@@ -32,7 +32,7 @@ var readTests = []named{
 		b.equal(all[0], want[0])
 		b.equal(all[1], want[1])
 	}},
-	{"owned lists what a worker owns", func(b *bench) {
+	{name: "owned lists what a worker owns", run: func(b *bench) {
 		b.owned(key, anna)
 		b.owned(other, bert)
 		var keys []string
@@ -49,7 +49,7 @@ var readTests = []named{
 			b.Fatalf("anna owns %v, want %s", keys, key)
 		}
 	}},
-	{"rows come back as they were created", func(b *bench) {
+	{name: "rows come back as they were created", run: func(b *bench) {
 		multi := "123456789012:clicks:1700000000:" + other
 		rows := []shard.Lease{
 			{Key: key, Shard: key, Checkpoint: shard.AtTime(created.Add(time.Millisecond)), CreatedFrom: "initial",
@@ -68,7 +68,7 @@ var readTests = []named{
 	}},
 }
 
-var takeTests = append(refusals(
+var takeTests = append(refusals("take",
 	refusal{"the counter differs", ownedRow, func(b *bench, row shard.Lease) error {
 		_, err := b.Take(b.Context(), with(row, func(l *shard.Lease) { l.Counter-- }), bert, "")
 		return err
@@ -112,14 +112,14 @@ var takeTests = append(refusals(
 		return err
 	}},
 ),
-	named{"of a free row", func(b *bench) {
+	named{name: "of a free row", run: func(b *bench) {
 		seen := b.free(key)
 		got := b.got(b.Take(b.Context(), seen, anna, ""))
 		want := with(seen, func(l *shard.Lease) { l.Owner, l.Counter, l.OwnerSwitches = anna, seen.Counter+1, 1 })
 		b.equal(got, want)
 		b.stands(want)
 	}},
-	named{"from an owner ends a hand-over and keeps the position", func(b *bench) {
+	named{name: "from an owner ends a hand-over and keeps the position", run: func(b *bench) {
 		seen := b.asked()
 		want := with(seen, func(l *shard.Lease) {
 			l.Owner, l.CheckpointOwner, l.Counter, l.OwnerSwitches = cleo, "", seen.Counter+1, 1
@@ -127,13 +127,13 @@ var takeTests = append(refusals(
 		b.equal(b.got(b.Take(b.Context(), seen, cleo, "")), want)
 		b.stands(want)
 	}},
-	named{"from an absent owner", func(b *bench) {
+	named{name: "from an absent owner", run: func(b *bench) {
 		seen := b.owned(key, anna)
 		want := with(seen, func(l *shard.Lease) { l.Owner, l.Counter, l.OwnerSwitches = bert, seen.Counter+1, 1 })
 		b.equal(b.got(b.Take(b.Context(), seen, bert, anna)), want)
 		b.stands(want)
 	}},
-	named{"of no row", func(b *bench) {
+	named{name: "of no row", run: func(b *bench) {
 		_, err := b.Take(b.Context(), shard.Lease{Key: key}, anna, "")
 		b.refusedNoRow(err)
 		_, err = b.Take(b.Context(), shard.Lease{Key: key}, anna, bert)
@@ -161,13 +161,13 @@ func doEnd(b *bench, held shard.Lease, me string, _ checkpoint.Progress) (shard.
 // canWriteRefusals are the parts of the right to write a position.
 func canWriteRefusals(name string, write position) []named {
 	of := func(when string, row func(*bench) shard.Lease, me string, change func(*shard.Lease)) refusal {
-		return refusal{name + ", when " + when, row, func(b *bench, row shard.Lease) error {
+		return refusal{when, row, func(b *bench, row shard.Lease) error {
 			_, err := write(b, with(row, change), me, at200)
 			return err
 		}}
 	}
 	same := func(*shard.Lease) {}
-	tests := refusals(
+	tests := refusals(name,
 		of("the counter is an older one", ownedRow, anna, func(l *shard.Lease) { l.Counter-- }),
 		of("the counter is a newer one", ownedRow, anna, func(l *shard.Lease) { l.Counter++ }),
 		of("the checkpoint differs", ownedRow, anna, func(l *shard.Lease) { l.Checkpoint = shard.After("99", 0) }),
@@ -176,7 +176,7 @@ func canWriteRefusals(name string, write position) []named {
 		of("the writer is only to get it", askedRow, bert, same),
 		of("the writer has no part in the hand-over", askedRow, cleo, same),
 	)
-	return append(tests, named{name + ", when there is no row", func(b *bench) {
+	return append(tests, named{name: name + " refused when there is no row", run: func(b *bench) {
 		_, err := write(b, shard.Lease{Key: key, Owner: anna}, anna, at100)
 		b.refusedNoRow(err)
 		_, err = b.Get(b.Context(), key)
@@ -187,7 +187,7 @@ func canWriteRefusals(name string, write position) []named {
 var saveTests = slices.Concat(
 	canWriteRefusals("save", doSave),
 	[]named{
-		{"moves the position", func(b *bench) {
+		{name: "moves the position", run: func(b *bench) {
 			held := b.got(b.Take(b.Context(), b.free(key), anna, ""))
 			got := b.got(b.Save(b.Context(), held, anna, checkpoint.Progress{
 				Position: shard.After("300", 4), Arrived: created.Add(1500 * time.Microsecond), ReadUpTo: created.Add(time.Minute),
@@ -199,19 +199,19 @@ var saveTests = slices.Concat(
 			b.equal(got, want)
 			b.stands(want)
 		}},
-		{"in place counts all the same", func(b *bench) {
+		{name: "in place counts all the same", run: func(b *bench) {
 			held := b.owned(key, anna)
 			want := with(held, func(l *shard.Lease) { l.Counter++ })
 			b.equal(b.got(b.Save(b.Context(), held, anna, at100)), want)
 			b.stands(want)
 		}},
-		{"by the holder during a hand-over", func(b *bench) {
+		{name: "by the holder during a hand-over", run: func(b *bench) {
 			held := b.asked()
 			want := with(held, func(l *shard.Lease) { l.Checkpoint, l.Counter = at200.Position, held.Counter+1 })
 			b.equal(b.got(b.Save(b.Context(), held, anna, at200)), want)
 			b.stands(want)
 		}},
-		{"keeps what it is not told", func(b *bench) {
+		{name: "keeps what it is not told", run: func(b *bench) {
 			p := at100
 			p.Arrived, p.ReadUpTo = created, created.Add(time.Minute)
 			held := b.got(b.Save(b.Context(), b.owned(key, anna), anna, p))
@@ -222,7 +222,7 @@ var saveTests = slices.Concat(
 				l.Checkpoint, l.LastArrival, l.Counter = at200.Position, time.Time{}, same.Counter+1
 			}))
 		}},
-		{"marks a suspect and clears it", func(b *bench) {
+		{name: "marks a suspect and clears it", run: func(b *bench) {
 			p := at100
 			p.Suspect, p.SuspectCrashes = shard.After("101", 2), 1
 			held := b.got(b.Save(b.Context(), b.owned(key, anna), anna, p))
@@ -236,7 +236,7 @@ var saveTests = slices.Concat(
 			}
 			b.stands(held)
 		}},
-		{"pins a word to its time until a record takes its place", func(b *bench) {
+		{name: "pins a word to its time until a record takes its place", run: func(b *bench) {
 			held := b.got(b.Take(b.Context(), b.free(key), anna, ""))
 			pinned := shard.Position{Sequence: shard.Latest().Sequence, At: created}
 			held = b.got(b.Save(b.Context(), held, anna, checkpoint.Progress{Position: pinned}))
@@ -250,7 +250,7 @@ var saveTests = slices.Concat(
 				b.Fatalf("the position is %v, want LATEST without a time", held.Checkpoint)
 			}
 		}},
-		{"writes nothing that is no position", func(b *bench) {
+		{name: "writes nothing that is no position", run: func(b *bench) {
 			held := b.owned(key, anna)
 			for _, sequence := range []string{"?", "-1", "١٢٣"} {
 				if _, err := b.Save(b.Context(), held, anna, checkpoint.Progress{Position: shard.After(sequence, 0)}); err == nil {
@@ -259,7 +259,7 @@ var saveTests = slices.Concat(
 			}
 			b.stands(held)
 		}},
-		{"leaves attributes it does not know", func(b *bench) {
+		{name: "leaves attributes it does not know", run: func(b *bench) {
 			editor, can := b.Leases.(Editor)
 			if !can {
 				return // this table has no others
@@ -278,7 +278,7 @@ var saveTests = slices.Concat(
 				b.Errorf("the attribute is %q, want it untouched", got)
 			}
 		}},
-		{"ends a two-phase checkpoint", func(b *bench) {
+		{name: "ends a two-phase checkpoint", run: func(b *bench) {
 			editor, can := b.Leases.(Editor)
 			if !can {
 				return // this table has no such attributes

@@ -11,21 +11,21 @@ import (
 )
 
 var prepareTests = []named{
-	{"again, by another worker", func(b *bench) { b.must(b.Prepare(b.Context(), stream)) }},
-	{"refuses another stream, naming both", func(b *bench) {
+	{name: "again, by another worker", run: func(b *bench) { b.must(b.Prepare(b.Context(), stream)) }},
+	{name: "refuses another stream, naming both", run: func(b *bench) {
 		orders := stream
 		orders.ARN = "arn:aws:kinesis:eu-central-1:123456789012:stream/orders"
 		err := b.Prepare(b.Context(), orders)
 		b.is(err, checkpoint.ErrOtherStream)
 		b.says(err, stream.ARN, orders.ARN)
 	}},
-	{"refuses the stream created again", func(b *bench) {
+	{name: "refuses the stream created again", run: func(b *bench) {
 		again := stream
 		again.CreatedAt = created.Add(time.Hour)
 		b.is(b.Prepare(b.Context(), again), checkpoint.ErrRecreated)
 		b.must(b.Prepare(b.Context(), stream))
 	}},
-	{"does not end a maintenance run", func(b *bench) {
+	{name: "does not end a maintenance run", run: func(b *bench) {
 		epoch, err := b.Begin(b.Context())
 		b.must(err)
 		b.must(b.Prepare(b.Context(), stream))
@@ -59,22 +59,22 @@ func (b *bench) noSession(id string) {
 }
 
 var sessionTests = []named{
-	{"register writes what the session says", func(b *bench) {
+	{name: "register writes what the session says", run: func(b *bench) {
 		want := shard.Session{ID: anna, Load: 1.5, MaxLeases: 7, Version: 2, Leaving: true, Plans: 4}
 		b.must(b.Register(b.Context(), want))
 		b.sessionIs(want)
 	}},
-	{"register is refused when the id exists", func(b *bench) {
+	{name: "register is refused when the id exists", run: func(b *bench) {
 		was := b.live(anna)
 		b.is(b.Register(b.Context(), shard.Session{ID: anna, Load: 9}), checkpoint.ErrFenced)
 		b.sessionIs(was)
 	}},
-	{"register brings no revoked session back", func(b *bench) {
+	{name: "register brings no revoked session back", run: func(b *bench) {
 		was := b.dead(anna)
 		b.is(b.Register(b.Context(), shard.Session{ID: anna}), checkpoint.ErrFenced)
 		b.sessionIs(was)
 	}},
-	{"heartbeat counts and writes load, plans and leaving", func(b *bench) {
+	{name: "heartbeat counts and writes load, plans and leaving", run: func(b *bench) {
 		s := b.live(anna)
 		for beat := int64(1); beat <= 3; beat++ {
 			s.Load, s.Plans, s.Leaving = float64(beat)/4, beat*10, beat == 3
@@ -87,7 +87,7 @@ var sessionTests = []named{
 			b.sessionIs(s)
 		}
 	}},
-	{"heartbeat counts from what stands, whatever its caller saw", func(b *bench) {
+	{name: "heartbeat counts from what stands, whatever its caller saw", run: func(b *bench) {
 		s := b.live(anna)
 		for range 3 {
 			if _, err := b.Heartbeat(b.Context(), s); err != nil {
@@ -97,18 +97,18 @@ var sessionTests = []named{
 		s.Beat = 3
 		b.sessionIs(s)
 	}},
-	{"heartbeat is refused when the session is gone, and makes none", func(b *bench) {
+	{name: "heartbeat is refused when the session is gone, and makes none", run: func(b *bench) {
 		_, err := b.Heartbeat(b.Context(), shard.Session{ID: anna})
 		b.is(err, checkpoint.ErrSessionOver)
 		b.noSession(anna)
 	}},
-	{"heartbeat is refused when the session is revoked", func(b *bench) {
+	{name: "heartbeat is refused when the session is revoked", run: func(b *bench) {
 		s := b.dead(anna)
 		_, err := b.Heartbeat(b.Context(), s)
 		b.is(err, checkpoint.ErrSessionOver)
 		b.sessionIs(s)
 	}},
-	{"heartbeat brings the inbox", func(b *bench) {
+	{name: "heartbeat brings the inbox", run: func(b *bench) {
 		s := b.live(anna)
 		h := shard.Hint{Kind: shard.HintDrain, Key: "a key: with 3 words", Counter: 12}
 		b.must(b.Tell(b.Context(), anna, h))
@@ -118,7 +118,7 @@ var sessionTests = []named{
 			b.Fatalf("got inbox %v, want %v", got.Inbox, h)
 		}
 	}},
-	{"sessions lists workers and nothing else", func(b *bench) {
+	{name: "sessions lists workers and nothing else", run: func(b *bench) {
 		b.free(key) // the maintenance run must not show up
 		for i := range 3 {
 			b.live(fmt.Sprintf("worker-%d/0", i))
@@ -134,49 +134,49 @@ var sessionTests = []named{
 			b.Fatalf("got sessions %v, want %v", ids, want)
 		}
 	}},
-	{"revoke ends a session that does not beat", func(b *bench) {
+	{name: "revoke ends a session that does not beat", run: func(b *bench) {
 		s := b.live(anna)
 		b.must(b.Revoke(b.Context(), s, bert))
 		s.RevokedBy = bert
 		b.sessionIs(s)
 	}},
-	{"revoke is refused when the session has beaten since", func(b *bench) {
+	{name: "revoke is refused when the session has beaten since", run: func(b *bench) {
 		s := b.live(anna)
 		now, err := b.Heartbeat(b.Context(), s)
 		b.must(err)
 		b.is(b.Revoke(b.Context(), s, bert), checkpoint.ErrFenced)
 		b.sessionIs(now)
 	}},
-	{"revoke is refused when the session is gone, and makes none", func(b *bench) {
+	{name: "revoke is refused when the session is gone, and makes none", run: func(b *bench) {
 		b.refusedNoRow(b.Revoke(b.Context(), shard.Session{ID: anna}, bert))
 		b.noSession(anna)
 	}},
-	{"revoke is refused when the session is revoked", func(b *bench) {
+	{name: "revoke is refused when the session is revoked", run: func(b *bench) {
 		s := b.dead(anna)
 		b.is(b.Revoke(b.Context(), s, cleo), checkpoint.ErrFenced)
 		b.sessionIs(s)
 	}},
-	{"leave deletes the session", func(b *bench) {
+	{name: "leave deletes the session", run: func(b *bench) {
 		b.live(anna)
 		b.must(b.Leave(b.Context(), anna))
 		b.noSession(anna)
 		b.must(b.Leave(b.Context(), anna))
 	}},
-	{"leave is refused when the session is revoked", func(b *bench) {
+	{name: "leave is refused when the session is revoked", run: func(b *bench) {
 		s := b.dead(anna)
 		b.is(b.Leave(b.Context(), anna), checkpoint.ErrSessionOver)
 		b.sessionIs(s)
 	}},
-	{"tell is refused when the session is gone, and makes none", func(b *bench) {
+	{name: "tell is refused when the session is gone, and makes none", run: func(b *bench) {
 		b.is(b.Tell(b.Context(), anna, shard.Hint{Kind: shard.HintFree, Key: key}), checkpoint.ErrSessionOver)
 		b.noSession(anna)
 	}},
-	{"tell is refused when the session is revoked", func(b *bench) {
+	{name: "tell is refused when the session is revoked", run: func(b *bench) {
 		s := b.dead(anna)
 		b.is(b.Tell(b.Context(), anna, shard.Hint{Kind: shard.HintFree, Key: key}), checkpoint.ErrSessionOver)
 		b.sessionIs(s)
 	}},
-	{"hints come as they were given, once, until they are forgotten", func(b *bench) {
+	{name: "hints come as they were given, once, until they are forgotten", run: func(b *bench) {
 		s := b.live(anna)
 		hints := []shard.Hint{
 			{Kind: shard.HintDrain, Key: key, Counter: 3},
@@ -196,17 +196,17 @@ var sessionTests = []named{
 		s.Inbox = nil
 		b.sessionIs(s)
 	}},
-	{"forget makes no session", func(b *bench) {
+	{name: "forget makes no session", run: func(b *bench) {
 		b.is(b.Forget(b.Context(), anna, []shard.Hint{{Kind: shard.HintFree, Key: key}}), checkpoint.ErrSessionOver)
 		b.noSession(anna)
 	}},
-	{"bury deletes a revoked session", func(b *bench) {
+	{name: "bury deletes a revoked session", run: func(b *bench) {
 		s := b.dead(anna)
 		b.must(b.Bury(b.Context(), s))
 		b.noSession(anna)
 		b.must(b.Bury(b.Context(), s))
 	}},
-	{"bury is refused when the session is not revoked", func(b *bench) {
+	{name: "bury is refused when the session is not revoked", run: func(b *bench) {
 		s := b.live(anna)
 		b.is(b.Bury(b.Context(), s), checkpoint.ErrFenced)
 		b.sessionIs(s)

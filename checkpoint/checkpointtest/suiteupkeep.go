@@ -1,6 +1,7 @@
 package checkpointtest
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -29,7 +30,7 @@ func noChild(tests []named) []named {
 var endTests = slices.Concat(
 	noChild(canWriteRefusals("end", doEnd)),
 	[]named{
-		{"marks the end and makes the children", func(b *bench) {
+		{name: "marks the end and makes the children", run: func(b *bench) {
 			held := b.owned(key, anna)
 			children := []shard.Shard{
 				{ID: "shardId-b", Parents: []string{key}, Hashes: shard.HashRange{Start: "5", End: "9"}},
@@ -45,7 +46,7 @@ var endTests = slices.Concat(
 					Hashes: c.Hashes, CreatedFrom: "child", StreamCreated: created})
 			}
 		}},
-		{"leaves a child that is at work", func(b *bench) {
+		{name: "leaves a child that is at work", run: func(b *bench) {
 			one, two := b.owned(key, anna), b.owned(other, bert)
 			b.got(b.End(b.Context(), one, anna, mergeChild, false))
 			row := b.got(b.Get(b.Context(), merged))
@@ -57,20 +58,20 @@ var endTests = slices.Concat(
 			b.got(b.End(b.Context(), two, bert, mergeChild, false))
 			b.stands(row)
 		}},
-		{"by the holder during a hand-over", func(b *bench) {
+		{name: "by the holder during a hand-over", run: func(b *bench) {
 			got := b.got(b.End(b.Context(), b.asked(), anna, nil, false))
 			if !got.Finished() {
 				b.Fatalf("got %v, want it finished", got)
 			}
 		}},
-		{"says that the rest was lost", func(b *bench) {
+		{name: "says that the rest was lost", run: func(b *bench) {
 			got := b.got(b.End(b.Context(), b.owned(key, anna), anna, nil, true))
 			if !got.Lost || !got.Finished() {
 				b.Fatalf("got %v, lost %v", got, got.Lost)
 			}
 			b.stands(got)
 		}},
-		{"clears a suspect", func(b *bench) {
+		{name: "clears a suspect", run: func(b *bench) {
 			p := at100
 			p.Suspect, p.SuspectCrashes = shard.After("101", 0), 2
 			held := b.got(b.Save(b.Context(), b.owned(key, anna), anna, p))
@@ -79,7 +80,7 @@ var endTests = slices.Concat(
 				b.Fatalf("suspect is still %v", got.Suspect)
 			}
 		}},
-		{"names children in a table of many streams as KCL does", func(b *bench) {
+		{name: "names children in a table of many streams as KCL does", run: func(b *bench) {
 			prefix := "123456789012:clicks:1700000000:"
 			b.create(shard.Lease{Key: prefix + key, Shard: key})
 			held := b.got(b.Take(b.Context(), b.got(b.Get(b.Context(), prefix+key)), anna, ""))
@@ -95,13 +96,13 @@ func deleted() shard.Lease {
 		SeekGen: 2, CreatedFrom: "initial", StreamCreated: created, Hashes: shard.HashRange{Start: "0", End: "9"}, ReadUpTo: created}
 }
 
-var putBackTests = append(refusals(
+var putBackTests = append(refusals("put back",
 	refusal{"there is a row", ownedRow, func(b *bench, row shard.Lease) error {
 		b.live(anna)
 		_, err := b.PutBack(b.Context(), row, anna)
 		return err
 	}}),
-	named{"writes the owner's own position, above every counter", func(b *bench) {
+	named{name: "writes the owner's own position, above every counter", run: func(b *bench) {
 		b.live(anna)
 		lost := with(deleted(), func(l *shard.Lease) { l.CheckpointOwner, l.Owner = anna, bert })
 		got := b.got(b.PutBack(b.Context(), lost, anna))
@@ -114,14 +115,14 @@ var putBackTests = append(refusals(
 		b.stands(want)
 		b.got(b.Save(b.Context(), got, anna, at200))
 	}},
-	named{"counts on from a row that was put back before", func(b *bench) {
+	named{name: "counts on from a row that was put back before", run: func(b *bench) {
 		b.live(anna)
 		lost := with(deleted(), func(l *shard.Lease) { l.Counter = 77_000_000_123 })
 		if got := b.got(b.PutBack(b.Context(), lost, anna)); got.Counter <= lost.Counter {
 			b.Fatalf("the counter is %d, behind a row of %d", got.Counter, lost.Counter)
 		}
 	}},
-	named{"gives no two rows one counter", func(b *bench) {
+	named{name: "gives no two rows one counter", run: func(b *bench) {
 		b.live(anna)
 		first := b.got(b.PutBack(b.Context(), deleted(), anna))
 		second := b.got(b.PutBack(b.Context(), with(deleted(), func(l *shard.Lease) { l.Key, l.Shard = other, other }), anna))
@@ -129,20 +130,20 @@ var putBackTests = append(refusals(
 			b.Fatalf("the counters are %d and %d", first.Counter, second.Counter)
 		}
 	}},
-	named{"is refused when the session is revoked", func(b *bench) {
+	named{name: "is refused when the session is revoked", run: func(b *bench) {
 		b.dead(anna)
 		_, err := b.PutBack(b.Context(), deleted(), anna)
 		b.is(err, checkpoint.ErrSessionOver)
 		_, err = b.Get(b.Context(), key)
 		b.is(err, checkpoint.ErrNoLease)
 	}},
-	named{"is refused when there is no session", func(b *bench) {
+	named{name: "is refused when there is no session", run: func(b *bench) {
 		_, err := b.PutBack(b.Context(), deleted(), anna)
 		b.is(err, checkpoint.ErrSessionOver)
 		_, err = b.Get(b.Context(), key)
 		b.is(err, checkpoint.ErrNoLease)
 	}},
-	named{"ends the maintenance run that has begun", func(b *bench) {
+	named{name: "ends the maintenance run that has begun", run: func(b *bench) {
 		b.live(anna)
 		epoch, err := b.Begin(b.Context())
 		b.must(err)
@@ -151,18 +152,18 @@ var putBackTests = append(refusals(
 	}},
 )
 
-var upkeepTests = append(refusals(
-	refusal{"deleted though it is not finished", ownedRow, func(b *bench, row shard.Lease) error {
+var upkeepTests = append(refusals("delete",
+	refusal{"it is not finished", ownedRow, func(b *bench, row shard.Lease) error {
 		epoch, err := b.Begin(b.Context())
 		b.must(err)
 		return b.Delete(b.Context(), epoch, row)
 	}},
-	refusal{"deleted after the counter moved", ended, func(b *bench, row shard.Lease) error {
+	refusal{"the counter moved", ended, func(b *bench, row shard.Lease) error {
 		epoch, err := b.Begin(b.Context())
 		b.must(err)
 		return b.Delete(b.Context(), epoch, with(row, older))
 	}}),
-	named{"begin counts", func(b *bench) {
+	named{name: "begin counts", run: func(b *bench) {
 		first, err := b.Begin(b.Context())
 		b.must(err)
 		second, err := b.Begin(b.Context())
@@ -171,14 +172,14 @@ var upkeepTests = append(refusals(
 			b.Fatalf("the runs are %d and %d", first, second)
 		}
 	}},
-	named{"create leaves a row that exists", func(b *bench) {
+	named{name: "create leaves a row that exists", run: func(b *bench) {
 		was := b.owned(key, anna)
 		b.create(shard.Lease{Key: key, Shard: key, Checkpoint: shard.Latest()}, shard.Lease{Key: other, Shard: other})
 		b.stands(was)
 		b.stands(shard.Lease{Key: other, Shard: other, Checkpoint: shard.TrimHorizon()})
 		b.create(shard.Lease{Key: key})
 	}},
-	named{"create makes any number of rows", func(b *bench) {
+	named{name: "create makes any number of rows", run: func(b *bench) {
 		var rows []shard.Lease
 		for i := range 205 {
 			rows = append(rows, shard.Lease{Key: fmt.Sprintf("shardId-%012d", i)})
@@ -191,7 +192,7 @@ var upkeepTests = append(refusals(
 			b.Fatalf("got %d rows, want %d", len(all), len(rows))
 		}
 	}},
-	named{"create is refused when another run has begun", func(b *bench) {
+	named{name: "create is refused when another run has begun", run: func(b *bench) {
 		epoch, err := b.Begin(b.Context())
 		b.must(err)
 		b.create()
@@ -199,7 +200,7 @@ var upkeepTests = append(refusals(
 		_, err = b.Get(b.Context(), key)
 		b.is(err, checkpoint.ErrNoLease)
 	}},
-	named{"a row created again counts on above the one before it", func(b *bench) {
+	named{name: "a row created again counts on above the one before it", run: func(b *bench) {
 		epoch := b.create(shard.Lease{Key: key, CreatedFrom: "repair"})
 		first := b.got(b.Get(b.Context(), key))
 		if first.Counter < 1_000_000_000 {
@@ -213,7 +214,7 @@ var upkeepTests = append(refusals(
 			b.Fatalf("the counter is %d behind %d", second.Counter, held.Counter)
 		}
 	}},
-	named{"delete removes a finished row", func(b *bench) {
+	named{name: "delete removes a finished row", run: func(b *bench) {
 		row := ended(b)
 		epoch, err := b.Begin(b.Context())
 		b.must(err)
@@ -222,7 +223,7 @@ var upkeepTests = append(refusals(
 		b.is(err, checkpoint.ErrNoLease)
 		b.refusedNoRow(b.Delete(b.Context(), epoch, row))
 	}},
-	named{"delete is refused when another run has begun", func(b *bench) {
+	named{name: "delete is refused when another run has begun", run: func(b *bench) {
 		row := ended(b)
 		epoch, err := b.Begin(b.Context())
 		b.must(err)
@@ -256,25 +257,25 @@ func race(b *bench, do func(worker string) error) (won int) {
 }
 
 var raceTests = []named{
-	{"one of many takes a row", func(b *bench) {
+	{name: "one of many takes a row", run: func(b *bench) {
 		seen := b.free(key)
 		if won := race(b, func(w string) error { _, err := b.Take(b.Context(), seen, w, ""); return err }); won != 1 {
 			b.Fatalf("%d workers took one row", won)
 		}
 	}},
-	{"one of many takes a row from an absent owner", func(b *bench) {
+	{name: "one of many takes a row from an absent owner", run: func(b *bench) {
 		seen := b.owned(key, anna)
 		if won := race(b, func(w string) error { _, err := b.Take(b.Context(), seen, w, anna); return err }); won > 1 {
 			b.Fatalf("%d workers took one row", won)
 		}
 	}},
-	{"one of many revokes a session", func(b *bench) {
+	{name: "one of many revokes a session", run: func(b *bench) {
 		s := b.live(anna)
 		if won := race(b, func(w string) error { return b.Revoke(b.Context(), s, w) }); won != 1 {
 			b.Fatalf("%d workers revoked one session", won)
 		}
 	}},
-	{"no heartbeat is lost", func(b *bench) {
+	{name: "no heartbeat is lost", run: func(b *bench) {
 		s := b.live(anna)
 		won := race(b, func(string) error { _, err := b.Heartbeat(b.Context(), s); return err })
 		now, err := b.Session(b.Context(), anna)
@@ -283,7 +284,7 @@ var raceTests = []named{
 			b.Fatalf("%d of %d heartbeats held and the beat is %d", won, racers, now.Beat)
 		}
 	}},
-	{"runs that begin at once have epochs of their own", func(b *bench) {
+	{name: "runs that begin at once have epochs of their own", run: func(b *bench) {
 		var mu sync.Mutex // protects seen
 		seen := map[int64]bool{}
 		race(b, func(string) error {
@@ -295,6 +296,41 @@ var raceTests = []named{
 		})
 		if len(seen) != racers {
 			b.Fatalf("%d runs have %d epochs", racers, len(seen))
+		}
+	}},
+	{name: "rows put back at once have counters of their own", run: func(b *bench) {
+		var mu sync.Mutex // protects seen
+		seen := map[int64]string{}
+		race(b, func(w string) error {
+			if err := b.Register(b.Context(), shard.Session{ID: w}); err != nil {
+				return err
+			}
+			got, err := b.PutBack(b.Context(), with(deleted(), func(l *shard.Lease) { l.Key = w }), w)
+			if err != nil {
+				return err
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			if twin := seen[got.Counter]; twin != "" {
+				b.Errorf("the rows of %s and %s both have counter %d", w, twin, got.Counter)
+			}
+			seen[got.Counter] = w
+			return nil
+		})
+		if len(seen) == 0 {
+			b.Error("no row was put back")
+		}
+	}},
+	{name: "one of many streams claims the tables", unprepared: true, run: func(b *bench) {
+		won := race(b, func(w string) error {
+			err := b.Prepare(b.Context(), shard.Stream{ARN: "arn:aws:kinesis:eu-central-1:123456789012:stream/" + w})
+			if err != nil && !errors.Is(err, checkpoint.ErrOtherStream) {
+				b.Error(err)
+			}
+			return err
+		})
+		if won != 1 {
+			b.Errorf("%d streams claimed the tables", won)
 		}
 	}},
 }

@@ -80,14 +80,13 @@ func (r *reading) fraction(name string) float64 {
 	return f
 }
 
-// instant is a time in milliseconds since 1970; zero if it is not there.
+// instant is a time in milliseconds since 1970; zero if it is not there, or 0.
 func (r *reading) instant(name string) time.Time {
-	if _, there := r.row[name]; !there {
-		return time.Time{}
-	}
 	ms := r.count(name)
 	if ms > latestInstant {
 		r.wrong(name, "is no time in milliseconds")
+	}
+	if ms == 0 || ms > latestInstant {
 		return time.Time{}
 	}
 	return time.UnixMilli(ms).UTC()

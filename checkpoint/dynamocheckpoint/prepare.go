@@ -178,7 +178,7 @@ func (t *Table) belongs(row item, stream shard.Stream) error {
 	case arn != stream.ARN:
 		return fmt.Errorf("table %s: %w: it keeps the positions of %s, and this worker reads %s",
 			t.leases, checkpoint.ErrOtherStream, arn, stream.ARN)
-	case created.UnixMilli() > 0 && !stream.CreatedAt.IsZero() && created.Unix() != stream.CreatedAt.Unix():
+	case !created.IsZero() && !stream.CreatedAt.IsZero() && created.Unix() != stream.CreatedAt.Unix():
 		return fmt.Errorf("table %s: %w: its positions belong to the %s created at %s, and the one there now was created at %s",
 			t.leases, checkpoint.ErrRecreated, arn, created.Format(time.RFC3339), stream.CreatedAt.UTC().Format(time.RFC3339))
 	}

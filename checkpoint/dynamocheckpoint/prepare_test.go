@@ -1,0 +1,208 @@
+package dynamocheckpoint
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/aws/smithy-go"
+
+	"github.com/towpath/towpath/checkpoint"
+	"github.com/towpath/towpath/shard"
+)
+
+// tables is a control plane: it makes tables in 5 s, and says of a control row
+// what it was told first.
+type tables struct {
+	Client
+	mu        sync.Mutex // protects what follows
+	ready     map[string]time.Time
+	described *types.TableDescription // what every table looks like, if not nil
+	refuse    func(action string) error
+	created   int
+	control   item
+}
+
+func (c *tables) DescribeTable(_ context.Context, in *dynamodb.DescribeTableInput, _ ...func(*dynamodb.Options)) (*dynamodb.DescribeTableOutput, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.refused("DescribeTable"); err != nil {
+		return nil, err
+	}
+	if c.described != nil {
+		return &dynamodb.DescribeTableOutput{Table: c.described}, nil
+	}
+	at, there := c.ready[*in.TableName]
+	if !there {
+		return nil, &types.ResourceNotFoundException{Message: in.TableName}
+	}
+	status := types.TableStatusCreating
+	if !time.Now().Before(at) {
+		status = types.TableStatusActive
+	}
+	key := "id"
+	if !strings.HasSuffix(*in.TableName, "-sessions") {
+		key = "leaseKey"
+	}
+	return &dynamodb.DescribeTableOutput{Table: describe(key, status)}, nil
+}
+
+func (c *tables) refused(action string) error {
+	if c.refuse == nil {
+		return nil
+	}
+	return c.refuse(action)
+}
+
+func describe(key string, status types.TableStatus) *types.TableDescription {
+	in := layout{key: key}.creation(nil)
+	return &types.TableDescription{TableStatus: status, KeySchema: in.KeySchema, AttributeDefinitions: in.AttributeDefinitions}
+}
+
+func (c *tables) CreateTable(_ context.Context, in *dynamodb.CreateTableInput, _ ...func(*dynamodb.Options)) (*dynamodb.CreateTableOutput, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.refused("CreateTable"); err != nil {
+		return nil, err
+	}
+	if _, there := c.ready[*in.TableName]; there {
+		return nil, &types.ResourceInUseException{}
+	}
+	c.created++
+	c.ready[*in.TableName] = time.Now().Add(5 * time.Second)
+	return &dynamodb.CreateTableOutput{}, nil
+}
+
+func (c *tables) GetItem(context.Context, *dynamodb.GetItemInput, ...func(*dynamodb.Options)) (*dynamodb.GetItemOutput, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return &dynamodb.GetItemOutput{Item: c.control}, c.refused("GetItem")
+}
+
+func (c *tables) UpdateItem(_ context.Context, in *dynamodb.UpdateItemInput, _ ...func(*dynamodb.Options)) (*dynamodb.UpdateItemOutput, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.control != nil {
+		return nil, &types.ConditionalCheckFailedException{Item: c.control}
+	}
+	c.control = item{"id": text(controlRow), "streamArn": in.ExpressionAttributeValues[":arn"], "streamEpoch": in.ExpressionAttributeValues[":created"]}
+	return &dynamodb.UpdateItemOutput{Attributes: c.control}, nil
+}
+
+func apiError(code string) error { return &smithy.GenericAPIError{Code: code, Message: "no"} }
+
+var clicks = shard.Stream{ARN: "arn:aws:kinesis:eu-central-1:123456789012:stream/clicks", CreatedAt: time.Unix(1_700_000_000, 0)}
+
+func creating(o *Options) { o.CreateTables = true }
+
+// Two workers start with no table at the same moment, and DescribeTable is
+// throttled: both come up.
+func TestWorkersThatStartTogetherWithoutTablesBothComeUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		calls := 0
+		c := &tables{ready: map[string]time.Time{}, refuse: func(action string) error {
+			if calls++; action == "DescribeTable" && calls%3 != 0 {
+				return apiError("ThrottlingException")
+			}
+			return nil
+		}}
+		began := time.Now()
+		var all sync.WaitGroup
+		for range 2 {
+			all.Go(func() {
+				if err := Open(c, "clicks", creating).Prepare(t.Context(), clicks); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		all.Wait()
+		if took := time.Since(began); took > time.Minute {
+			t.Errorf("it took %s", took)
+		}
+		if c.created != 2 {
+			t.Errorf("%d tables were made, want 2", c.created)
+		}
+	})
+}
+
+func TestPrepareSaysWhatIsWrong(t *testing.T) {
+	replicated := func(c types.MultiRegionConsistency) *types.TableDescription {
+		d := describe("leaseKey", types.TableStatusActive)
+		d.Replicas, d.MultiRegionConsistency = []types.ReplicaDescription{{}, {}}, c
+		return d
+	}
+	sorted := describe("leaseKey", types.TableStatusActive)
+	sorted.KeySchema = append(sorted.KeySchema, types.KeySchemaElement{})
+	numeric := describe("leaseKey", types.TableStatusActive)
+	numeric.AttributeDefinitions[0].AttributeType = types.ScalarAttributeTypeN
+	denied := func(what string) func(string) error {
+		return func(action string) error {
+			if action == what {
+				return apiError("AccessDeniedException")
+			}
+			return nil
+		}
+	}
+	for _, c := range []struct {
+		name   string
+		tables *tables
+		create bool
+		says   []string
+		is     error
+	}{
+		{"no table", &tables{}, false, []string{"table clicks", "Options.CreateTables", "leaseKey"}, checkpoint.ErrNoTable},
+		{"may not describe", &tables{refuse: denied("DescribeTable")}, true, []string{"table clicks", "dynamodb:DescribeTable"}, nil},
+		{"may not create", &tables{refuse: denied("CreateTable")}, true, []string{"table clicks", "dynamodb:CreateTable"}, nil},
+		{"another key", &tables{described: describe("id", types.TableStatusActive)}, true, []string{"table clicks", "partition key leaseKey"}, nil},
+		{"a sort key", &tables{described: sorted}, true, []string{"no sort key"}, nil},
+		{"a key of another type", &tables{described: numeric}, true, []string{"of type string"}, nil},
+		{"replicated, eventually", &tables{described: replicated(types.MultiRegionConsistencyEventual)}, false, []string{"replicated over Regions", "conditional write"}, nil},
+		{"replicated, unsaid", &tables{described: replicated("")}, false, []string{"replicated over Regions", "conditional write"}, nil},
+		{"replicated, strongly", &tables{described: replicated(types.MultiRegionConsistencyStrong)}, false, []string{"replicated over Regions", "transactions"}, nil},
+		{"archived", &tables{described: describe("leaseKey", types.TableStatusArchived)}, false, []string{"ARCHIVED"}, errNotActive},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c.tables.ready = map[string]time.Time{}
+				err := Open(c.tables, "clicks", func(o *Options) { o.CreateTables = c.create }).Prepare(t.Context(), clicks)
+				if err == nil {
+					t.Fatal("the table was accepted")
+				}
+				for _, word := range c.says {
+					if !strings.Contains(err.Error(), word) {
+						t.Errorf("error %q does not say %q", err, word)
+					}
+				}
+				if c.is != nil && !errors.Is(err, c.is) {
+					t.Errorf("got error %v, want %v", err, c.is)
+				}
+			})
+		})
+	}
+}
+
+// A table that never becomes active is given up, and a context that ends sooner
+// ends the wait.
+func TestPrepareDoesNotWaitForEver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := &tables{described: describe("leaseKey", types.TableStatusCreating)}
+		began := time.Now()
+		if err := Open(c, "clicks").Prepare(t.Context(), clicks); !errors.Is(err, errNotActive) {
+			t.Errorf("got error %v, want %v", err, errNotActive)
+		}
+		if took := time.Since(began); took > patience+longestPoll {
+			t.Errorf("it waited for %s", took)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if err := Open(c, "clicks").Prepare(ctx, clicks); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("got error %v, want %v", err, context.DeadlineExceeded)
+		}
+	})
+}
