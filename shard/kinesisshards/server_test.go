@@ -1,0 +1,154 @@
+package kinesisshards_test
+
+import (
+	"context"
+	"crypto/rand"
+	"math/big"
+	"net/http"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/kinesis"
+	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
+
+	"github.com/towpath/towpath/shard"
+	"github.com/towpath/towpath/shard/kinesisshards"
+	"github.com/towpath/towpath/shard/shardtest"
+)
+
+// server is a client of the server of that name in TOWPATH_TEST_ENDPOINTS, which
+// is a list of name=URL with commas between.
+func server(t *testing.T, name string) *kinesis.Client {
+	t.Helper()
+	for pair := range strings.SplitSeq(os.Getenv("TOWPATH_TEST_ENDPOINTS"), ",") {
+		if key, url, _ := strings.Cut(strings.TrimSpace(pair), "="); key == name {
+			return kinesis.New(kinesis.Options{
+				Region:       "us-east-1",
+				BaseEndpoint: &url,
+				Credentials:  credentials.NewStaticCredentialsProvider("test", "test", ""),
+				HTTPClient:   &http.Client{Timeout: time.Minute},
+			})
+		}
+	}
+	if os.Getenv("TOWPATH_TEST_REQUIRED") == "1" {
+		t.Fatalf("TOWPATH_TEST_ENDPOINTS has no %s=URL, and TOWPATH_TEST_REQUIRED is 1", name)
+	}
+	t.Skipf("SKIPPED: NOTHING WAS TESTED AGAINST A SERVER: TOWPATH_TEST_ENDPOINTS has no %s=URL", name)
+	return nil
+}
+
+func TestSourceKeepsItsPromisesOnServerKinesis(t *testing.T) { onServer(t, "kinesis") }
+
+func TestSourceKeepsItsPromisesOnServerAWS(t *testing.T) { onServer(t, "aws") }
+
+func onServer(t *testing.T, name string) {
+	client := server(t, name)
+	shardtest.RunSource(t, func(t *testing.T) shardtest.Rig { return serverRig(t, client) })
+}
+
+// serverRig is a new stream of two shards on a server. Its retention and what is
+// in it cannot be changed there.
+func serverRig(t *testing.T, client *kinesis.Client) shardtest.Rig {
+	t.Helper()
+	ctx := t.Context()
+	stream := "towpath-" + strings.ToLower(rand.Text()[:12])
+	_, err := client.CreateStream(ctx, &kinesis.CreateStreamInput{StreamName: &stream, ShardCount: aws.Int32(2)})
+	must(t, err)
+	t.Cleanup(func() {
+		ctx := context.WithoutCancel(ctx) // the test's own has ended by now
+		if _, err := client.DeleteStream(ctx, &kinesis.DeleteStreamInput{StreamName: &stream}); err != nil {
+			t.Errorf("delete %s: %v", stream, err)
+		}
+	})
+	active := func(t *testing.T) {
+		t.Helper()
+		must(t, kinesis.NewStreamExistsWaiter(client, func(o *kinesis.StreamExistsWaiterOptions) {
+			o.MinDelay, o.MaxDelay = 50*time.Millisecond, time.Second
+		}).Wait(t.Context(), &kinesis.DescribeStreamInput{StreamName: &stream}, time.Minute))
+	}
+	active(t)
+	source := kinesisshards.Open(client, stream)
+	ranges := func(t *testing.T, shardID string) (d shard.Shard) {
+		t.Helper()
+		shards, err := source.List(t.Context())
+		must(t, err)
+		for _, d = range shards {
+			if d.ID == shardID {
+				return d
+			}
+		}
+		t.Fatalf("%s is not listed", shardID)
+		return d
+	}
+	known := map[string]shard.Shard{}
+	return shardtest.Rig{
+		Source:  source,
+		Missing: kinesisshards.Open(client, stream+"-missing"),
+		Put: func(t *testing.T, shardID, key string, data []byte) {
+			t.Helper()
+			if _, ok := known[shardID]; !ok {
+				known[shardID] = ranges(t, shardID)
+			}
+			_, err := client.PutRecord(t.Context(), &kinesis.PutRecordInput{
+				StreamName: &stream, PartitionKey: &key, Data: append([]byte{}, data...), ExplicitHashKey: aws.String(known[shardID].Hashes.Start),
+			})
+			must(t, err)
+		},
+		Split: func(t *testing.T, shardID string) {
+			t.Helper()
+			d := ranges(t, shardID)
+			_, err := client.SplitShard(t.Context(), &kinesis.SplitShardInput{
+				StreamName: &stream, ShardToSplit: &shardID, NewStartingHashKey: aws.String(middle(t, d.Hashes)),
+			})
+			must(t, err)
+			active(t)
+			waitClosed(t, client, stream, shardID)
+		},
+		Merge: func(t *testing.T, a, b string) {
+			t.Helper()
+			_, err := client.MergeShards(t.Context(), &kinesis.MergeShardsInput{StreamName: &stream, ShardToMerge: &a, AdjacentShardToMerge: &b})
+			must(t, err)
+			active(t)
+			waitClosed(t, client, stream, a)
+		},
+	}
+}
+
+// waitClosed waits until a shard is listed as closed, for servers that say
+// ACTIVE before they have begun.
+func waitClosed(t *testing.T, client *kinesis.Client, stream, shardID string) {
+	t.Helper()
+	for tick := time.NewTicker(50 * time.Millisecond); ; <-tick.C {
+		out, err := client.ListShards(t.Context(), &kinesis.ListShardsInput{StreamName: &stream})
+		must(t, err)
+		if closed(out.Shards, shardID) {
+			tick.Stop()
+			return
+		}
+	}
+}
+
+func closed(shards []types.Shard, id string) bool {
+	for _, d := range shards {
+		if *d.ShardId == id && d.SequenceNumberRange.EndingSequenceNumber != nil {
+			return true
+		}
+	}
+	return false
+}
+
+// middle is a hash in the middle of a range.
+func middle(t *testing.T, r shard.HashRange) string {
+	t.Helper()
+	low, ok1 := new(big.Int).SetString(r.Start, 10)
+	high, ok2 := new(big.Int).SetString(r.End, 10)
+	if !ok1 || !ok2 {
+		t.Fatalf("range %+v is not of two numbers", r)
+	}
+	sum := new(big.Int).Add(low, high)
+	return sum.Rsh(sum, 1).String()
+}
