@@ -1,0 +1,99 @@
+package sqsdestination_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
+
+	"github.com/towpath/towpath/destination"
+	"github.com/towpath/towpath/destination/destinationtest"
+	"github.com/towpath/towpath/destination/sqsdestination"
+	"github.com/towpath/towpath/streamtest/awsfake"
+)
+
+// server is the endpoint of a server with SQS, as in
+// TOWPATH_TEST_ENDPOINTS="aws=http://127.0.0.1:4566".
+func server(t *testing.T) string {
+	for _, pair := range strings.Split(os.Getenv("TOWPATH_TEST_ENDPOINTS"), ",") {
+		if url, ok := strings.CutPrefix(pair, "aws="); ok {
+			return url
+		}
+	}
+	if os.Getenv("TOWPATH_TEST_REQUIRED") == "1" {
+		t.Fatal("TOWPATH_TEST_ENDPOINTS names no server aws, and TOWPATH_TEST_REQUIRED is 1")
+	}
+	t.Skip("NOT TESTED: TOWPATH_TEST_ENDPOINTS names no server aws; the destination was not tried over the wire")
+	return ""
+}
+
+func TestQueueIsADestinationOnAServer(t *testing.T) {
+	client := sqs.NewFromConfig(awsfake.LoopbackConfig("test", server(t)))
+	for _, suffix := range []string{"", ".fifo"} {
+		t.Run("queue"+suffix, func(t *testing.T) {
+			destinationtest.RunDestination(t, func(t *testing.T) destinationtest.Rig { return wireRig(t, client, suffix) })
+		})
+	}
+}
+
+// wireRig makes a queue and reads it through the service's own API.
+func wireRig(t *testing.T, client *sqs.Client, suffix string) destinationtest.Rig {
+	name := fmt.Sprintf("failed-%d%s", time.Now().UnixNano(), suffix)
+	attributes := map[string]string{"MaximumMessageSize": fmt.Sprint(destination.MaxSQSBytes)}
+	if suffix != "" {
+		attributes["FifoQueue"] = "true"
+	}
+	made, err := client.CreateQueue(t.Context(), &sqs.CreateQueueInput{QueueName: &name, Attributes: attributes})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		// The test's own context has ended by now.
+		_, _ = client.DeleteQueue(context.WithoutCancel(t.Context()), &sqs.DeleteQueueInput{QueueUrl: made.QueueUrl})
+	})
+	var received []destinationtest.Accepted
+	return destinationtest.Rig{
+		Destination: sqsdestination.Open(client, *made.QueueUrl),
+		MaxBytes:    destination.MaxSQSBytes,
+		Attributed:  true,
+		Once:        suffix != "",
+		Accepted: func(t *testing.T) []destinationtest.Accepted {
+			received = append(received, drain(t, client, made.QueueUrl)...)
+			return slices.Clone(received)
+		},
+	}
+}
+
+// drain receives what is there and deletes it.
+func drain(t *testing.T, client *sqs.Client, url *string) (all []destinationtest.Accepted) {
+	t.Helper()
+	for {
+		got, err := client.ReceiveMessage(t.Context(), &sqs.ReceiveMessageInput{
+			QueueUrl: url, MaxNumberOfMessages: 10,
+			MessageAttributeNames: []string{"All"}, MessageSystemAttributeNames: []types.MessageSystemAttributeName{"All"},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(got.Messages) == 0 {
+			return all
+		}
+		for _, m := range got.Messages {
+			a := destinationtest.Accepted{Body: []byte(*m.Body), ID: m.Attributes["MessageDeduplicationId"], Attributes: map[string]string{}}
+			for name, v := range m.MessageAttributes {
+				a.Attributes[name] = aws.ToString(v.StringValue)
+			}
+			all = append(all, a)
+			if _, err := client.DeleteMessage(t.Context(), &sqs.DeleteMessageInput{QueueUrl: url, ReceiptHandle: m.ReceiptHandle}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
