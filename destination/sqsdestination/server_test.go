@@ -43,6 +43,15 @@ func TestQueueIsADestinationOnAServer(t *testing.T) {
 	}
 }
 
+func TestMissingQueueIsReadableOnAServer(t *testing.T) {
+	url := server(t) + "/000000000000/there-is-no-such-queue"
+	client := sqs.NewFromConfig(awsfake.LoopbackConfig("test", server(t)))
+	err := sqsdestination.Open(client, url).Send(t.Context(), destinationtest.Sample(1))
+	if err == nil || !strings.Contains(err.Error(), "there is no such queue in this account and region") || !strings.Contains(err.Error(), url) {
+		t.Errorf("error %v, want one that says what is missing", err)
+	}
+}
+
 // wireRig makes a queue and reads it through the service's own API.
 func wireRig(t *testing.T, client *sqs.Client, suffix string) destinationtest.Rig {
 	name := fmt.Sprintf("failed-%d%s", time.Now().UnixNano(), suffix)
