@@ -2,6 +2,7 @@ package dynamocheckpoint_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -23,8 +24,11 @@ import (
 func TestServerKeepsTheContract(t *testing.T) {
 	for _, name := range []string{"dynamodb", "aws"} {
 		t.Run(name, func(t *testing.T) {
-			client := server(t, name)
-			checkpointtest.RunLeases(t, func(t *testing.T) checkpoint.Leases { return open(t, client) })
+			table := open(t, server(t, name))
+			checkpointtest.RunLeases(t, func(t *testing.T) checkpoint.Leases {
+				table.empty(t)
+				return table
+			})
 		})
 	}
 }
@@ -47,7 +51,7 @@ func server(t *testing.T, name string) *dynamodb.Client {
 	return nil
 }
 
-// open is a table of its own for each test, deleted when the test ends.
+// open is a table of its own for a test, deleted when the test ends.
 func open(t *testing.T, client *dynamodb.Client) *editable {
 	t.Helper()
 	name := fmt.Sprintf("towpath-test-%d", time.Now().UnixNano())
@@ -65,6 +69,28 @@ type editable struct {
 	*dynamocheckpoint.Table
 	client dynamocheckpoint.Client
 	name   string
+}
+
+// empty deletes every row, which takes less than to make the tables anew.
+func (e *editable) empty(t *testing.T) {
+	t.Helper()
+	for table, key := range map[string]string{e.name: "leaseKey", e.name + "-sessions": "id"} {
+		out, err := e.client.Scan(t.Context(), &dynamodb.ScanInput{TableName: &table, ConsistentRead: aws.Bool(true)})
+		var missing *types.ResourceNotFoundException
+		if errors.As(err, &missing) {
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, row := range out.Items {
+			if _, err := e.client.DeleteItem(t.Context(), &dynamodb.DeleteItemInput{
+				TableName: &table, Key: map[string]types.AttributeValue{key: row[key]},
+			}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
 }
 
 // SetAttribute implements checkpointtest.Editor.

@@ -114,6 +114,9 @@ func (t *Table) Revoke(ctx context.Context, seen shard.Session, by string) error
 // those who take its leases, and is ErrSessionOver; one that is gone is no
 // error.
 func (t *Table) Leave(ctx context.Context, id string) error {
+	if id == "" || id == controlRow {
+		return fmt.Errorf("leave %q: this is not the id of a worker", id)
+	}
 	err := t.deleteSession(ctx, leave, id)
 	if _, refused := refusal(err); refused {
 		return fmt.Errorf("leave %s: %w", id, checkpoint.ErrSessionOver)

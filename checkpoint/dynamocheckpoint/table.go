@@ -62,10 +62,12 @@ func Open(client Client, application string, options ...func(*Options)) *Table {
 	o := Options{
 		TableName:    application,
 		SessionTable: application + "-sessions",
-		Timeout:      5 * time.Second,
 	}
 	for _, set := range options {
 		set(&o)
+	}
+	if o.Timeout <= 0 {
+		o.Timeout = 5 * time.Second
 	}
 	return &Table{client: client, leases: o.TableName, sessions: o.SessionTable, options: o}
 }
