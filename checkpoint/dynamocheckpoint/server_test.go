@@ -17,6 +17,7 @@ import (
 	"github.com/towpath/towpath/checkpoint"
 	"github.com/towpath/towpath/checkpoint/checkpointtest"
 	"github.com/towpath/towpath/checkpoint/dynamocheckpoint"
+	"github.com/towpath/towpath/shard"
 )
 
 // TestServerKeepsTheContract runs the suite against a real server, such as
@@ -25,12 +26,37 @@ func TestServerKeepsTheContract(t *testing.T) {
 	for _, name := range []string{"dynamodb", "aws"} {
 		t.Run(name, func(t *testing.T) {
 			table := open(t, server(t, name))
+			claimsOnce(t, table)
 			checkpointtest.RunLeases(t, func(t *testing.T) checkpoint.Leases {
 				table.empty(t)
 				return table
 			})
 		})
 	}
+}
+
+// claimsOnce wants that a worker which looked before another one claimed the
+// tables, and claims them after, finds out.
+func claimsOnce(t *testing.T, table *editable) {
+	t.Helper()
+	clicks, orders := shard.Stream{ARN: "arn:clicks"}, shard.Stream{ARN: "arn:orders"}
+	if err := table.Prepare(t.Context(), clicks); err != nil {
+		t.Fatal(err)
+	}
+	late := dynamocheckpoint.Open(lookedBefore{table.client}, table.name)
+	if err := late.Prepare(t.Context(), orders); !errors.Is(err, checkpoint.ErrOtherStream) {
+		t.Errorf("got error %v, want %v", err, checkpoint.ErrOtherStream)
+	}
+	if err := table.Prepare(t.Context(), clicks); err != nil {
+		t.Errorf("the tables went to the late one: %v", err)
+	}
+}
+
+// lookedBefore is a client that read every row before there was one.
+type lookedBefore struct{ dynamocheckpoint.Client }
+
+func (lookedBefore) GetItem(context.Context, *dynamodb.GetItemInput, ...func(*dynamodb.Options)) (*dynamodb.GetItemOutput, error) {
+	return &dynamodb.GetItemOutput{}, nil
 }
 
 // server is a client of one of the servers that the environment names.
