@@ -48,6 +48,10 @@ func inBubble(t *testing.T, f func(t *testing.T, w *world), options ...kinesisfa
 	})
 }
 
+func (w *world) client() *kinesis.Client { return kinesis.NewFromConfig(w.aws.Config("operator")) }
+
+var deletion = &kinesis.DeleteStreamInput{StreamName: new(clicks)}
+
 func (w *world) put(n int) {
 	w.t.Helper()
 	for range n {

@@ -41,12 +41,9 @@ func server(t *testing.T, name string) *kinesis.Client {
 	return nil
 }
 
-func TestSourceKeepsItsPromisesOnServerKinesis(t *testing.T) { onServer(t, "kinesis") }
-
-func TestSourceKeepsItsPromisesOnServerAWS(t *testing.T) { onServer(t, "aws") }
-
-func onServer(t *testing.T, name string) {
-	client := server(t, name)
+// Only kinesis-local closes and keeps the parents of a split as Kinesis does.
+func TestSourceKeepsItsPromisesOnServer(t *testing.T) {
+	client := server(t, "kinesis")
 	shardtest.RunSource(t, func(t *testing.T) shardtest.Rig { return serverRig(t, client) })
 }
 

@@ -214,6 +214,7 @@ func twoReaders(t *testing.T, b *bench) {
 
 func errorsLeavePosition(t *testing.T, b *bench) {
 	if b.Fail == nil {
+		t.Log("not tried: the rig cannot make reads fail")
 		return
 	}
 	id := b.shards[0].ID
@@ -262,6 +263,7 @@ func unknownShard(t *testing.T, b *bench) {
 
 func unknownStream(t *testing.T, b *bench) {
 	if b.Missing == nil {
+		t.Log("not tried: the rig cannot name a stream that does not exist")
 		return
 	}
 	_, err := b.Missing.Describe(b.ctx)
@@ -297,6 +299,7 @@ func bareRecords(t *testing.T, b *bench) {
 	r := b.open(id, shard.TrimHorizon()).until(t, 1)
 	r.has(t, "")
 	if b.PutUnkeyed == nil {
+		t.Log("not tried: the rig cannot put records without a key")
 		return
 	}
 	b.PutUnkeyed(t, id, []byte("free"))
@@ -308,6 +311,7 @@ func bareRecords(t *testing.T, b *bench) {
 
 func trimmed(t *testing.T, b *bench) {
 	if b.Trim == nil {
+		t.Log("not tried: the rig cannot trim records")
 		return
 	}
 	id := b.shards[0].ID
@@ -333,6 +337,7 @@ func trimmed(t *testing.T, b *bench) {
 
 func trimmedRead(t *testing.T, b *bench) {
 	if b.Trim == nil {
+		t.Log("not tried: the rig cannot trim records")
 		return
 	}
 	id := b.shards[0].ID
