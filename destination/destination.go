@@ -2,7 +2,10 @@ package destination
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
+	"io"
 	"time"
 
 	"github.com/towpath/towpath/shard"
@@ -58,14 +61,30 @@ type Failure struct {
 }
 
 // ID names the failure for ever: it is the same for a repeat of the same
-// records, so that FIFO queues and object stores recognise one. It is the first
-// record's id and the last one's sequence number.
+// records, so that FIFO queues and object stores recognise one, and another for
+// any other set of records. It is the first record's id and the last one's
+// sequence number; of several records also a digest of all, because lanes can
+// make {1, 3, 5} one failure and, after a restart with fewer lanes, {1, 2, 3, 4,
+// 5} another, and the second must not pass for a repeat of the first.
 func (f *Failure) ID() string {
 	if len(f.Records) == 0 {
 		return f.Stream + "/" + f.Shard
 	}
-	last := &f.Records[len(f.Records)-1]
-	return f.Records[0].ID() + "-" + last.Position().String()
+	id := f.Records[0].ID() + "-" + f.Records[len(f.Records)-1].Position().String()
+	if len(f.Records) > 1 {
+		id += "-" + f.digest()
+	}
+	return id
+}
+
+// digest is 64 bits of the SHA-256 of all positions, in hexadecimal.
+func (f *Failure) digest() string {
+	h := sha256.New()
+	for i := range f.Records {
+		// A hash's Write does not fail.
+		_, _ = io.WriteString(h, f.Records[i].Position().String()+"\n")
+	}
+	return hex.EncodeToString(h.Sum(nil)[:8])
 }
 
 // ErrRefused is for a destination that can never accept the failure as it is,

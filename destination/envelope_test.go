@@ -135,6 +135,38 @@ func TestEnvelopeSaysWhatTheHandlerAnswered(t *testing.T) {
 	}
 }
 
+// TestPayloadOfDynamoDBIsLambdasEvent: what replays a payload to a function gets
+// the event that the function knows.
+func TestPayloadOfDynamoDBIsLambdasEvent(t *testing.T) {
+	f := destinationtest.Sample(1)
+	f.Stream = "arn:aws:dynamodb:eu-west-1:1:table/t/stream/2026-03-01T00:00:00.000"
+	r := &f.Records[0]
+	r.Stream, r.Sequence = f.Stream, "111"
+	r.Data = []byte(`{"eventID":"c4","eventName":"INSERT","eventVersion":"1.1","eventSource":"aws:dynamodb","awsRegion":"eu-west-1",` +
+		`"dynamodb":{"ApproximateCreationDateTime":1772409599,"Keys":{"Id":{"N":"101"}},"SequenceNumber":"111","SizeBytes":26}}`)
+	var event struct {
+		Records []struct {
+			EventName string `json:"eventName"`
+			DynamoDB  struct {
+				Keys map[string]map[string]string
+			} `json:"dynamodb"`
+		}
+	}
+	if err := json.Unmarshal(f.Event(), &event); err != nil {
+		t.Fatal(err)
+	}
+	if got := event.Records[0]; got.EventName != "INSERT" || got.DynamoDB.Keys["Id"]["N"] != "101" {
+		t.Errorf("the event is %s", f.Event())
+	}
+	back, err := destination.ParseEvent(f.Event(), f.Stream, f.Shard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := difference(destination.Failure{Records: back}, destination.Failure{Records: f.Records}); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestParseEnvelopeReadsLambdas(t *testing.T) {
 	const lambdas = `{"requestContext":{"requestId":"c9b8","functionArn":"arn:aws:lambda:us-east-2:123456789012:function:f",
 		"condition":"RecordAgeExceeded","approximateInvokeCount":1},"version":"1.0","timestamp":"2019-11-14T00:38:06.021Z",

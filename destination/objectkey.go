@@ -10,25 +10,31 @@ import (
 // owner's:
 //
 //	<application>/<shard>/YYYY/MM/DD/<first>-<last>.json
+//	<application>/<shard>/YYYY/MM/DD/<first>-<last>-<digest>.json
 //
-// The date is that of the arrival of the first record and the numbers are the
-// sequence numbers of the first and last record (with .<index> behind it within
-// an aggregate), so that a repeat has the same key, whenever and whoever sends
-// it. What is not a letter, a digit or one of - _ . = is written as %XX.
+// The date is that of the arrival of the first record, and the numbers are the
+// sequence numbers of the first and last record, with .<index> behind it within
+// an aggregate. Several records have a digest of all as well, as ID has. So a
+// repeat has the same key, whenever and whoever sends it, and nothing else has.
+// What is not a letter, a digit or one of - _ . = is written as %XX.
 func (f *Failure) ObjectKey() string {
 	if len(f.Records) == 0 {
 		return keyPart(f.Application) + "/" + keyPart(f.Shard) + "/empty.json"
 	}
 	first, last := &f.Records[0], &f.Records[len(f.Records)-1]
 	folder := keyPart(f.Application) + "/" + keyPart(f.Shard) + "/" + first.ArrivedAt.UTC().Format("2006/01/02") + "/"
-	return folder + keyPart(recordName(first)) + "-" + keyPart(recordName(last)) + ".json"
+	name := keyPart(recordName(first)) + "-" + keyPart(recordName(last))
+	if len(f.Records) > 1 {
+		name += "-" + f.digest()
+	}
+	return folder + name + ".json"
 }
 
 func recordName(r *shard.Record) string {
 	return strings.Replace(r.Position().String(), "/", ".", 1)
 }
 
-// maxKeyPartBytes keeps the four parts of a key, with a prefix, below
+// maxKeyPartBytes keeps the parts of a key, four of them names, with a prefix below
 // MaxS3KeyBytes.
 const maxKeyPartBytes = 128
 

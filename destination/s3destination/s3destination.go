@@ -5,9 +5,11 @@
 // The object is the envelope of package destination, payload inside, whatever
 // its size. Its key is made from the records alone,
 //
-//	<prefix>/<application>/<shard>/YYYY/MM/DD/<first sequence>-<last sequence>.json
+//	<prefix>/<application>/<shard>/YYYY/MM/DD/<first>-<last>.json
 //
-// with the date on which the first record arrived, so that a repeat overwrites
+// with the date on which the first record arrived, the sequence numbers of the
+// first and the last one, and behind them, for several records, a digest of all;
+// so that a repeat overwrites
 // and the bucket holds each failure once. (Lambda's keys hold the time of
 // writing and a random number.) The objects hold what the stream holds: encrypt
 // the bucket as the stream is.
