@@ -17,8 +17,14 @@ import (
 	"github.com/towpath/towpath/shard"
 )
 
-// tables is a control plane: it makes tables in 5 s, and says of a control row
-// what it was told first.
+// How long a table takes to be made, and how long after that was asked for it
+// is still said not to exist: DescribeTable is eventually consistent.
+const (
+	takesToMake = 5 * time.Second
+	seenLate    = time.Second
+)
+
+// tables is a control plane, and says of a control row what it was told first.
 type tables struct {
 	Client
 	mu        sync.Mutex // protects what follows
@@ -39,7 +45,7 @@ func (c *tables) DescribeTable(_ context.Context, in *dynamodb.DescribeTableInpu
 		return &dynamodb.DescribeTableOutput{Table: c.described}, nil
 	}
 	at, there := c.ready[*in.TableName]
-	if !there {
+	if !there || time.Until(at) > takesToMake-seenLate {
 		return nil, &types.ResourceNotFoundException{Message: in.TableName}
 	}
 	status := types.TableStatusCreating
@@ -75,7 +81,7 @@ func (c *tables) CreateTable(_ context.Context, in *dynamodb.CreateTableInput, _
 		return nil, &types.ResourceInUseException{}
 	}
 	c.created++
-	c.ready[*in.TableName] = time.Now().Add(5 * time.Second)
+	c.ready[*in.TableName] = time.Now().Add(takesToMake)
 	return &dynamodb.CreateTableOutput{}, nil
 }
 
