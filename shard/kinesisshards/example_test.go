@@ -1,0 +1,52 @@
+package kinesisshards_test
+
+import (
+	"context"
+	"fmt"
+	"log"
+
+	"github.com/aws/aws-sdk-go-v2/service/kinesis"
+
+	"github.com/towpath/towpath/shard"
+	"github.com/towpath/towpath/shard/kinesisshards"
+	"github.com/towpath/towpath/streamtest/awsfake"
+)
+
+// A program gives the source to consumer.Config. Here a shard is read by hand,
+// from a stream in memory.
+func ExampleOpen() {
+	ctx := context.Background()
+	cloud := awsfake.New()
+	if err := cloud.Kinesis().CreateStream("clicks", 1); err != nil {
+		log.Fatal(err)
+	}
+	for _, page := range []string{"/", "/docs"} {
+		if _, _, err := cloud.Kinesis().Put("clicks", "alice", []byte(page)); err != nil {
+			log.Fatal(err)
+		}
+	}
+
+	source := kinesisshards.Open(kinesis.NewFromConfig(cloud.Config("worker")), "clicks")
+	stream, err := source.Describe(ctx)
+	if err != nil {
+		log.Fatal(err)
+	}
+	shards, err := source.List(ctx)
+	if err != nil {
+		log.Fatal(err)
+	}
+	reader := source.Open(shard.Start{Stream: stream, Shard: shards[0].ID, After: shard.TrimHorizon()})
+	if err := reader.Ready(ctx); err != nil {
+		log.Fatal(err)
+	}
+	chunk, err := reader.Next(ctx)
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, r := range chunk.Records {
+		fmt.Printf("%s %s\n", r.PartitionKey, r.Data)
+	}
+	// Output:
+	// alice /
+	// alice /docs
+}
