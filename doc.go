@@ -32,9 +32,9 @@
 //
 // Packages have floors and import only lower ones:
 //
-//	5  examples, cmd
+//	5  examples
 //	4  streamtest
-//	3  consumer, and beside it the drivers and the …test packages
+//	3  consumer, and beside it the drivers, the …test packages and awsfake
 //	2  destination
 //	1  checkpoint, batching, codec
 //	0  shard

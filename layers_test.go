@@ -23,17 +23,18 @@ var floors = []struct {
 	{"examples/*", 5}, // yours would stand here
 	{"cmd/*", 5},
 
-	{"streamtest/awsfake", 4},
+	{"streamtest", 4}, // a fleet over faults, and a ledger of what it did
 
-	{"streamtest/awsfake/*fake", 3}, // one service each; they know nothing of the rest
-	{"consumer", 3},                 // the engine: owns every goroutine
-	{"shard/*shards", 3},            // drivers: they share the engine's floor, so it cannot see them
+	{"consumer", 3},      // the engine: owns every goroutine
+	{"shard/*shards", 3}, // drivers: they share the engine's floor, so it cannot see them
 	{"checkpoint/*checkpoint", 3},
 	{"destination/*destination", 3},
 	{"codec/*codec", 3},
-	{"*/*test", 3}, // fake and conformance suite of the interface that the room defines
+	{"*/*test", 3},            // fake and conformance suite of the interface that the room defines
+	{"streamtest/awsfake", 3}, // an AWS in the process
 
-	{"destination", 2}, // where what is given up goes
+	{"destination", 2},              // where what is given up goes
+	{"streamtest/awsfake/*fake", 2}, // one service each, on the wire alone
 
 	{"checkpoint", 1}, // how far
 	{"batching", 1},   // what one call gets, and what its failure leads to
@@ -74,6 +75,9 @@ func TestPackagesImportOnlyLowerFloors(t *testing.T) {
 			if strings.HasPrefix(imported, sdkConfig) && own < 5 {
 				t.Errorf("%s imports %s: a library takes clients, only cmd and examples read the environment", f.path, imported)
 			}
+			if imported == "testing" && !f.test && !strings.HasSuffix(f.pkg, "test") {
+				t.Errorf("%s imports testing: only tests and rooms for them do, or its flags come along into services", f.path)
+			}
 			pkg, inside := inModule(imported)
 			if !inside || f.external {
 				continue // an external test may look down from above
@@ -99,6 +103,9 @@ func TestEngineKnowsNoService(t *testing.T) {
 		t.Fatal("no sources of package consumer were found")
 	}
 	seen := map[string]bool{}
+	for pkg, list := range imports {
+		imports[pkg] = slices.Compact(slices.Sorted(slices.Values(list)))
+	}
 	var visit func(pkg string, chain []string)
 	visit = func(pkg string, chain []string) {
 		if seen[pkg] {

@@ -1,0 +1,179 @@
+package towpath_test
+
+import (
+	"fmt"
+	"os"
+	"path"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// A link from one text to another file of the repository leads somewhere, and
+// one to a heading leads to a heading.
+func TestLinksResolve(t *testing.T) {
+	link := regexp.MustCompile(`\]\(([^)\s]+)\)`)
+	walkModule(t, ".md", func(file string) {
+		for _, m := range link.FindAllStringSubmatch(withoutCode(read(t, file)), -1) {
+			target, heading, _ := strings.Cut(m[1], "#")
+			if strings.Contains(target, "://") || strings.HasPrefix(target, "mailto:") {
+				continue
+			}
+			if target != "" {
+				target = path.Join(path.Dir(file), target)
+			} else {
+				target = file
+			}
+			if _, err := os.Stat(filepath.FromSlash(target)); err != nil {
+				t.Errorf("%s links to %s, which is not there", file, m[1])
+			} else if heading != "" && strings.HasSuffix(target, ".md") && !slices.Contains(headings(read(t, target)), heading) {
+				t.Errorf("%s links to %s, which has no such heading", file, m[1])
+			}
+		}
+	})
+}
+
+// headings are the anchors of a text's headings, as code hosts make them.
+func headings(text string) (anchors []string) {
+	for line := range strings.Lines(withoutCode(text)) {
+		if title, ok := strings.CutPrefix(strings.TrimLeft(line, "#"), " "); ok && strings.HasPrefix(line, "#") {
+			anchor := strings.ReplaceAll(strings.ToLower(strings.TrimSpace(title)), " ", "-")
+			anchors = append(anchors, regexp.MustCompile(`[^\p{L}\p{N}_-]`).ReplaceAllString(anchor, ""))
+		}
+	}
+	return anchors
+}
+
+var fenced = regexp.MustCompile("(?ms)^```.*?^```")
+
+func withoutCode(text string) string { return fenced.ReplaceAllString(text, "") }
+
+// The Go code that the texts show is code that is compiled and run: each block
+// stands, line for line, in a test at the root.
+func TestGoCodeInTextsIsTested(t *testing.T) {
+	tests, err := filepath.Glob("*_test.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var tested string
+	for _, file := range tests {
+		tested += trimLines(read(t, file))
+	}
+	block := regexp.MustCompile("(?ms)^```go\n(.*?)^```")
+	blocks := 0
+	for _, text := range []string{"README.md", "docs/testing.md", "docs/failures.md", "docs/leases.md"} {
+		for _, m := range block.FindAllStringSubmatch(read(t, text), -1) {
+			blocks++
+			if !strings.Contains(tested, trimLines(m[1])) {
+				t.Errorf("%s shows Go code that no test at the root holds line for line:\n%s", text, m[1])
+			}
+		}
+	}
+	if blocks == 0 {
+		t.Error("no Go code was found in the texts")
+	}
+}
+
+func trimLines(code string) string {
+	var b strings.Builder
+	for line := range strings.Lines(code) {
+		if line = strings.TrimSpace(line); line != "" {
+			b.WriteString(line + "\n")
+		}
+	}
+	return b.String()
+}
+
+// The two commands that a reader tries first stand in the README as they are
+// typed.
+func TestReadmeShowsTheTwoCommands(t *testing.T) {
+	readme := read(t, "README.md")
+	for _, command := range []string{"go run ./examples/clickstream", "go test work"} {
+		if !regexp.MustCompile(`(?m)^(\$ )?` + regexp.QuoteMeta(command) + `( |$)`).MatchString(readme) {
+			t.Errorf("README.md does not show %q on a line of its own", command)
+		}
+	}
+}
+
+// The file map names every file of the packages that it maps, and no other.
+func TestFileMapIsComplete(t *testing.T) {
+	text := read(t, "ARCHITECTURE.md")
+	start, end := strings.Index(text, "\n## File map\n"), strings.Index(text, "\n## What is not obvious\n")
+	if start < 0 || end < start {
+		t.Fatal("ARCHITECTURE.md has no file map before what is not obvious")
+	}
+	named := map[string]bool{}
+	for _, m := range regexp.MustCompile("`([a-z_]+\\.go)`").FindAllStringSubmatch(text[start:end], -1) {
+		named[m[1]] = true
+	}
+	there := map[string]bool{}
+	walkModule(t, ".go", func(file string) {
+		pkg, name := path.Split(file)
+		there[name] = true
+		mapped := slices.Contains([]string{"shard/", "checkpoint/", "batching/", "consumer/"}, pkg)
+		if mapped && !named[name] && name != "doc.go" && !strings.HasSuffix(name, "_test.go") {
+			t.Errorf("the file map of ARCHITECTURE.md does not name %s", file)
+		}
+	})
+	for name := range named {
+		if !there[name] {
+			t.Errorf("the file map of ARCHITECTURE.md names %s, which is not there", name)
+		}
+	}
+}
+
+// A test that a text calls upon exists.
+func TestNamedTestsExist(t *testing.T) {
+	var code strings.Builder
+	walkModule(t, "_test.go", func(file string) { code.WriteString(read(t, file)) })
+	walkModule(t, ".md", func(file string) {
+		for _, m := range regexp.MustCompile("`(Test[A-Za-z]+)`").FindAllStringSubmatch(read(t, file), -1) {
+			if !strings.Contains(code.String(), "func "+m[1]+"(") {
+				t.Errorf("%s calls upon %s, which is not there", file, m[1])
+			}
+		}
+	})
+}
+
+// Decisions are numbered without gaps, and the list of them is complete.
+func TestDecisionsAreNumberedAndListed(t *testing.T) {
+	list := read(t, "docs/decisions/README.md")
+	entries, err := os.ReadDir("docs/decisions")
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for _, entry := range entries {
+		name := entry.Name()
+		if name == "README.md" {
+			continue
+		}
+		n++
+		if want := fmt.Sprintf("%04d-", n); !strings.HasPrefix(name, want) || !strings.HasSuffix(name, ".md") {
+			t.Errorf("docs/decisions/%s: want a name %s….md", name, want)
+		}
+		if !strings.Contains(list, "]("+name+")") {
+			t.Errorf("docs/decisions/README.md does not list %s", name)
+		}
+		text := read(t, "docs/decisions/"+name)
+		for _, part := range []string{"## Context", "## Decision", "## Consequence"} {
+			if !strings.Contains(text, "\n"+part+"\n") {
+				t.Errorf("docs/decisions/%s has no part %q", name, part)
+			}
+		}
+	}
+	if n == 0 {
+		t.Error("there are no decisions")
+	}
+}
+
+func read(t *testing.T, file string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.FromSlash(file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
