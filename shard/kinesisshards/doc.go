@@ -20,6 +20,8 @@
 // taken from it is never later than a record put after it; up to a second of
 // records from before it may be delivered as well.
 //
+// A start that lies in the future, which the service refuses, is waited for.
+//
 // An iterator behind a record is opened at the record and not after it, so that
 // the first record of the answer shows whether the position still exists. The
 // repeat is dropped, with one exception: at the start, a record that may be an

@@ -327,6 +327,25 @@ func TestReadyEndsWithItsContext(t *testing.T) {
 	})
 }
 
+func TestNoCallHangsForEver(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		heal := w.aws.Blackhole("tester", "kinesis")
+		defer heal()
+		began := time.Now()
+		_, describeErr := w.source.Describe(t.Context())
+		_, listErr := w.source.List(t.Context())
+		nextErr := w.open(shard.Start{}).step()
+		for _, err := range []error{describeErr, listErr, nextErr} {
+			if !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("got %v, want a deadline", err)
+			}
+		}
+		if took := time.Since(began); took > 2*time.Minute {
+			t.Errorf("three calls into nothing took %s", took)
+		}
+	})
+}
+
 func TestEmptyPagesAreNoEnd(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
 		w.put(4)

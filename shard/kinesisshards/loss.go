@@ -23,20 +23,11 @@ func (c cursor) lost(now time.Time, retention time.Duration) bool {
 }
 
 // atRisk decides whether the trim horizon may have passed the cursor, or is
-// about to, so that it has to be verified before the next read. lastRead is when
-// the shard last answered, by the service's time.
-func (c cursor) atRisk(now, lastRead time.Time, retention time.Duration) bool {
-	if c.away(now, lastRead, retention) {
-		return true
-	}
+// about to, so that it has to be verified before the next read. A reader that
+// was away for long needs no rule of its own: its iterator is too old to be used.
+func (c cursor) atRisk(now time.Time, retention time.Duration) bool {
 	known := later(c.caughtUp, c.arrived)
 	return c.last.IsRecord() && retention > 0 && !known.IsZero() && now.Sub(known) > retention-slack(retention)
-}
-
-// away decides whether so long has passed since the shard last answered that
-// anything may have happened to the cursor's record.
-func (c cursor) away(now, lastRead time.Time, retention time.Duration) bool {
-	return c.last.IsRecord() && retention > 0 && !lastRead.IsZero() && now.Sub(lastRead) > retention/2
 }
 
 // slack is how close to the trim horizon is close: a tenth of the retention.

@@ -16,6 +16,8 @@ const (
 	errorFirst    = 100 * time.Millisecond
 	errorMost     = 5 * time.Second
 	deniedWait    = 10 * time.Second
+
+	postponement = 5 * time.Minute // at most, while the start lies in the future
 )
 
 // pace decides when a shard is read next. It is a value: every event gives a new
@@ -101,10 +103,11 @@ func (p pace) refused(now time.Time, t trouble, luck float64) pace {
 	return p
 }
 
-// postponed is the pace when there is nothing to read before a time.
-func (p pace) postponed(now, until time.Time) pace {
+// postponed is the pace when there is nothing to read for a while.
+func (p pace) postponed(now time.Time, wait time.Duration) pace {
+	p = p.count(now)
 	p.failed = 0
-	p.due, p.why = later(now, until), "postponed"
+	p.due, p.why = now.Add(min(wait, postponement)), "postponed"
 	return p
 }
 

@@ -2,6 +2,7 @@ package kinesisshards
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"time"
@@ -21,7 +22,6 @@ type reader struct {
 	retention time.Duration
 	pace      pace
 	clock     serviceClock
-	lastRead  time.Time // by the service's clock, when it last answered
 
 	iterator iterator
 	// anchored is set while the next record to come has to be the one at the
@@ -40,17 +40,13 @@ type reader struct {
 }
 
 func newReader(s *Source, start shard.Start, now time.Time) *reader {
-	r := &reader{
+	return &reader{
 		source:    s,
 		start:     start,
 		cursor:    cursor{last: start.After, arrived: start.LastArrival, caughtUp: start.ReadUpTo},
 		retention: start.Stream.Retention,
 		pace:      newPace(s.options, now),
 	}
-	if !start.Stream.Now.IsZero() {
-		r.clock = serviceClock{start.Stream.Now, now}
-	}
-	return r
 }
 
 // String names the shard and its stream.
@@ -91,15 +87,14 @@ func (r *reader) Next(ctx context.Context) (shard.Chunk, error) {
 	if err := ctx.Err(); err != nil {
 		return shard.Chunk{}, err
 	}
-	now := time.Now()
-	if until, early := r.early(now); early {
-		r.pace = r.pace.postponed(now, until)
-		return shard.Chunk{}, nil
-	}
 	chunk, err := r.read(ctx)
+	var early earlyError
 	switch {
 	case err == nil:
 		return chunk, nil
+	case errors.As(err, &early):
+		r.pace = r.pace.postponed(time.Now(), early.wait)
+		return shard.Chunk{}, nil
 	case ctx.Err() != nil:
 		// Nobody's fault: no back-off. The read may have been counted.
 		r.pace = r.pace.count(time.Now())
@@ -107,21 +102,6 @@ func (r *reader) Next(ctx context.Context) (shard.Chunk, error) {
 	}
 	r.pace = r.pace.refused(time.Now(), kind(err), rand.Float64())
 	return shard.Chunk{}, fmt.Errorf("read %s: %w", r, err)
-}
-
-// earlyWait is how long a reader whose start lies in the future waits before it
-// looks at the service's clock again.
-const earlyWait = 10 * time.Second
-
-// early reports whether the start lies in the future, which the service refuses,
-// and when to look again.
-func (r *reader) early(now time.Time) (until time.Time, early bool) {
-	p := r.cursor.last
-	if p.At.IsZero() || p.IsRecord() || r.iterator.token != "" {
-		return time.Time{}, false
-	}
-	wait := p.At.Sub(r.clock.now(now))
-	return now.Add(min(wait, earlyWait)), wait > 0
 }
 
 // read asks for a page, and delivers what is new in it.
@@ -146,7 +126,7 @@ func (r *reader) read(ctx context.Context) (shard.Chunk, error) {
 		clock = serviceClock{said, host}
 	}
 	now := clock.now(host)
-	chunk := shard.Chunk{Records: h.records, Skipped: h.skipped, Now: said, Behind: behind(out)}
+	chunk := shard.Chunk{Records: h.records, Skipped: h.skipped, Now: said, Behind: behind(out, h)}
 
 	var ended bool
 	if aws.ToString(out.NextShardIterator) == "" && !h.cut {
@@ -163,7 +143,7 @@ func (r *reader) read(ctx context.Context) (shard.Chunk, error) {
 	}
 
 	// From here on nothing fails.
-	r.clock, r.lastRead = clock, now
+	r.clock = clock
 	r.settle(h, now, out)
 	r.iterator = iterator{}
 	if next := aws.ToString(out.NextShardIterator); !h.cut && h.skipped == 0 && (next != used || len(out.Records) == 0) {
@@ -173,7 +153,7 @@ func (r *reader) read(ctx context.Context) (shard.Chunk, error) {
 	r.pace = r.pace.answered(host, answer{
 		records: len(h.records),
 		bytes:   h.bytes,
-		behind:  !closed && (chunk.Behind > 0 || h.cut || len(out.Records) >= r.source.options.Limit || out.MillisBehindLatest == nil && len(out.Records) > 0),
+		behind:  !closed && (chunk.Behind > 0 || len(out.Records) >= r.source.options.Limit),
 	})
 	if ended {
 		chunk.Behind = 0
@@ -248,6 +228,13 @@ func (r *reader) arn() string {
 	return r.source.given
 }
 
-func behind(out *kinesis.GetRecordsOutput) time.Duration {
-	return time.Duration(max(aws.ToInt64(out.MillisBehindLatest), 0)) * time.Millisecond
+// behind is how far the end of a harvest is behind the tip. A page that was not
+// used to its end, or that has records and does not say, leaves something
+// behind: nobody is to conclude that all was read.
+func behind(out *kinesis.GetRecordsOutput, h harvest) time.Duration {
+	d := time.Duration(max(aws.ToInt64(out.MillisBehindLatest), 0)) * time.Millisecond
+	if h.cut || out.MillisBehindLatest == nil && len(out.Records) > 0 {
+		d = max(d, time.Millisecond)
+	}
+	return d
 }

@@ -33,6 +33,9 @@ func (r *reader) open(ctx context.Context, n name) error {
 		out, err = r.getIterator(ctx, n, &in)
 		atHorizon = true
 	}
+	if err != nil && in.Timestamp != nil && isInvalid(err) {
+		return r.early(ctx, *in.Timestamp, err)
+	}
 	if err != nil {
 		return r.diagnose(ctx, "GetShardIterator", err)
 	}
@@ -53,19 +56,34 @@ func (r *reader) open(ctx context.Context, n name) error {
 	return nil
 }
 
+// earlyError says that the start lies in the future, which the service refuses.
+type earlyError struct{ wait time.Duration }
+
+// Error says for how long.
+func (e earlyError) Error() string { return fmt.Sprintf("the start is %s ahead", e.wait) }
+
+// early explains why a time was refused. Only the service's clock can tell
+// whether it is still to come.
+func (r *reader) early(ctx context.Context, at time.Time, refusal error) error {
+	stream, err := r.describe(ctx)
+	if err != nil {
+		return err
+	}
+	if wait := at.Sub(stream.Now); wait > 0 {
+		return earlyError{wait}
+	}
+	return explain("GetShardIterator", refusal)
+}
+
 // mustVerify decides whether a usable iterator is given up for one that shows
 // whether the cursor's record still exists. While such an answer is awaited, or
 // the record was found already and nothing came since, it is not given up again:
 // the iterator has moved through empty pages, and that would be lost.
 func (r *reader) mustVerify(now time.Time) bool {
-	if r.anchored {
+	if r.anchored || r.verified == r.cursor.last.Sequence {
 		return false
 	}
-	service := r.clock.now(now)
-	if r.verified == r.cursor.last.Sequence {
-		return r.cursor.away(service, r.lastRead, r.retention)
-	}
-	return r.cursor.atRisk(service, r.lastRead, r.retention)
+	return r.cursor.atRisk(r.clock.now(now), r.retention)
 }
 
 func (r *reader) getIterator(ctx context.Context, n name, in *kinesis.GetShardIteratorInput) (*kinesis.GetShardIteratorOutput, error) {

@@ -263,9 +263,11 @@ func TestARefusedPositionIsJudged(t *testing.T) {
 }
 
 func TestAnAggregateAtTheCheckpointIsDeliveredWholeOnce(t *testing.T) {
-	aggregate := func() []types.Record {
-		list := records("10", "11")
-		list[0].Data = []byte("\xf3\x89\x9a\xc2...")
+	aggregate := func(sequences ...string) []types.Record {
+		list := records(sequences...)
+		for i := range list {
+			list[i].Data = []byte("\xf3\x89\x9a\xc2...")
+		}
 		return list
 	}
 	tests := []struct {
@@ -274,7 +276,7 @@ func TestAnAggregateAtTheCheckpointIsDeliveredWholeOnce(t *testing.T) {
 		page  []types.Record
 		want  int
 	}{
-		{"aggregate", shard.After("10", 0), aggregate(), 2},
+		{"aggregate", shard.After("10", 0), aggregate("10", "11"), 2},
 		{"within an aggregate", shard.After("10", 7), records("10", "11"), 2},
 		{"plain", shard.After("10", 0), records("10", "11"), 1},
 	}
@@ -283,7 +285,7 @@ func TestAnAggregateAtTheCheckpointIsDeliveredWholeOnce(t *testing.T) {
 			s := &script{pages: []page{
 				{records: c.page, next: "b"},
 				{err: refusal("ExpiredIteratorException", "old")},
-				{records: records("11", "12"), next: "c"},
+				{records: aggregate("11", "12"), next: "c"},
 			}}
 			s.read(t, c.after, 2, func(t *testing.T, r *tail) {
 				if len(r.records) != c.want+1 || r.skipped > 0 || len(r.loss) > 0 || len(r.errs) > 0 {
@@ -292,6 +294,54 @@ func TestAnAggregateAtTheCheckpointIsDeliveredWholeOnce(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A shard with little in it answers empty pages for long stretches. An iterator
+// that moved through them is not given up for the sake of a verification that
+// has been made.
+func TestNearTheTrimHorizonEmptyPagesAreStillPassed(t *testing.T) {
+	lag := new(int64(23 * 3600 * 1000))
+	s := &script{pages: []page{
+		{next: "a", behind: lag},
+		{records: records("10"), next: "b", behind: lag},
+		{next: "c", behind: lag},
+		{records: records("11"), next: "d", behind: lag},
+		{records: records("11", "12"), next: "e", behind: lag},
+	}}
+	for _, p := range s.pages {
+		for i := range p.records {
+			p.records[i].ApproximateArrivalTimestamp = new(time.Date(1999, 12, 31, 1, 0, 0, 0, time.UTC))
+		}
+	}
+	synctest.Test(t, func(t *testing.T) {
+		start := shard.Start{Shard: shard0, After: shard.After("10", 0), Stream: shard.Stream{ARN: "arn", Retention: 24 * time.Hour}}
+		start.LastArrival = time.Now().Add(-23 * time.Hour)
+		r := &tail{t: t, Reader: kinesisshards.Open(s, clicks).Open(start)}
+		r.until(2).has("11", "12")
+	})
+	s.wantAsked(t, "AT_SEQUENCE_NUMBER 10", "read fresh", "read a", "read b", "read c", "AT_SEQUENCE_NUMBER 11", "read fresh")
+}
+
+func TestWithoutADateTheHostsTimeBeforeTheCallCounts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		stream, err := kinesisshards.Open(slow{&script{}}, clicks).Describe(t.Context())
+		must(t, err)
+		if !stream.Now.Equal(began) {
+			t.Errorf("Now is %s, want %s", stream.Now, began)
+		}
+		if want := time.Unix(1e9, 0); !stream.CreatedAt.Equal(want) || stream.Retention != 24*time.Hour {
+			t.Errorf("got %+v, want it created at %s and to keep a day", stream, want)
+		}
+	})
+}
+
+// slow is a script whose DescribeStreamSummary takes a second.
+type slow struct{ *script }
+
+func (s slow) DescribeStreamSummary(ctx context.Context, in *kinesis.DescribeStreamSummaryInput, o ...func(*kinesis.Options)) (*kinesis.DescribeStreamSummaryOutput, error) {
+	time.Sleep(time.Second)
+	return s.script.DescribeStreamSummary(ctx, in, o...)
 }
 
 func TestListReadsEveryPageWithTheTokenAlone(t *testing.T) {
