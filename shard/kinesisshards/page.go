@@ -46,11 +46,12 @@ var aggregateMagic = []byte{0xF3, 0x89, 0x9A, 0xC2}
 // harvest takes from a page what lies behind the cursor, in order. With anchored
 // set the page may begin with the record at the cursor itself, which is not
 // counted as skipped. A record whose sequence number is no number cannot be
-// placed: the page is used up to it, and if it comes first that is an error.
+// placed: the page is used up to it, and it is an error if nothing new comes
+// before it.
 func (c cursor) harvest(page []types.Record, anchored bool, stream, shardID string) (harvest, error) {
 	var h harvest
 	last := c.last
-	for i, r := range page {
+	for _, r := range page {
 		record := shard.Record{
 			Stream:       stream,
 			Shard:        shardID,
@@ -62,8 +63,8 @@ func (c cursor) harvest(page []types.Record, anchored bool, stream, shardID stri
 		}
 		h.bytes += int64(len(record.Data) + len(record.PartitionKey))
 		if p := record.Position(); !p.IsRecord() || p.Validate() != nil {
-			if i == 0 {
-				return harvest{}, fmt.Errorf("the first record has the sequence number %q, want a decimal number", record.Sequence)
+			if len(h.records) == 0 {
+				return harvest{}, fmt.Errorf("the next record has the sequence number %q, want a decimal number", record.Sequence)
 			}
 			h.cut = true
 			return h, nil

@@ -176,8 +176,8 @@ func TestARecordWithoutASequenceNumberHoldsTheShard(t *testing.T) {
 		}}
 		s.read(t, shard.TrimHorizon(), 4, func(t *testing.T, r *tail) {
 			r.has("10", "11", "12")
-			if len(r.errs) != 1 || !strings.Contains(r.errs[0].Error(), "sequence number") {
-				t.Errorf("got errors %v, want one about the sequence number", r.errs)
+			if len(r.errs) != 2 || !strings.Contains(r.errs[0].Error(), "sequence number") {
+				t.Errorf("got errors %v, want two about the sequence number", r.errs)
 			}
 		})
 	}
