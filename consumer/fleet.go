@@ -25,6 +25,8 @@ type fleet struct {
 	listedAt   time.Duration
 	asked      map[string]time.Duration // hand-overs under way, since when seen
 	orphans    map[string]orphan        // leases whose owner has no session
+	spared     map[string]time.Duration // leases whose hand-over was withdrawn, and when
+	offering   bool                     // this worker has made leases free
 	quarantine map[string]bool          // rows reported as not to be believed
 	audit      auditor
 
@@ -42,7 +44,7 @@ type fleet struct {
 func newFleet(life context.Context, w *worker, s *session) *fleet {
 	return &fleet{
 		worker: w, session: s, life: life, peers: newPeers(w.timing), tenures: map[string]*tenure{},
-		asked: map[string]time.Duration{}, quarantine: map[string]bool{}, given: map[string]int{},
+		asked: map[string]time.Duration{}, quarantine: map[string]bool{}, spared: map[string]time.Duration{}, given: map[string]int{},
 		hints: make(chan []shard.Hint, 1), ended: make(chan *tenure),
 	}
 }
@@ -213,6 +215,7 @@ func (f *fleet) over(t *tenure) {
 	}
 	switch t.cause {
 	case nil:
+		f.offering = true
 		f.soon() // its children have rows now
 	case ErrLeaseLost:
 		f.sweepAt = min(f.sweepAt, f.clock.Elapsed()+f.timing.mailbox)

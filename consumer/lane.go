@@ -83,14 +83,15 @@ func oneByOne(n int) []batching.Segment {
 func (l *lane) step(s batching.Segment) (batching.Verdict, error) {
 	records := l.batch.Records[s.From:s.To]
 	if n := l.policy.Expired(records, l.worker.serviceNow()); n > 0 {
-		err := l.giveUp(records[:n], destination.Failure{Condition: destination.RecordAgeExceeded, Attempts: max(1, s.Attempts)})
+		err := l.giveUp(records[:n], destination.Failure{Condition: destination.RecordAgeExceeded, Attempts: s.Attempts})
 		if err != nil {
 			return batching.Verdict{}, err
 		}
 		l.finish(s.From, s.From+n)
 		rest := batching.Verdict{}
 		if n < len(records) {
-			rest.Next = []batching.Segment{{From: s.From + n, To: s.To, Attempts: s.Attempts}}
+			// Attempts were those of the first record.
+			rest.Next = []batching.Segment{{From: s.From + n, To: s.To}}
 		}
 		return rest, nil
 	}

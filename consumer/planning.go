@@ -37,17 +37,36 @@ func (f *fleet) plan(ctx context.Context) {
 		group.Go(func() error { f.ask(ctx, byKey[ask.Key], ask.To); return nil })
 	}
 	for _, key := range moves.Withdraw {
+		f.spared[key] = f.clock.Elapsed()
 		group.Go(func() error { f.withdraw(ctx, byKey[key]); return nil })
+	}
+	if f.offering {
+		// Whoever made leases free says so to whom they fall to: the others
+		// would find them by their next look at the table.
+		f.offering = false
+		for _, offer := range moves.Offers {
+			hint := shard.Hint{Kind: shard.HintFree, Key: offer.Key, Counter: byKey[offer.Key].Counter}
+			group.Go(func() error { f.tell(ctx, offer.To, hint); return nil })
+		}
 	}
 	group.Wait() // none returns an error
 	switch {
 	case len(moves.Ask) > 0:
 		// Moves are bounded for each round: there may be more to ask for.
 		f.planAt = f.clock.Elapsed() + time.Second
+	case len(moves.Offers) > 0:
+		// Those to whom free leases fall may see them fall to somebody else by
+		// now, as what one takes changes what is fair. Look again until none is
+		// left.
+		f.planAt = min(f.planAt, f.clock.Elapsed()+f.timing.beat/2)
 	case f.unsettled(view):
 		f.planAt = min(f.planAt, f.clock.Elapsed()+f.timing.beat)
 	}
 }
+
+// spareFor is how long a lease is not asked for again after a hand-over of it was
+// withdrawn: its handler is busy for longer than a hand-over may take.
+const spareFor = 5 * time.Minute
 
 // parallelTakes bounds how many rows are written at once in a round.
 const parallelTakes = 16
@@ -91,6 +110,9 @@ func (f *fleet) view(ctx context.Context, rows []shard.Lease, lineage *shard.Lin
 			}
 			asked[row.Key] = since
 			lease.Asked = now - since
+		}
+		if at, ok := f.spared[row.Key]; ok {
+			lease.Spare = now-at < spareFor
 		}
 		v.Leases = append(v.Leases, lease)
 	}

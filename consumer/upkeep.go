@@ -96,6 +96,7 @@ func (f *fleet) upkeepRun(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		f.offering = true
 		f.log.Info("lease rows created", "rows", len(missing))
 		if rows, err = f.rows(ctx); err != nil {
 			return err

@@ -2,6 +2,7 @@ package shard
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -90,10 +91,10 @@ type Session struct {
 	RevokedBy string
 	// Leaving is set by a worker that is stopping: nothing is given to it.
 	Leaving bool
-	// Planner is the counter of planning rounds the worker has finished, so
+	// Plans is the counter of planning rounds the worker has finished, so
 	// that a planner that beats but does not plan is seen.
 	Plans int64
-	// Load is what the worker carries, in the unit of LeaseLoad.Load.
+	// Load is what the worker carries: how many shards it works.
 	Load float64
 	// MaxLeases is how many leases the worker takes at most; 0 is no limit.
 	MaxLeases int
@@ -137,8 +138,8 @@ func (h Hint) String() string { return fmt.Sprintf("%s %d %s", h.Kind, h.Counter
 func ParseHint(s string) (Hint, error) {
 	kind, rest, _ := strings.Cut(s, " ")
 	number, key, ok := strings.Cut(rest, " ")
-	var counter int64
-	if _, err := fmt.Sscanf(number, "%d", &counter); err != nil || !ok || key == "" {
+	counter, err := strconv.ParseInt(number, 10, 64)
+	if err != nil || !ok || key == "" {
 		return Hint{}, fmt.Errorf("hint %q is not of the form kind counter key", s)
 	}
 	return Hint{Kind: HintKind(kind), Key: key, Counter: counter}, nil

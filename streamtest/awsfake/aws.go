@@ -5,7 +5,9 @@ import (
 	"sync"
 	"time"
 
+	"github.com/towpath/towpath/streamtest/awsfake/bucketfake"
 	"github.com/towpath/towpath/streamtest/awsfake/kinesisfake"
+	"github.com/towpath/towpath/streamtest/awsfake/tablefake"
 )
 
 // Region is the one region of the fake.
@@ -21,6 +23,8 @@ type AWS struct {
 	latency time.Duration
 
 	kinesis *kinesisfake.Service
+	s3      *bucketfake.Service
+	dynamo  *tablefake.Service
 
 	// routes holds the handler of each service by its signing name.
 	routesMu sync.RWMutex
@@ -69,15 +73,22 @@ func New(options ...Option) *AWS {
 		now:     s.now,
 		latency: s.latency,
 		kinesis: kinesisfake.New(s.now, s.kinesis...),
+		s3:      bucketfake.New(s.now),
 		routes:  map[string]http.Handler{},
 	}
 	a.Handle("kinesis", a.kinesis)
+	a.Handle("s3", a.s3)
+	a.dynamo = tablefake.New(s.now)
+	a.Handle("dynamodb", a.dynamo)
 	return a
 }
 
 // Kinesis is the fake of Kinesis Data Streams, to be filled and looked into
 // without the protocol.
 func (a *AWS) Kinesis() *kinesisfake.Service { return a.kinesis }
+
+// S3 is the fake of S3, to be filled and looked into without the protocol.
+func (a *AWS) S3() *bucketfake.Service { return a.s3 }
 
 // Handle adds the fake of one more service, or replaces one, under its signing
 // name ("lambda", "events", …). The handler gets whole requests: their bodies
@@ -94,3 +105,6 @@ func (a *AWS) route(service string) http.Handler {
 	defer a.routesMu.RUnlock()
 	return a.routes[service]
 }
+
+// DynamoDB is the fake of Amazon DynamoDB.
+func (a *AWS) DynamoDB() *tablefake.Service { return a.dynamo }

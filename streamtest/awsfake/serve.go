@@ -50,7 +50,9 @@ func (a *AWS) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	for key, values := range w.header {
 		rw.Header()[key] = values
 	}
-	rw.Header().Set("Content-Length", strconv.Itoa(w.body.Len()))
+	if r.Method != http.MethodHead { // its answer tells the length of what it leaves out
+		rw.Header().Set("Content-Length", strconv.Itoa(w.body.Len()))
+	}
 	rw.WriteHeader(w.status)
 	_, _ = rw.Write(w.body.Bytes())
 }

@@ -1,0 +1,190 @@
+package streamtest
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/towpath/towpath/shard"
+	"github.com/towpath/towpath/streamtest/awsfake/kinesisfake"
+	"github.com/towpath/towpath/streamtest/awsfake/tablefake"
+)
+
+// checker holds the promises against every write of the lease table and every
+// call of a handler, at the moment they happen.
+type checker struct {
+	rig *Rig
+
+	mu     sync.Mutex
+	known  map[string]shard.Lease // rows as last written, by shard
+	since  time.Time              // records that arrived before are not asked for; zero: all are
+	broken []string
+
+	index index
+}
+
+func newChecker(r *Rig) *checker {
+	c := &checker{rig: r, known: map[string]shard.Lease{}, index: index{at: map[string]int{}}}
+	r.Ledger.deliver = c.delivered
+	return c
+}
+
+// wrote looks at one effective write of a lease row. A row that goes away is
+// judged when it comes back.
+func (c *checker) wrote(table string, _, after tablefake.Item) {
+	if table != Application || after == nil {
+		return
+	}
+	now := leaseOf(after)
+	c.mu.Lock()
+	was, existed := c.known[now.Shard]
+	c.known[now.Shard] = now
+	if !existed && (now.Checkpoint.IsLatest() || now.Checkpoint.IsAtTime()) && (c.since.IsZero() || now.Checkpoint.At.Before(c.since)) {
+		c.since = now.Checkpoint.At
+	}
+	c.mu.Unlock()
+	var broken []string
+	breaks := func(format string, args ...any) { broken = append(broken, fmt.Sprintf(format, args...)) }
+	if existed {
+		asked := now.Counter == was.Counter && now.Checkpoint.Compare(was.Checkpoint) == 0
+		if now.Counter <= was.Counter && !asked {
+			breaks("I3: the counter of %s went from %d to %d while the row changed: %s → %s", now.Shard, was.Counter, now.Counter, was, now)
+		}
+		if now.SeekGen == was.SeekGen && now.Checkpoint.Compare(was.Checkpoint) < 0 {
+			breaks("I3: the position of %s went back: %s → %s", now.Shard, was, now)
+		}
+	}
+	if now.Checkpoint.IsRecord() || now.Finished() {
+		rule := "I1: %s is at %s, past %s of %s, which is not finished"
+		if now.Finished() {
+			rule = "I5: %s is at %s, past %s of %s, which is not finished"
+		}
+		if missing := c.unfinished(now); missing != "" {
+			breaks(rule, now.Shard, now.Checkpoint, missing, now.Shard)
+		}
+	}
+	c.mu.Lock()
+	c.broken = append(c.broken, broken...)
+	c.mu.Unlock()
+}
+
+// unfinished is the first record at or before a row's checkpoint that is not
+// finished.
+func (c *checker) unfinished(row shard.Lease) string {
+	records := c.index.refresh(c.rig)
+	c.rig.Ledger.mu.Lock()
+	defer c.rig.Ledger.mu.Unlock()
+	for _, r := range records {
+		if r.ShardID == row.Shard && shard.After(r.SequenceNumber, 0).Compare(row.Checkpoint) <= 0 && c.asked(r) &&
+			!c.rig.Ledger.finished(r.ShardID, r.SequenceNumber) && !row.Lost {
+			return r.SequenceNumber
+		}
+	}
+	return ""
+}
+
+// asked reports whether a record is to be delivered at all: it did not arrive
+// before the position at which the application first started.
+func (c *checker) asked(r kinesisfake.Record) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.since.IsZero() || !r.Arrival.Before(c.since.Truncate(time.Millisecond))
+}
+
+// delivered looks at a call that begins: order of keys, and parents first. The
+// ledger is locked.
+func (c *checker) delivered(call *Call, records []shard.Record) (broken []string) {
+	breaks := func(format string, args ...any) { broken = append(broken, fmt.Sprintf(format, args...)) }
+	for _, parent := range c.parents(call.Shard) {
+		row, ok := c.row(parent)
+		if ok && !row.Finished() {
+			breaks("I6: %s was given records of %s before its parent %s had ended", call.Worker, call.Shard, parent)
+		}
+	}
+	inCall := map[string]bool{}
+	for i := range records {
+		inCall[id(call.Shard, records[i].Sequence)] = true
+		if !records[i].Keyed {
+			continue
+		}
+		before, ok := c.index.before(c.rig, &records[i])
+		if !ok || inCall[id(before.ShardID, before.SequenceNumber)] || !c.asked(before) {
+			continue
+		}
+		if !c.rig.Ledger.finished(before.ShardID, before.SequenceNumber) {
+			breaks("I2: %s was given %s/%s of key %q while the one before, %s/%s, is not finished",
+				call.Worker, call.Shard, records[i].Sequence, records[i].PartitionKey, before.ShardID, before.SequenceNumber)
+		}
+	}
+	return broken
+}
+
+func (c *checker) row(shardID string) (shard.Lease, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	row, ok := c.known[shardID]
+	return row, ok
+}
+
+func (c *checker) parents(shardID string) []string {
+	for _, s := range c.rig.AWS.Kinesis().Shards(Stream) {
+		if s.ID == shardID {
+			return s.Parents
+		}
+	}
+	return nil
+}
+
+// rows are the rows as last written, by shard.
+func (c *checker) rows() []shard.Lease {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var rows []shard.Lease
+	for _, row := range c.known {
+		rows = append(rows, row)
+	}
+	slices.SortFunc(rows, func(a, b shard.Lease) int { return shard.CompareSequences(a.Shard[8:], b.Shard[8:]) })
+	return rows
+}
+
+// missing names the records that were put and are not finished.
+func (c *checker) missing() (names []string) {
+	records := c.index.refresh(c.rig)
+	c.rig.Ledger.mu.Lock()
+	defer c.rig.Ledger.mu.Unlock()
+	for _, r := range records {
+		if c.asked(r) && !c.rig.Ledger.finished(r.ShardID, r.SequenceNumber) {
+			names = append(names, fmt.Sprintf("%s/%s key %q put %s", r.ShardID, r.SequenceNumber, r.PartitionKey, r.Arrival.Format("15:04:05.000")))
+		}
+	}
+	return names
+}
+
+// violations are the promises broken so far.
+func (c *checker) violations() []string {
+	c.mu.Lock()
+	broken := slices.Clone(c.broken)
+	c.mu.Unlock()
+	c.rig.Ledger.mu.Lock()
+	defer c.rig.Ledger.mu.Unlock()
+	return append(broken, c.rig.Ledger.broken...)
+}
+
+// leaseOf reads a row as it stands in the table. It is written apart from the
+// driver, so that a mistake there does not hide itself here.
+func leaseOf(row tablefake.Item) shard.Lease {
+	text := func(name string) string { return row[name].Text() }
+	number := func(name string) int64 { n, _ := strconv.ParseInt(text(name), 10, 64); return n }
+	l := shard.Lease{
+		Key: text("leaseKey"), Shard: text("leaseKey"), Owner: text("leaseOwner"), CheckpointOwner: text("checkpointOwner"),
+		Counter: number("leaseCounter"), OwnerSwitches: number("ownerSwitchesSinceCheckpoint"), SeekGen: number("seekGen"),
+		Checkpoint: shard.After(text("checkpoint"), number("checkpointSubSequenceNumber")),
+		Lost:       row["lost"].Truth(),
+	}
+	if ms := number("startAtMs"); ms > 0 {
+		l.Checkpoint.At = time.UnixMilli(ms)
+	}
+	return l
+}
