@@ -74,10 +74,10 @@ func TestFlushIsForWhatIsGatheredThen(t *testing.T) {
 	}
 	a.Flush()
 	a.Take()
-	a.Add(shard.Record{}, 3, 0, origin)
 	if !a.Due(origin) {
 		t.Error("the third record was flushed, and waits")
 	}
+	a.Add(shard.Record{}, 3, 0, origin)
 	if g := a.Take(); len(g.Records) != 2 {
 		t.Errorf("took %d, want the fourth with the third", len(g.Records))
 	}

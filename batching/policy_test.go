@@ -319,6 +319,19 @@ func TestRetryAfterBurnsNoAttempt(t *testing.T) {
 	}
 }
 
+func TestRejectWithoutDestinationIsNeverDone(t *testing.T) {
+	rejects := []Rejection{{Index: 1, Err: errBroken}}
+	for _, o := range []Outcome{
+		{Rejects: rejects},
+		{Rejects: rejects, Failed: true, From: 3, Partial: true},
+		{Rejects: rejects, Failed: true, From: 3, Delayed: true, After: time.Hour},
+	} {
+		if got, want := (Policy{}).Decide(Segment{To: 5}, o).String(), "handled 1, then [1,5)#1 in 0s…100ms"; got != want {
+			t.Errorf("%s: %s, want %s", o, got, want)
+		}
+	}
+}
+
 func TestExpiredIsOnlyThePrefix(t *testing.T) {
 	records := recordsOf(5) // arrived 0 s … 4 s after the origin
 	records[3].ArrivedAt = origin.Add(-time.Hour)
