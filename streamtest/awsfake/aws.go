@@ -7,6 +7,7 @@ import (
 
 	"github.com/towpath/towpath/streamtest/awsfake/bucketfake"
 	"github.com/towpath/towpath/streamtest/awsfake/kinesisfake"
+	"github.com/towpath/towpath/streamtest/awsfake/queuefake"
 	"github.com/towpath/towpath/streamtest/awsfake/tablefake"
 )
 
@@ -24,6 +25,7 @@ type AWS struct {
 
 	kinesis *kinesisfake.Service
 	s3      *bucketfake.Service
+	sqs     *queuefake.Service
 	dynamo  *tablefake.Service
 
 	// routes holds the handler of each service by its signing name.
@@ -74,10 +76,12 @@ func New(options ...Option) *AWS {
 		latency: s.latency,
 		kinesis: kinesisfake.New(s.now, s.kinesis...),
 		s3:      bucketfake.New(s.now),
+		sqs:     queuefake.New(s.now),
 		routes:  map[string]http.Handler{},
 	}
 	a.Handle("kinesis", a.kinesis)
 	a.Handle("s3", a.s3)
+	a.Handle("sqs", a.sqs)
 	a.dynamo = tablefake.New(s.now)
 	a.Handle("dynamodb", a.dynamo)
 	return a
@@ -86,6 +90,9 @@ func New(options ...Option) *AWS {
 // Kinesis is the fake of Kinesis Data Streams, to be filled and looked into
 // without the protocol.
 func (a *AWS) Kinesis() *kinesisfake.Service { return a.kinesis }
+
+// SQS is the fake of SQS, to be filled and looked into without the protocol.
+func (a *AWS) SQS() *queuefake.Service { return a.sqs }
 
 // S3 is the fake of S3, to be filled and looked into without the protocol.
 func (a *AWS) S3() *bucketfake.Service { return a.s3 }

@@ -1,0 +1,136 @@
+package queuefake
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+)
+
+// Error is an answer of the service that is not a success.
+type Error struct {
+	Code    string // as in the API reference, for example QueueDoesNotExist
+	Message string
+}
+
+// Error is the code and the message.
+func (e *Error) Error() string { return e.Code + ": " + e.Message }
+
+func refusal(code, format string, args ...any) error {
+	return &Error{code, fmt.Sprintf(format, args...)}
+}
+
+func invalid(format string, args ...any) error {
+	return refusal("InvalidParameterValue", format, args...)
+}
+
+func missing(name string) error {
+	return refusal("MissingParameter", "The request must contain the parameter %s.", name)
+}
+
+// queryCodes are the codes of the older protocol that differ from the names of
+// the errors; the service sends both.
+var queryCodes = map[string]string{
+	"BatchEntryIdsNotDistinct":     "AWS.SimpleQueueService.BatchEntryIdsNotDistinct",
+	"BatchRequestTooLong":          "AWS.SimpleQueueService.BatchRequestTooLong",
+	"EmptyBatchRequest":            "AWS.SimpleQueueService.EmptyBatchRequest",
+	"InvalidBatchEntryId":          "AWS.SimpleQueueService.InvalidBatchEntryId",
+	"MessageNotInflight":           "AWS.SimpleQueueService.MessageNotInflight",
+	"PurgeQueueInProgress":         "AWS.SimpleQueueService.PurgeQueueInProgress",
+	"QueueDoesNotExist":            "AWS.SimpleQueueService.NonExistentQueue",
+	"QueueNameExists":              "QueueAlreadyExists",
+	"TooManyEntriesInBatchRequest": "AWS.SimpleQueueService.TooManyEntriesInBatchRequest",
+	"UnsupportedOperation":         "AWS.SimpleQueueService.UnsupportedOperation",
+}
+
+// operations are the calls the service knows, by the name in X-Amz-Target.
+var operations = map[string]func(*Service, []byte) ([]byte, error){
+	"ChangeMessageVisibility":      operation((*Service).changeVisibility),
+	"ChangeMessageVisibilityBatch": operation((*Service).changeVisibilityBatch),
+	"CreateQueue":                  operation((*Service).createQueue),
+	"DeleteMessage":                operation((*Service).deleteMessage),
+	"DeleteMessageBatch":           operation((*Service).deleteMessageBatch),
+	"DeleteQueue":                  operation((*Service).deleteQueue),
+	"GetQueueAttributes":           operation((*Service).getQueueAttributes),
+	"GetQueueUrl":                  operation((*Service).getQueueURL),
+	"ListQueues":                   operation((*Service).listQueues),
+	"PurgeQueue":                   operation((*Service).purgeQueue),
+	"ReceiveMessage":               operation((*Service).receiveMessage),
+	"SendMessage":                  operation((*Service).sendMessage),
+	"SendMessageBatch":             operation((*Service).sendMessageBatch),
+	"SetQueueAttributes":           operation((*Service).setQueueAttributes),
+}
+
+// operation wraps a call in its JSON and in the lock.
+func operation[In, Out any](f func(*Service, In) (Out, error)) func(*Service, []byte) ([]byte, error) {
+	return func(s *Service, body []byte) ([]byte, error) {
+		var in In
+		if len(body) > 0 {
+			if err := json.Unmarshal(body, &in); err != nil {
+				return nil, refusal("SerializationException", "%v", err)
+			}
+		}
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		out, err := f(s, in)
+		if err != nil {
+			return nil, err
+		}
+		return json.Marshal(out)
+	}
+}
+
+// nothing is the answer of operations that have none; it is an empty body.
+type nothing struct{}
+
+// ServeHTTP answers one request of the AWS JSON 1.0 protocol.
+func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	_, name, _ := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
+	call, known := operations[name]
+	var answer []byte
+	if known {
+		answer, err = call(s, body)
+	} else {
+		err = refusal("UnknownOperationException", "no operation %s", strconv.Quote(name))
+	}
+	status := http.StatusOK
+	if err != nil {
+		answer, status = explain(w.Header(), err)
+	}
+	w.Header().Set("Content-Type", "application/x-amz-json-1.0")
+	if string(answer) == "{}" {
+		answer = nil
+	}
+	w.Header().Set("Content-Length", strconv.Itoa(len(answer)))
+	w.WriteHeader(status)
+	_, _ = w.Write(answer)
+}
+
+// explain is the body and the status that carry an error: 400 for those of the
+// service, 500 for others.
+func explain(header http.Header, err error) (body []byte, status int) {
+	status = http.StatusBadRequest
+	e, ok := err.(*Error)
+	if !ok {
+		e, status = &Error{"InternalFailure", err.Error()}, http.StatusInternalServerError
+	}
+	header.Set("X-Amzn-Query-Error", e.code()+";Sender")
+	// Strings always marshal.
+	body, _ = json.Marshal(map[string]string{"__type": "com.amazonaws.sqs#" + e.Code, "message": e.Message})
+	return body, status
+}
+
+// code is the code of the older protocol.
+func (e *Error) code() string {
+	if code := queryCodes[e.Code]; code != "" {
+		return code
+	}
+	return e.Code
+}
