@@ -143,6 +143,14 @@ func (w *worker) prepare(ctx context.Context) error {
 var errBudget = errors.New("memory budget is too small")
 
 func (w *worker) prepareOnce(ctx context.Context) error {
+	if w.cfg.StartingPosition.IsLatest() {
+		// Before the tip is pinned: what is closed in this listing ends before it.
+		listed, err := tableCall(ctx, w, w.cfg.Source.List)
+		if err != nil {
+			return fmt.Errorf("list the shards: %w", err)
+		}
+		w.beforeTip = listed
+	}
 	stream, err := tableCall(ctx, w, w.cfg.Source.Describe)
 	if err != nil {
 		return fmt.Errorf("describe the stream: %w", err)

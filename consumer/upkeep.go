@@ -36,7 +36,7 @@ func (f *fleet) maintain(ctx context.Context) {
 		}
 		return
 	}
-	f.audit.ran = true
+	f.audit.ran, f.beforeTip = true, nil
 	f.soon()
 }
 
@@ -120,14 +120,19 @@ func (f *fleet) upkeepRun(ctx context.Context) error {
 // missing is the rows to create, pinned to the service's time where they begin
 // at the tip.
 func (f *fleet) missing(rows []shard.Lease) []shard.Lease {
-	stream := f.stream
+	stream, listed := f.stream, f.listed
 	stream.Now = f.serviceNow()
 	if len(rows) == 0 {
 		// The pin of the very first start is the time the stream was described,
-		// which is before anything the user can have put after calling Run.
+		// which is before anything the user can have put after calling Run. The
+		// shards are those from before that time: one that was closed since may
+		// have records from after it, and its children wait for its end.
 		stream.Now = f.stream.Now
+		if f.beforeTip != nil {
+			listed = f.beforeTip
+		}
 	}
-	return shard.NewLineage(f.listed, rows).Missing(f.cfg.StartingPosition, stream)
+	return shard.NewLineage(listed, rows).Missing(f.cfg.StartingPosition, stream)
 }
 
 // sameStream ends the run if the stream was deleted and created again: the

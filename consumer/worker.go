@@ -27,12 +27,15 @@ type worker struct {
 	timing timing
 	policy batching.Policy
 
-	stream   shard.Stream
-	budget   *budget
-	slots    int64 // how many handler calls may run at once
-	handlers *semaphore.Weighted
-	limiter  *rate.Limiter // nil: unlimited
-	beats    chan struct{}
+	stream shard.Stream
+	// beforeTip is what was listed before the stream was described, for a first
+	// start at LATEST; nil for every other.
+	beforeTip []shard.Shard
+	budget    *budget
+	slots     int64 // how many handler calls may run at once
+	handlers  *semaphore.Weighted
+	limiter   *rate.Limiter // nil: unlimited
+	beats     chan struct{}
 
 	stop    context.Context // ends when the run is to end
 	cancel  context.CancelCauseFunc
