@@ -27,6 +27,7 @@ func TestServerKeepsTheContract(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			table := open(t, server(t, name))
 			claimsOnce(t, table)
+			usesAnEpochOnce(t, table)
 			checkpointtest.RunLeases(t, func(t *testing.T) checkpoint.Leases {
 				table.empty(t)
 				return table
@@ -43,7 +44,7 @@ func claimsOnce(t *testing.T, table *editable) {
 	if err := table.Prepare(t.Context(), clicks); err != nil {
 		t.Fatal(err)
 	}
-	late := dynamocheckpoint.Open(lookedBefore{table.client}, table.name)
+	late := dynamocheckpoint.Open(&lookedBefore{Client: table.client, reads: 1}, table.name)
 	if err := late.Prepare(t.Context(), orders); !errors.Is(err, checkpoint.ErrOtherStream) {
 		t.Errorf("got error %v, want %v", err, checkpoint.ErrOtherStream)
 	}
@@ -52,11 +53,39 @@ func claimsOnce(t *testing.T, table *editable) {
 	}
 }
 
-// lookedBefore is a client that read every row before there was one.
-type lookedBefore struct{ dynamocheckpoint.Client }
+// usesAnEpochOnce wants that a worker which read the epoch before another one
+// put a row back does not begin its own row's counter from the same.
+func usesAnEpochOnce(t *testing.T, table *editable) {
+	t.Helper()
+	putBack := func(table *dynamocheckpoint.Table, worker string) int64 {
+		t.Helper()
+		if err := table.Register(t.Context(), shard.Session{ID: worker}); err != nil {
+			t.Fatal(err)
+		}
+		l, err := table.PutBack(t.Context(), shard.Lease{Key: "shard of " + worker}, worker)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return l.Counter
+	}
+	first := putBack(table.Table, "anna")
+	late := dynamocheckpoint.Open(&lookedBefore{Client: table.client, reads: 1}, table.name)
+	if second := putBack(late, "bert"); second <= first {
+		t.Errorf("the counters of two rows put back are %d and %d", first, second)
+	}
+}
 
-func (lookedBefore) GetItem(context.Context, *dynamodb.GetItemInput, ...func(*dynamodb.Options)) (*dynamodb.GetItemOutput, error) {
-	return &dynamodb.GetItemOutput{}, nil
+// lookedBefore is a client whose first reads were before there was any row.
+type lookedBefore struct {
+	dynamocheckpoint.Client
+	reads int
+}
+
+func (c *lookedBefore) GetItem(ctx context.Context, in *dynamodb.GetItemInput, options ...func(*dynamodb.Options)) (*dynamodb.GetItemOutput, error) {
+	if c.reads--; c.reads >= 0 {
+		return &dynamodb.GetItemOutput{}, nil
+	}
+	return c.Client.GetItem(ctx, in, options...)
 }
 
 // server is a client of one of the servers that the environment names.
