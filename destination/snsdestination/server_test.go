@@ -92,12 +92,13 @@ func wireRig(t *testing.T, topics *sns.Client, queues *sqs.Client) destinationte
 	}
 }
 
-// drain receives what is there and deletes it.
+// drain receives what is there and deletes it. It waits a second for more: a
+// topic need not have delivered by the time it has accepted.
 func drain(t *testing.T, client *sqs.Client, url *string) (all []destinationtest.Accepted) {
 	t.Helper()
 	for {
 		got, err := client.ReceiveMessage(t.Context(), &sqs.ReceiveMessageInput{
-			QueueUrl: url, MaxNumberOfMessages: 10, MessageAttributeNames: []string{"All"},
+			QueueUrl: url, MaxNumberOfMessages: 10, WaitTimeSeconds: 1, MessageAttributeNames: []string{"All"},
 		})
 		if err != nil {
 			t.Fatal(err)

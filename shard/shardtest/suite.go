@@ -112,7 +112,13 @@ func startsAtTime(t *testing.T, b *bench) {
 	for i := range all {
 		at := all[i].ArrivedAt
 		first := slices.IndexFunc(all, func(r shard.Record) bool { return !r.ArrivedAt.Before(at) })
-		b.open(id, shard.AtTime(at)).until(t, 4-first).has(t, names[first:]...)
+		read := b.open(id, shard.AtTime(at)).until(t, 4-first)
+		// A server may take the time as a whole second, as LocalStack does: what
+		// came earlier in it is then read as well. Nothing may be missing.
+		for !b.virtual && first > 0 && len(read.records) > 4-first {
+			first--
+		}
+		read.until(t, 4-first).has(t, names[first:]...)
 	}
 	b.open(id, shard.AtTime(all[0].ArrivedAt.Add(-time.Hour))).until(t, 4).has(t, names...)
 }
