@@ -9,6 +9,7 @@ import (
 	"github.com/towpath/towpath/streamtest/awsfake/kinesisfake"
 	"github.com/towpath/towpath/streamtest/awsfake/queuefake"
 	"github.com/towpath/towpath/streamtest/awsfake/tablefake"
+	"github.com/towpath/towpath/streamtest/awsfake/topicfake"
 )
 
 // Region is the one region of the fake.
@@ -26,6 +27,7 @@ type AWS struct {
 	kinesis *kinesisfake.Service
 	s3      *bucketfake.Service
 	sqs     *queuefake.Service
+	sns     *topicfake.Service
 	dynamo  *tablefake.Service
 
 	// routes holds the handler of each service by its signing name.
@@ -77,11 +79,14 @@ func New(options ...Option) *AWS {
 		kinesis: kinesisfake.New(s.now, s.kinesis...),
 		s3:      bucketfake.New(s.now),
 		sqs:     queuefake.New(s.now),
+		sns:     topicfake.New(s.now),
 		routes:  map[string]http.Handler{},
 	}
 	a.Handle("kinesis", a.kinesis)
 	a.Handle("s3", a.s3)
 	a.Handle("sqs", a.sqs)
+	a.Handle("sns", a.sns)
+	a.sns.DeliverTo(a.deliver)
 	a.dynamo = tablefake.New(s.now)
 	a.Handle("dynamodb", a.dynamo)
 	return a
@@ -93,6 +98,21 @@ func (a *AWS) Kinesis() *kinesisfake.Service { return a.kinesis }
 
 // SQS is the fake of SQS, to be filled and looked into without the protocol.
 func (a *AWS) SQS() *queuefake.Service { return a.sqs }
+
+// SNS is the fake of SNS, to be filled and looked into without the protocol. Its
+// topics deliver into the queues of [AWS.SQS].
+func (a *AWS) SNS() *topicfake.Service { return a.sns }
+
+// deliver takes a message from a topic to a queue.
+func (a *AWS) deliver(d topicfake.Delivery) error {
+	attributes := make(map[string]queuefake.Attribute, len(d.Attributes))
+	for name, v := range d.Attributes {
+		attributes[name] = queuefake.Attribute(v)
+	}
+	return a.sqs.Deliver(d.QueueARN, queuefake.Message{
+		Body: d.Body, Attributes: attributes, GroupID: d.GroupID, DeduplicationID: d.DeduplicationID,
+	})
+}
 
 // S3 is the fake of S3, to be filled and looked into without the protocol.
 func (a *AWS) S3() *bucketfake.Service { return a.s3 }
