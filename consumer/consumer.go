@@ -115,7 +115,7 @@ func (w *worker) run(ctx context.Context) error {
 			w.log.Warn("session is over, starting another", "error", err)
 		}
 	}
-	if w.stuck.Load() {
+	if w.leftBehind() {
 		cancel(fmt.Errorf("stop %s: %w", w.cfg.Name, ErrStuck))
 		w.setFailure(ErrStuck)
 	}

@@ -210,9 +210,6 @@ func (f *fleet) over(t *tenure) {
 	delete(f.tenures, t.row.Key)
 	f.session.leases.Store(int64(len(f.tenures)))
 	f.mu.Unlock()
-	if t.stuck {
-		f.stuck.Store(true)
-	}
 	switch t.cause {
 	case nil:
 		f.offering = true

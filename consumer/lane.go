@@ -180,12 +180,10 @@ func (l *lane) call(s batching.Segment, records []shard.Record) (batching.Outcom
 		Behind: l.batch.Behind, Token: l.fence, Held: l.worker.session.valid,
 	}
 	started := time.Now()
-	err, stuck := l.invoke(batch)
+	err, stuck := l.invoke(batch, weight)
 	if stuck {
-		// Its slot stays taken: the handler is still running.
 		return batching.Outcome{}, errLaneOver
 	}
-	l.worker.handlers.Release(weight)
 	outcome := batching.Read(records, err)
 	event := BatchEvent{
 		Worker: l.worker.session.id, Shard: l.shard, Records: len(records), Attempt: batch.Attempt,
@@ -271,8 +269,9 @@ func (l *lane) pause(d batching.Delay) error {
 // invoke calls the handler in a goroutine of its own, so that runtime.Goexit
 // ends only that one, and so that a handler which ignores the end of its context
 // can be left behind. It waits for it past the context's end by the time that is
-// granted to return.
-func (l *lane) invoke(batch *batching.Batch) (err error, stuck bool) {
+// granted to return. The handler's slot is free when the handler has returned,
+// however late that is.
+func (l *lane) invoke(batch *batching.Batch, weight int64) (err error, stuck bool) {
 	ctx, cancel := context.WithCancelCause(l.ctx)
 	defer cancel(nil)
 	if l.cfg.HandlerTimeout > 0 {
@@ -289,6 +288,7 @@ func (l *lane) invoke(batch *batching.Batch) (err error, stuck bool) {
 				err = &batching.PanicError{Value: v, Stack: debug.Stack()}
 			}
 			l.running.Add(-1)
+			l.worker.handlers.Release(weight)
 			answer <- err
 		}()
 		err = l.cfg.Handler.Handle(ctx, batch)

@@ -36,7 +36,6 @@ type tenure struct {
 	status shardStatus
 	done   chan struct{}
 	cause  error // why it ended, nil at the shard's end; valid after done
-	stuck  bool  // a handler was left behind; valid after done
 }
 
 func newTenure(ctx context.Context, w *worker, row shard.Lease, from string) *tenure {
@@ -128,7 +127,6 @@ func (t *tenure) once() (cause error, again bool) {
 	if running.Load() > 0 {
 		// It may still act on what it was given. The lease is left to expire,
 		// which takes longer than its context has been over.
-		t.stuck = true
 		return ErrLeaseLost, false
 	}
 	switch out {
@@ -159,6 +157,7 @@ func (t *tenure) begin(running *atomic.Int64) error {
 	for try := 1; ; try++ {
 		err := starter.ShardStarted(t.reading, ShardStart{Shard: t.row.Shard, After: t.row.Checkpoint, Fence: t.worker.fence(t.row)})
 		if err == nil {
+			t.status.begun.Store(true) // so that its end will be told, too
 			return t.reading.Err()
 		}
 		t.worker.note(t.row.Shard, fmt.Errorf("start shard: %w", err))

@@ -42,7 +42,6 @@ type worker struct {
 	session *session
 	fleet   *fleet
 
-	stuck   atomic.Bool  // a handler was left behind
 	service atomic.Int64 // how far the service's clock is ahead of this host's, in nanoseconds
 
 	mu      sync.Mutex
@@ -116,6 +115,19 @@ func (w *worker) runningIn(shardID string) *atomic.Int64 {
 		w.running[shardID] = n
 	}
 	return n
+}
+
+// leftBehind reports whether a handler call is running, which at the end of a
+// run is one that ignored the end of its context.
+func (w *worker) leftBehind() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, n := range w.running {
+		if n.Load() > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // serviceSaid notes the service's clock, and serviceNow reads it: what is

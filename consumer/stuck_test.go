@@ -1,0 +1,158 @@
+package consumer_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/towpath/towpath/batching"
+	"github.com/towpath/towpath/checkpoint/checkpointtest"
+	"github.com/towpath/towpath/consumer"
+	"github.com/towpath/towpath/shard/shardtest"
+)
+
+// deaf is a handler that ignores its context until the test lets it return.
+func deaf(t *testing.T) (h *tally, let func()) {
+	free := make(chan struct{})
+	let = sync.OnceFunc(func() { close(free) })
+	t.Cleanup(let)
+	return &tally{do: func(context.Context, *batching.Batch) error { <-free; return nil }}, let
+}
+
+// A handler that does not return when its context has ended is reported, the run
+// ends with ErrStuck within the drain time and a little more, and its lease is
+// not let go: it expires, and only then has another worker the shard.
+func TestStuckHandlerEndsTheRunAndKeepsItsLease(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		stream := shardtest.NewStream(1)
+		stream.Put("key", []byte("a"))
+		table := checkpointtest.NewTable()
+		h, _ := deaf(t)
+		var stuck []consumer.HandlerStuckEvent
+		cfg := config(stream, table)
+		cfg.Handler, cfg.DrainTimeout = h, 5*time.Second
+		cfg.Hooks.HandlerStuck = func(e consumer.HandlerStuckEvent) { stuck = append(stuck, e) }
+		r := start(t, cfg)
+		await(t, "the call", func() bool { return h.most() == 1 })
+		id := r.Status().Worker
+		took, err := r.end()
+		if !errors.Is(err, consumer.ErrStuck) {
+			t.Errorf("Run returned %v, want %v", err, consumer.ErrStuck)
+		}
+		if took < 5*time.Second || took > 5*time.Second+3*time.Second {
+			t.Errorf("the stop took %v, want the drain time of 5s and at most 3s more", took)
+		}
+		if len(stuck) != 1 || stuck[0].Shard != "shardId-000000000000" || stuck[0].Worker != id || stuck[0].For < 2*time.Second {
+			t.Errorf("HandlerStuck told %+v, want one event", stuck)
+		}
+		row := onlyRow(t, table)
+		if row.Owner != id || row.Checkpoint.IsRecord() {
+			t.Errorf("the row is left as %s, want it to name %s still", row, id)
+		}
+		other := &tally{}
+		cfg.Handler = other
+		next := start(t, cfg)
+		began := time.Now()
+		await(t, "the record by another worker", func() bool { return other.finished() == 1 })
+		if took := time.Since(began); took < 10*time.Second {
+			t.Errorf("another worker had the shard after %v, want the lease of 10s to expire first", took)
+		}
+		_ = next
+	})
+}
+
+// While a handler left behind still runs, the process that left it calls no
+// handler for the same shard, whatever becomes of the session; when it returns,
+// the shard goes on and its place among MaximumConcurrency is free again.
+func TestNoSecondCallForAShardWhileAStuckOneRuns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		stream := shardtest.NewStream(1)
+		stream.Put("key", []byte("a"))
+		table := checkpointtest.NewTable()
+		h, let := deaf(t)
+		var cut atomic.Bool
+		table.Interfere(func(op, _ string) error {
+			if cut.Load() {
+				return errors.New("cut off")
+			}
+			return nil
+		}, nil)
+		var sessions atomic.Int64
+		cfg := config(stream, table)
+		cfg.Handler, cfg.MaximumConcurrency = h, 1
+		cfg.Hooks.SessionStarted = func(consumer.SessionEvent) { sessions.Add(1) }
+		r := start(t, cfg)
+		await(t, "the call", func() bool { return h.most() == 1 })
+		// The session runs out, comes back, and the worker holds the lease again.
+		cut.Store(true)
+		time.Sleep(20 * time.Second)
+		cut.Store(false)
+		time.Sleep(2 * time.Minute)
+		if r.holds() != 1 {
+			t.Errorf("the worker holds %d shards, want its one again", r.holds())
+		}
+		if h.calls != 1 {
+			t.Errorf("%d calls were begun, want the stuck one alone", h.calls)
+		}
+		let()
+		await(t, "the record handled again", func() bool { return h.calls == 2 })
+		stream.Put("key", []byte("b"))
+		await(t, "the next record", func() bool { return h.finished() == 2 })
+		if h.most() != 1 {
+			t.Errorf("%d calls ran at once, want 1", h.most())
+		}
+		if took, err := r.end(); err != nil || took > time.Second {
+			t.Errorf("the stop took %v (%v), want no error: nothing is left behind by now", took, err)
+		}
+	})
+}
+
+// A handler that outlives HandlerTimeout without heeding it is reported again
+// and again, keeps its lane, and other shards go on.
+func TestHandlerThatIgnoresItsTimeoutIsReported(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		stream := shardtest.NewStream(2)
+		h, let := deaf(t)
+		slow := h.do
+		h.do = func(ctx context.Context, b *batching.Batch) error {
+			if find(b, "deaf") != nil {
+				return slow(ctx, b)
+			}
+			return nil
+		}
+		for _, put := range []struct{ shard, data string }{
+			{"shardId-000000000000", "deaf"}, {"shardId-000000000001", "b"}, {"shardId-000000000001", "c"},
+		} {
+			if _, err := stream.PutTo(put.shard, "key", []byte(put.data)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var stuck atomic.Int64
+		cfg := config(stream, checkpointtest.NewTable())
+		cfg.Handler, cfg.HandlerTimeout = h, 3*time.Second
+		cfg.Hooks.HandlerStuck = func(e consumer.HandlerStuckEvent) {
+			if !strings.HasSuffix(e.Shard, "0") {
+				t.Errorf("%s is told as stuck", e.Shard)
+			}
+			stuck.Add(1)
+		}
+		r := start(t, cfg)
+		time.Sleep(20 * time.Second)
+		if stuck.Load() < 3 {
+			t.Errorf("it was told %d times in 20s, want several", stuck.Load())
+		}
+		if h.finished() != 2 {
+			t.Errorf("%d records of the other shard were handled, want 2", h.finished())
+		}
+		let()
+		await(t, "the record", func() bool { return h.finished() == 3 })
+		if _, err := r.end(); err != nil {
+			t.Errorf("Run returned %v, want nil: the handler has returned", err)
+		}
+	})
+}
