@@ -57,6 +57,8 @@ type SessionEvent struct {
 
 // ShardStartedEvent tells that a shard is worked here.
 type ShardStartedEvent struct {
+	// Worker is the worker's id and Shard the shard's, here and in every event
+	// below.
 	Worker, Shard string
 	// After is the position it goes on from.
 	After shard.Position
@@ -162,11 +164,13 @@ type HandlerStuckEvent struct {
 // RowEvent tells of a lease row that cannot be believed.
 type RowEvent struct {
 	Worker string
-	Row    shard.Lease
+	// Row is what could be read of it; Row.Fault says why it is not believed.
+	Row shard.Lease
 }
 
 // HoleEvent tells of a hole in the lease table.
 type HoleEvent struct {
+	// Hole says which part of the stream nobody's lease leads to, and why.
 	Worker, Hole string
 }
 
@@ -179,6 +183,7 @@ type PressureEvent struct {
 
 // ConflictEvent tells of a conditional write that was refused.
 type ConflictEvent struct {
+	// Write is the write that was refused: take, save, finish, release, end.
 	Worker, Shard, Write string
 }
 

@@ -28,7 +28,9 @@ type Envelope struct {
 	Ref *PayloadRef
 	// Omitted is set if the payload is nowhere but in the stream. Its size and
 	// hash are known if the sender wrote them, else zero.
-	Omitted       bool
+	Omitted bool
+	// PayloadBytes is the size of the payload that was left out, in bytes, and
+	// PayloadSHA256 its hash in hexadecimal.
 	PayloadBytes  int64
 	PayloadSHA256 string
 }

@@ -28,12 +28,12 @@ type bucket struct {
 
 // Object is an object as it is stored.
 type Object struct {
-	Body         []byte
+	Body         []byte            // what it holds
 	ContentType  string            // binary/octet-stream if the writer named none
 	Metadata     map[string]string // what came in x-amz-meta-… headers, by the lower-case name behind that
 	ETag         string            // the MD5 of the body in hexadecimal, in quotes
-	LastModified time.Time
-	Writes       int // how many times this key was written since it was last absent
+	LastModified time.Time         // when it was last written
+	Writes       int               // how many times this key was written since it was last absent
 
 	kept     map[string]string // headers that are kept with an object, by their name
 	checksum checksum

@@ -13,8 +13,8 @@ import (
 // Error is an answer of the service that is not a success.
 type Error struct {
 	Code    string // as in the API reference, for example NoSuchBucket
-	Message string
-	Status  int // of HTTP
+	Message string // for people
+	Status  int    // of HTTP
 }
 
 // Error is the code and the message.

@@ -7,23 +7,23 @@ import (
 
 // Record is a record as it was put, with what became of it.
 type Record struct {
-	ShardID        string
-	SequenceNumber string
-	PartitionKey   string
-	Keyed          bool // false if it has no partition key at all
-	Data           []byte
-	Arrival        time.Time
-	Trimmed        bool // it can no longer be read
+	ShardID        string    // where it was put
+	SequenceNumber string    // decimal, unique and growing in its shard
+	PartitionKey   string    // as it was put
+	Keyed          bool      // false if it has no partition key at all
+	Data           []byte    // as it was put
+	Arrival        time.Time // when it was put, by the clock of the service
+	Trimmed        bool      // it can no longer be read
 }
 
 // Shard is a shard with its place in the lineage.
 type Shard struct {
-	ID                             string
-	Parents, Children              []string
-	StartingHashKey, EndingHashKey string
-	StartingSequenceNumber         string
-	EndingSequenceNumber           string // empty while open
-	Created                        time.Time
+	ID                             string    // shardId-000000000000 and on
+	Parents, Children              []string  // ids of the shards around it
+	StartingHashKey, EndingHashKey string    // decimal, both included
+	StartingSequenceNumber         string    // below that of its first record
+	EndingSequenceNumber           string    // empty while open
+	Created                        time.Time // by the clock of the service
 	Closed                         time.Time // zero while open
 	Listed                         bool      // false once retention has passed its end
 }

@@ -13,7 +13,7 @@ import (
 // Error is an answer of the service that is not a success.
 type Error struct {
 	Code    string // as in the API reference, for example ResourceNotFoundException
-	Message string
+	Message string // for people
 	// Item is the row that refused a write, if it was asked for.
 	Item Item
 	// Reasons are why a transaction was cancelled, one for each of its parts.
@@ -23,7 +23,7 @@ type Error struct {
 // Reason is what became of one part of a transaction that was cancelled.
 type Reason struct {
 	Code    string // None if this part would have been applied
-	Message string `json:",omitempty"`
+	Message string `json:",omitempty"` // for people
 	Item    Item   `json:",omitempty"`
 }
 
