@@ -48,7 +48,7 @@ func (q *queue) left() []*message {
 // Attribute is a message attribute. Its type begins with String, Number or
 // Binary; the value stands in Text for the first two.
 type Attribute struct {
-	Type   string `json:"DataType"`
+	Type   string `json:"DataType"` // String, Number or Binary, and what stands behind a dot
 	Text   string `json:"StringValue,omitempty"`
 	Binary []byte `json:"BinaryValue,omitempty"`
 }

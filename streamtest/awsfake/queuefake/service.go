@@ -31,15 +31,15 @@ func New(now func() time.Time) *Service {
 
 // Message is a message as it was sent, with what became of it.
 type Message struct {
-	ID              string
-	Body            string
-	Attributes      map[string]Attribute
-	GroupID         string
-	DeduplicationID string // given or made from the content; FIFO only
-	SequenceNumber  string // FIFO only
-	Sent            time.Time
-	Receives        int  // how many times it was received
-	Gone            bool // deleted, purged or past the queue's retention
+	ID              string               // given by the service
+	Body            string               // as it was sent
+	Attributes      map[string]Attribute // as they were sent, by name
+	GroupID         string               // FIFO only
+	DeduplicationID string               // given or made from the content; FIFO only
+	SequenceNumber  string               // FIFO only
+	Sent            time.Time            // by the clock of the service
+	Receives        int                  // how many times it was received
+	Gone            bool                 // deleted, purged or past the queue's retention
 }
 
 // CreateQueue makes a queue with default attributes, a FIFO queue if its name

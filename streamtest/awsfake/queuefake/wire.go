@@ -12,7 +12,7 @@ import (
 // Error is an answer of the service that is not a success.
 type Error struct {
 	Code    string // as in the API reference, for example QueueDoesNotExist
-	Message string
+	Message string // for people
 }
 
 // Error is the code and the message.

@@ -29,31 +29,31 @@ type Service struct {
 
 // Message is a message as it was published.
 type Message struct {
-	ID              string
-	Body            string
-	Subject         string
-	Attributes      map[string]Attribute
-	GroupID         string
-	DeduplicationID string // given or made from the content; FIFO only
-	SequenceNumber  string // FIFO only
-	Time            time.Time
+	ID              string               // given by the service
+	Body            string               // as it was published
+	Subject         string               // as it was published
+	Attributes      map[string]Attribute // as they were published, by name
+	GroupID         string               // FIFO only
+	DeduplicationID string               // given or made from the content; FIFO only
+	SequenceNumber  string               // FIFO only
+	Time            time.Time            // when, by the clock of the service
 }
 
 // Attribute is a message attribute. Its type begins with String, Number or
 // Binary; the value stands in Text for the first two.
 type Attribute struct {
-	Type   string
+	Type   string // String, Number or Binary, and what stands behind a dot
 	Text   string
 	Binary []byte
 }
 
 // Delivery is a message on its way to a queue that is subscribed.
 type Delivery struct {
-	QueueARN        string
+	QueueARN        string               // of the queue
 	Body            string               // the message, or the envelope around it
 	Attributes      map[string]Attribute // of raw messages only
-	GroupID         string
-	DeduplicationID string
+	GroupID         string               // FIFO only
+	DeduplicationID string               // FIFO only
 }
 
 // New makes an SNS without topics whose clock is now.

@@ -15,7 +15,7 @@ const namespace = "http://sns.amazonaws.com/doc/2010-03-31/"
 // Error is an answer of the service that is not a success.
 type Error struct {
 	Code    string // as in the API reference, for example NotFound
-	Message string
+	Message string // for people
 }
 
 // Error is the code and the message.
