@@ -36,18 +36,21 @@ func client(t *testing.T) *s3.Client {
 
 func TestBucketIsADestinationOnAServer(t *testing.T) {
 	client := client(t)
-	destinationtest.RunDestination(t, func(t *testing.T) destinationtest.Rig {
-		name := fmt.Sprintf("failed-%d", time.Now().UnixNano())
-		if _, err := client.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: &name}); err != nil {
-			t.Fatal(err)
-		}
-		return destinationtest.Rig{
-			Destination: s3destination.Open(client, name, func(o *s3destination.Options) { o.Prefix = "prod" }),
-			Attributed:  true,
-			Once:        true,
-			Accepted:    func(t *testing.T) []destinationtest.Accepted { return read(t, client, name) },
-		}
-	})
+	destinationtest.RunDestination(t, func(t *testing.T) destinationtest.Rig { return wireRig(t, client) })
+}
+
+// wireRig makes a bucket and reads it through the service's own API.
+func wireRig(t *testing.T, client *s3.Client) destinationtest.Rig {
+	name := fmt.Sprintf("failed-%d", time.Now().UnixNano())
+	if _, err := client.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: &name}); err != nil {
+		t.Fatal(err)
+	}
+	return destinationtest.Rig{
+		Destination: s3destination.Open(client, name, func(o *s3destination.Options) { o.Prefix = "prod" }),
+		Attributed:  true,
+		Once:        true,
+		Accepted:    func(t *testing.T) []destinationtest.Accepted { return read(t, client, name) },
+	}
 }
 
 // read gets every object of a bucket.
