@@ -13,6 +13,15 @@ import (
 // any other JSON object that happens to have a key and a time.
 const eventVersion = 1
 
+// versionError is the version of a record that this program does not read. It is
+// the one reason for which the same bytes may do better on another try: by then a
+// newer program may be there.
+type versionError int
+
+func (v versionError) Error() string {
+	return fmt.Sprintf("version is %d, this program reads version %d", int(v), eventVersion)
+}
+
 // event is one thing a user did, as it stands on the stream in JSON.
 type event struct {
 	// Key says who did it; it is the partition key too (see partitionKey), so
@@ -59,7 +68,7 @@ func (e *event) UnmarshalJSON(data []byte) error {
 	}
 	switch {
 	case w.V != eventVersion:
-		return fmt.Errorf("version is %d, this program reads version %d", w.V, eventVersion)
+		return versionError(w.V)
 	case w.Key == "":
 		return errors.New("it has no key")
 	case w.Time == nil:
@@ -81,9 +90,9 @@ func encodeEvent(e event) ([]byte, error) {
 	return data, nil
 }
 
-// decodeEvent reads a record's data. Any error is final: the same bytes will
-// not decode on a second try either, so a handler should reject the record and
-// not spend attempts on it.
+// decodeEvent reads a record's data. Any error but a versionError is final: the same
+// bytes will not decode on a second try either, so a handler should reject the
+// record and not spend attempts on it.
 func decodeEvent(data []byte) (event, error) {
 	var e event
 	if len(bytes.TrimSpace(data)) == 0 {

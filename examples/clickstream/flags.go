@@ -24,15 +24,21 @@ type options struct {
 	// our own in the process, with a log played onto it.
 	Stream   string
 	Table    string   // the DynamoDB table of the leases
-	Failures failures // where failed records go; the zero value is nowhere
+	Create   bool     // make the tables if they are not there
+	Failures failures // where failed records go; the zero value is a file
 }
 
 // failures is a place for failed records.
 type failures struct {
-	Kind   string // "sqs", "sns", "s3", or empty for none
+	Kind   string // "sqs", "sns", "s3", or empty for failuresFile
 	Target string // the queue's URL, the topic's ARN, or the bucket's name
 	Prefix string // of the objects' keys, for "s3"
 }
+
+// failuresFile is where a service puts failed records that was given no other
+// place. They are then at least not in the way and not gone; a machine that does
+// not outlive its worker wants a queue.
+const failuresFile = "clickstream-failures.ndjson"
 
 // defaultPoison is a handful: enough to fall into several shards and batches.
 const defaultPoison = 5
@@ -41,7 +47,7 @@ const defaultPoison = 5
 // flag that is accepted and does nothing is a trap, so they are refused there.
 var (
 	onlyDemo    = []string{"input", "key", "time", "event", "poison", "seed", "workers", "shards"}
-	onlyService = []string{"table", "failures"}
+	onlyService = []string{"table", "create-tables", "failures"}
 )
 
 // parseFlags reads a command line without its program name. The error of -h is
@@ -62,8 +68,9 @@ func parseFlags(args []string, help io.Writer) (options, error) {
 	fs.IntVar(&o.Workers, "workers", 3, "start with `N` workers, 1 to 32")
 	fs.IntVar(&o.Shards, "shards", 4, "start with `N` shards, 1 to 64")
 	fs.StringVar(&o.Stream, "stream", "", "be a service: work on the stream called `NAME` until SIGTERM, with the AWS configuration of the environment")
-	fs.StringVar(&o.Table, "table", "clickstream", "with -stream: `name` of the DynamoDB table for the leases; made if it is not there")
-	fs.StringVar(&to, "failures", "", "with -stream: `where` failed records go, as an SQS queue's URL, an SNS topic's ARN or s3://bucket/prefix")
+	fs.StringVar(&o.Table, "table", "clickstream", "with -stream: `name` of the DynamoDB table for the leases; beside it stands NAME-sessions")
+	fs.BoolVar(&o.Create, "create-tables", false, "with -stream: make the two tables if they are not there")
+	fs.StringVar(&to, "failures", "", "with -stream: `where` failed records go, as an SQS queue's URL, an SNS topic's ARN or s3://bucket/prefix (default: the file "+failuresFile+" here)")
 	if err := fs.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			fmt.Fprint(help, usageHead)

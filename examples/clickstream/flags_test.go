@@ -37,8 +37,8 @@ func TestFlagsAreRead(t *testing.T) {
 	if err != nil || !reflect.DeepEqual(o, want) {
 		t.Errorf("got %+v, %v; want %+v", o, err, want)
 	}
-	o, err = parseFlags(strings.Fields("-stream clicks -table leases -failures s3://bucket/failed/clicks/"), io.Discard)
-	if err != nil || o.Stream != "clicks" || o.Table != "leases" || o.Failures != (failures{"s3", "bucket", "failed/clicks"}) {
+	o, err = parseFlags(strings.Fields("-stream clicks -table leases -create-tables -failures s3://bucket/failed/clicks/"), io.Discard)
+	if err != nil || !o.Create || o.Stream != "clicks" || o.Table != "leases" || o.Failures != (failures{"s3", "bucket", "failed/clicks"}) {
 		t.Errorf("got %+v, %v", o, err)
 	}
 	for text, kind := range map[string]string{

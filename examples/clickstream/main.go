@@ -4,9 +4,11 @@
 // Read it in this order:
 //
 //	event.go     what stands on the stream
+//	worker.go    who reads it: the config of a worker, its handler, its hooks
 //	sessions.go  what the handler does with it, once, however often it is told
-//	chaos.go     what happens to the stream and the workers meanwhile
-//	main.go      how it all hangs together
+//	serve.go     one worker on a stream in AWS
+//	play.go      many on a stream in the process, with a log played onto it
+//	chaos.go     what happens to that stream and its workers meanwhile
 //
 // and beside it input.go, rows.go, times.go and feed.go for the log that is
 // played, flags.go for the command line, progress.go and report.go for what you
@@ -41,13 +43,11 @@ func run(ctx context.Context, args []string, stdout io.Writer, stderr *os.File) 
 		}
 		return status
 	}
-	f, err := load(o)
-	if err != nil {
-		fmt.Fprintf(stderr, "clickstream: %v\n", err)
-		return 1
+	do := demonstrate
+	if o.Stream != "" {
+		do = serve
 	}
-	warn(stderr, f.Bad)
-	r, err := play(ctx, o, f, stderr)
+	r, err := do(ctx, o, stderr)
 	if err != nil {
 		fmt.Fprintf(stderr, "clickstream: %v\n", err)
 		return 1
@@ -61,6 +61,16 @@ func run(ctx context.Context, args []string, stdout io.Writer, stderr *os.File) 
 		return 1
 	}
 	return r.exitStatus()
+}
+
+// demonstrate plays a log onto a stream in the process.
+func demonstrate(ctx context.Context, o options, stderr *os.File) (report, error) {
+	f, err := load(o)
+	if err != nil {
+		return report{}, err
+	}
+	warn(stderr, f.Bad)
+	return play(ctx, o, f, stderr)
 }
 
 // load reads the log the options name and puts the poison in.

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 )
 
 // command runs the program with the arguments given.
@@ -26,6 +27,19 @@ func command(t *testing.T, args ...string) (status int, stdout, stderr string) {
 	return status, out.String(), string(text)
 }
 
+// playInBubble is command with -json in virtual time.
+func playInBubble(t *testing.T, args ...string) (status int, r report, stderr string) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		var stdout string
+		status, stdout, stderr = command(t, append(args, "-json")...)
+		if err := json.Unmarshal([]byte(stdout), &r); err != nil {
+			t.Fatalf("%v: %s%s", err, stdout, stderr)
+		}
+	})
+	return status, r, stderr
+}
+
 func file(t *testing.T, text string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "clicks")
@@ -35,24 +49,9 @@ func file(t *testing.T, text string) string {
 	return path
 }
 
-func TestTheDefaultRunFindsEverySession(t *testing.T) {
-	status, stdout, stderr := command(t, "-json")
-	var r report
-	if err := json.Unmarshal([]byte(stdout), &r); err != nil {
-		t.Fatalf("%v: %s", err, stdout)
-	}
-	if status != 0 || r.Read != 31_106+defaultPoison || r.Handled != 31_106 || r.Failed != defaultPoison || r.Sessions != defaultLogSessions {
-		t.Errorf("status %d, %+v\n%s", status, r, stderr)
-	}
-}
-
 func TestRowsThatDoNotParseAreCountedAndNamed(t *testing.T) {
 	path := file(t, "who,when,what\nann,1710325274,home\nbob,soon,home\nann,1710327274,home\n")
-	status, stdout, stderr := command(t, "-json", "-input", path, "-key", "who", "-time", "when", "-event", "what")
-	var r report
-	if err := json.Unmarshal([]byte(stdout), &r); err != nil {
-		t.Fatalf("%v: %s", err, stdout)
-	}
+	status, r, stderr := playInBubble(t, "-input", path, "-key", "who", "-time", "when", "-event", "what")
 	if status != 0 || r.Read != 3 || r.Handled != 2 || r.Failed != 1 || r.Sessions != 2 {
 		t.Errorf("status %d, %+v", status, r)
 	}

@@ -79,6 +79,7 @@ func (p *progress) Run(ctx context.Context) {
 	defer tick.Stop()
 	began := time.Now()
 	var recent meter
+	recent.rate(began, p.look().Done)
 	for {
 		draw := p.width != nil
 		select {

@@ -36,7 +36,7 @@ func watch(t *testing.T, width int, total int, d time.Duration) string {
 func TestWithoutATerminalProgressIsALineEveryFewSeconds(t *testing.T) {
 	got := watch(t, 0, 20_000, 12*time.Second)
 	want := "   1.5s  split shard-1\n" +
-		"   5.0s   25%  5,000 of 20,000  0/s  3 workers  4 shards  1 redelivered\n" +
+		"   5.0s   25%  5,000 of 20,000  1,000/s  3 workers  4 shards  1 redelivered\n" +
 		"  10.0s   50%  10,000 of 20,000  1,000/s  3 workers  4 shards  1 redelivered\n" +
 		"  12.0s  last words\n"
 	if got != want {

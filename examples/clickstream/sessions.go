@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"sync"
 	"time"
+
+	"github.com/towpath/towpath/batching"
 )
 
 // sessionGap is the silence that ends a session: an event more than this after
@@ -33,7 +35,8 @@ type ledger struct {
 
 	mu     sync.Mutex // guards all below; held for map work only
 	keys   map[string]*keyState
-	fates  map[string]fate // by record id; nil for a service
+	fates  map[string]fate           // by record id; nil for a service
+	fences map[string]batching.Fence // the newest tenure that wrote, by shard
 	totals totals
 }
 
@@ -69,13 +72,13 @@ type totals struct {
 
 // newLedger keeps the books of a stream from its first record to its last.
 func newLedger() *ledger {
-	return &ledger{keys: map[string]*keyState{}, fates: map[string]fate{}}
+	return &ledger{keys: map[string]*keyState{}, fates: map[string]fate{}, fences: map[string]batching.Fence{}}
 }
 
 // newServiceLedger keeps the books of a process that joined a stream midway and
 // shares it with others. Its memory grows with the keys, not with the records.
 func newServiceLedger() *ledger {
-	return &ledger{service: true, keys: map[string]*keyState{}}
+	return &ledger{service: true, keys: map[string]*keyState{}, fences: map[string]batching.Fence{}}
 }
 
 // verdict says what a delivery came to.
@@ -114,6 +117,26 @@ func (l *ledger) open(id string) fate {
 func (l *ledger) handle(id string, e event) verdict {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	return l.apply(id, e)
+}
+
+// handleFenced is handle for a worker that holds the shard by the given token.
+// It is false, and nothing happened, if a later tenure has written: a worker that
+// stood still for longer than its lease would otherwise write between the records
+// of the one that has the shard now. A database does the same with the condition
+// that the token it keeps for the shard is not larger.
+func (l *ledger) handleFenced(shard string, fence batching.Fence, id string, e event) (verdict, bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if newest, ok := l.fences[shard]; ok && fence.Compare(newest) < 0 {
+		return verdict{}, false
+	}
+	l.fences[shard] = fence
+	return l.apply(id, e), true
+}
+
+// apply is handle; the caller holds mu.
+func (l *ledger) apply(id string, e event) verdict {
 	k := l.keys[e.Key]
 	if k == nil {
 		k = &keyState{}

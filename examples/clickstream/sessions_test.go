@@ -6,6 +6,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/towpath/towpath/batching"
 )
 
 var noon = time.Date(2024, 3, 13, 12, 0, 0, 0, time.UTC)
@@ -171,5 +173,27 @@ func TestTotalsAreTheSameWhateverIsReplayed(t *testing.T) {
 	got.Redelivered = 0
 	if want := (totals{Read: 31_106, Handled: 31_106, Keys: 600, Sessions: 3605}); got != want {
 		t.Errorf("got %+v, want %+v", got, want)
+	}
+}
+
+func TestALaterTenureShutsOutAnEarlierOne(t *testing.T) {
+	l := newLedger()
+	older, newer := batching.Fence{Stream: 1, Counter: 7}, batching.Fence{Stream: 1, Counter: 9}
+	for i, w := range []struct {
+		shard string
+		fence batching.Fence
+		want  bool
+	}{
+		{"shard 0", older, true},
+		{"shard 0", newer, true},
+		{"shard 0", older, false},
+		{"shard 1", older, true}, // tokens are compared within a shard
+		{"shard 0", newer, true},
+	} {
+		before := l.sums().Handled
+		_, ok := l.handleFenced(w.shard, w.fence, fmt.Sprint(i), click(w.shard+fmt.Sprint(i), 1, 0))
+		if ok != w.want || l.sums().Handled-before != map[bool]int{true: 1}[w.want] {
+			t.Errorf("entry %d with token %v: %v, want %v", i, w.fence, ok, w.want)
+		}
 	}
 }
