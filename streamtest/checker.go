@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"github.com/towpath/towpath/shard"
+	"github.com/towpath/towpath/streamtest/awsfake/dynamofake"
 	"github.com/towpath/towpath/streamtest/awsfake/kinesisfake"
-	"github.com/towpath/towpath/streamtest/awsfake/tablefake"
 )
 
 // checker holds the promises against every write of the lease table and every
@@ -33,7 +33,7 @@ func newChecker(r *Rig) *checker {
 
 // wrote looks at one effective write of a lease row. A row that goes away is
 // judged when it comes back.
-func (c *checker) wrote(table string, _, after tablefake.Item) {
+func (c *checker) wrote(table string, _, after dynamofake.Item) {
 	if table != Application || after == nil {
 		return
 	}
@@ -162,6 +162,20 @@ func (c *checker) missing() (names []string) {
 	return names
 }
 
+// complete reports whether nothing is missing. It looks from the newest record
+// back, where what is missing stands as a rule.
+func (c *checker) complete() bool {
+	records := c.index.refresh(c.rig)
+	c.rig.Ledger.mu.Lock()
+	defer c.rig.Ledger.mu.Unlock()
+	for _, r := range slices.Backward(records) {
+		if c.asked(r) && !c.rig.Ledger.finished(r.ShardID, r.SequenceNumber) {
+			return false
+		}
+	}
+	return true
+}
+
 // violations are the promises broken so far.
 func (c *checker) violations() []string {
 	c.mu.Lock()
@@ -174,14 +188,14 @@ func (c *checker) violations() []string {
 
 // leaseOf reads a row as it stands in the table. It is written apart from the
 // driver, so that a mistake there does not hide itself here.
-func leaseOf(row tablefake.Item) shard.Lease {
+func leaseOf(row dynamofake.Item) shard.Lease {
 	text := func(name string) string { return row[name].Text() }
 	number := func(name string) int64 { n, _ := strconv.ParseInt(text(name), 10, 64); return n }
 	l := shard.Lease{
 		Key: text("leaseKey"), Shard: text("leaseKey"), Owner: text("leaseOwner"), CheckpointOwner: text("checkpointOwner"),
 		Counter: number("leaseCounter"), OwnerSwitches: number("ownerSwitchesSinceCheckpoint"), SeekGen: number("seekGen"),
 		Checkpoint: shard.After(text("checkpoint"), number("checkpointSubSequenceNumber")),
-		Lost:       row["lost"].Truth(),
+		Lost:       row["lost"].Bool(),
 	}
 	if ms := number("startAtMs"); ms > 0 {
 		l.Checkpoint.At = time.UnixMilli(ms)

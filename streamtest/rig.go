@@ -161,7 +161,7 @@ func (r *Rig) Await(what string, cond func() bool) {
 
 // AllDone reports whether every record that was put has been handled, accepted
 // by the destination, or lies in a declared loss.
-func (r *Rig) AllDone() bool { return len(r.checker.missing()) == 0 }
+func (r *Rig) AllDone() bool { return r.checker.complete() }
 
 // Rows are the rows of the lease table as they were last written, by shard; those
 // of shards that have been deleted since are among them.
