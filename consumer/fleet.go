@@ -228,6 +228,10 @@ func (f *fleet) leaveAll() {
 		t.leave(ErrStopping, "")
 	}
 	f.mu.Unlock()
+	// A table that takes no writes does not hold up the stop for ever: what could
+	// not be let go by then is left to be taken over.
+	late := time.AfterFunc(f.timing.handover, f.loseAll)
+	defer late.Stop()
 	f.await()
 }
 
