@@ -6,9 +6,9 @@ import (
 	"time"
 
 	"github.com/towpath/towpath/streamtest/awsfake/bucketfake"
+	"github.com/towpath/towpath/streamtest/awsfake/dynamofake"
 	"github.com/towpath/towpath/streamtest/awsfake/kinesisfake"
 	"github.com/towpath/towpath/streamtest/awsfake/queuefake"
-	"github.com/towpath/towpath/streamtest/awsfake/tablefake"
 	"github.com/towpath/towpath/streamtest/awsfake/topicfake"
 )
 
@@ -28,7 +28,7 @@ type AWS struct {
 	s3      *bucketfake.Service
 	sqs     *queuefake.Service
 	sns     *topicfake.Service
-	dynamo  *tablefake.Service
+	dynamo  *dynamofake.Service
 
 	// routes holds the handler of each service by its signing name.
 	routesMu sync.RWMutex
@@ -87,7 +87,7 @@ func New(options ...Option) *AWS {
 	a.Handle("sqs", a.sqs)
 	a.Handle("sns", a.sns)
 	a.sns.DeliverTo(a.deliver)
-	a.dynamo = tablefake.New(s.now)
+	a.dynamo = dynamofake.New(s.now)
 	a.Handle("dynamodb", a.dynamo)
 	return a
 }
@@ -134,4 +134,4 @@ func (a *AWS) route(service string) http.Handler {
 }
 
 // DynamoDB is the fake of Amazon DynamoDB.
-func (a *AWS) DynamoDB() *tablefake.Service { return a.dynamo }
+func (a *AWS) DynamoDB() *dynamofake.Service { return a.dynamo }
