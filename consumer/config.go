@@ -90,10 +90,11 @@ type Config struct {
 	// container's), or 256 MiB where there is none. When it is used up, reading
 	// waits.
 	MemoryBudget int64
-	// MaximumInFlight is how many records of one shard are read and not
-	// finished at most: default 10,000, or as many as the lanes' batches need.
-	// It bounds what is repeated after a crash. When a key is stuck, the shard
-	// goes on with others up to here, and then stops reading.
+	// MaximumInFlight is how many records of one shard may be read and not
+	// finished before reading waits; a read is taken whole. Default 10,000, or
+	// as many as the lanes' batches need. It bounds what is repeated after a
+	// crash. When a key is stuck, the shard goes on with others up to here, and
+	// then stops reading.
 	MaximumInFlight int
 
 	// CheckpointInterval is how often a shard's position is written at most,
@@ -135,7 +136,8 @@ type Until struct {
 	at       time.Time
 }
 
-// CaughtUp ends the run when every shard has been handled up to its tip.
+// CaughtUp ends the run when every shard has been handled up to its tip. Shards
+// of other workers that are seen to live are left to them.
 func CaughtUp() Until { return Until{caughtUp: true} }
 
 // Arrival ends the run when every shard has been handled up to the records that

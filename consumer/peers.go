@@ -101,6 +101,13 @@ func (p *peers) live(id string) bool {
 	return ok && known.row.Alive() && !known.row.Leaving
 }
 
+// seenToBeat reports whether a live worker has been seen to beat since this one knows
+// it, and lately.
+func (p *peers) seenToBeat(id string, now time.Duration) bool {
+	known, ok := p.byID[id]
+	return ok && known.row.Alive() && known.seen > known.first && now-known.seen < p.timing.lease/2
+}
+
 // standing is what is known of the holder of a lease.
 type standing int
 

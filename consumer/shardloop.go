@@ -37,6 +37,7 @@ type shardLoop struct {
 	busy     int            // lanes at work
 	running  *atomic.Int64  // handler calls in this process that have not returned
 	isolate  bool           // handle records one by one: the last owners died here
+	suspects int            // how many records they can have had in flight
 	suspect  shard.Position // what they died on, if known
 	crashes  int            // and how many of them
 
@@ -234,6 +235,9 @@ func (l *shardLoop) settle(s settlement) {
 		l.bytes -= s.bytes
 		l.worker.budget.release(s.bytes)
 		l.status.progressed(len(s.tickets))
+		if l.suspects -= len(s.tickets); l.suspects <= 0 {
+			l.isolate = false // what killed the last owners cannot lie further on
+		}
 		if l.tracker.Pending() == 0 && l.behind == 0 {
 			l.readUpTo = l.worker.serviceNow()
 		}

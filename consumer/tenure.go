@@ -186,8 +186,9 @@ func (t *tenure) newLoop(running *atomic.Int64) *shardLoop {
 		tracker:  checkpoint.NewTracker(checkpoint.Progress{Position: t.row.Checkpoint, Arrived: t.row.LastArrival}),
 		gathered: w.budget.enter(), started: -1, running: running,
 		suspect: t.row.Suspect, crashes: t.row.SuspectCrashes,
-		isolate: t.row.Suspect.IsRecord() || t.row.OwnerSwitches >= crashLoop,
-		chunks:  make(chan fetched), settled: make(chan settlement), saved: make(chan saveDone, 1), savedAt: time.Now(),
+		isolate:  t.row.Suspect.IsRecord() || t.row.OwnerSwitches >= crashLoop,
+		suspects: w.cfg.MaximumInFlight + largestRead,
+		chunks:   make(chan fetched), settled: make(chan settlement), saved: make(chan saveDone, 1), savedAt: time.Now(),
 		status: &t.status, readUpTo: t.row.ReadUpTo,
 	}
 	l.split, l.lanes = w.newLanes()
@@ -197,6 +198,10 @@ func (t *tenure) newLoop(running *atomic.Int64) *shardLoop {
 // crashLoop is how many acquisitions without one checkpoint in between make a
 // shard suspect: two owners have died on it.
 const crashLoop = 3
+
+// largestRead is how many records one read brings at most, by the limit of
+// GetRecords; a read is taken whole, so that so many more can be in flight.
+const largestRead = 10_000
 
 // drive runs the fetcher and the loop, and waits for both.
 func (t *tenure) drive(l *shardLoop) outcome {

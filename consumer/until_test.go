@@ -6,6 +6,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/towpath/towpath/batching"
 	"github.com/towpath/towpath/checkpoint/checkpointtest"
 	"github.com/towpath/towpath/consumer"
 	"github.com/towpath/towpath/shard/shardtest"
@@ -105,6 +106,56 @@ func TestArrivalInTheFutureIsWaitedFor(t *testing.T) {
 		r.done = nil
 		if took := time.Since(began).Round(time.Minute); took != 10*time.Minute || h.finished() != 1 {
 			t.Errorf("the run ended %v after the record with %d handled, want 10m and 1", took, h.finished())
+		}
+	})
+}
+
+// A job that is started again while the one before it, which died, is not yet
+// known to be dead, waits for its shards instead of leaving them to it.
+func TestCaughtUpDoesNotTrustAWorkerThatDied(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		stream := shardtest.NewStream(2)
+		for i := range 100 {
+			stream.Put(fmt.Sprint(i), fmt.Append(nil, i))
+		}
+		table := newMortal()
+		cfg := config(stream, nil)
+		if !table.process(t, "died", cfg, "0", func(*batching.Batch) {}) {
+			t.Fatal("the first process did not die")
+		}
+		h := &tally{}
+		cfg.Leases, cfg.Handler = table, h
+		runToTip(t, cfg)
+		if h.finished() < 99 {
+			t.Errorf("%d records were handled, want those of both shards", h.finished())
+		}
+	})
+}
+
+// Two jobs at once share the work, and each ends when there is nothing left for
+// it.
+func TestTwoJobsThatCatchUpShareTheWork(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		stream := shardtest.NewStream(4)
+		for i := range 1_000 {
+			stream.Put(fmt.Sprint(i), fmt.Append(nil, i))
+		}
+		h := &tally{do: busy}
+		cfg := config(stream, checkpointtest.NewTable())
+		cfg.Handler, cfg.BatchSize, cfg.Until = h, 10, consumer.CaughtUp()
+		jobs := []*running{start(t, cfg), start(t, cfg)}
+		began := time.Now()
+		for _, job := range jobs {
+			if err := <-job.done; err != nil {
+				t.Fatal(err)
+			}
+			job.done = nil
+		}
+		if h.finished() != 1_000 || h.repeats() != 0 {
+			t.Errorf("%d records were handled, %d again, want 1000 once each", h.finished(), h.repeats())
+		}
+		if took := time.Since(began); took > 30*time.Second {
+			t.Errorf("the jobs took %v, want them to end when there is nothing left", took)
 		}
 	})
 }

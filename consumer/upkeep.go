@@ -204,8 +204,9 @@ func (f *fleet) bury(ctx context.Context, rows []shard.Lease) {
 }
 
 // caughtUp reports whether there is nothing left to do for a run that ends when
-// everything has been handled: every unfinished shard has an owner that lives,
-// and those of this worker are at their tips.
+// everything has been handled: those of this worker's shards are at their tips,
+// and every other unfinished one has an owner that beats. That a session exists
+// is not enough: a job that died is started again before anybody has noticed.
 func (f *fleet) caughtUp(ctx context.Context) bool {
 	if !f.audit.ran || !f.tipsReached() {
 		return false
@@ -219,11 +220,19 @@ func (f *fleet) caughtUp(ctx context.Context) bool {
 			continue
 		}
 		mine := row.Holder() == f.session.id && f.held(row.Key) != nil
-		if !mine && f.standing(row.Holder()) != holderLives {
+		if !mine && !f.seenToBeat(row.Holder()) {
 			return false
 		}
 	}
 	return f.tipsReached()
+}
+
+// seenToBeat reports whether a worker has been, a moment ago.
+func (f *fleet) seenToBeat(id string) bool {
+	now := f.clock.Elapsed()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.peers.seenToBeat(id, now)
 }
 
 func (f *fleet) tipsReached() bool {
