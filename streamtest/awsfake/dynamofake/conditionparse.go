@@ -92,6 +92,8 @@ func (p *parser) between(v operand) condition {
 	for _, o := range []operand{c.v, c.low, c.high} {
 		p.ordered("BETWEEN", o)
 	}
+	p.differ("BETWEEN", c.v, c.low)
+	p.differ("BETWEEN", c.v, c.high)
 	low, okL := c.low.(literal)
 	high, okH := c.high.(literal)
 	if okL && okH {
@@ -112,6 +114,9 @@ func (p *parser) in(v operand) condition {
 		c.list = append(c.list, p.operand())
 	}
 	p.need(")")
+	for _, o := range c.list {
+		p.differ("IN", c.v, o)
+	}
 	// https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Expressions.OperatorsAndFunctions.html
 	if len(c.list) > 100 {
 		p.fail("The IN operator is provided with too many operands; number of operands: %d", len(c.list))

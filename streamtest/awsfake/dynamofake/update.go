@@ -57,10 +57,12 @@ func (p path) read(it Item) (Value, error) {
 }
 
 func (f ifNotExists) read(it Item) (Value, error) {
-	if v, ok := f.at.value(it); ok {
+	// What stands in for a missing value must exist even when it is not missing.
+	then, err := f.then.read(it)
+	if v, ok := f.at.value(it); ok && err == nil {
 		return v, nil
 	}
-	return f.then.read(it)
+	return then, err
 }
 
 func (f listAppend) read(it Item) (Value, error) {
@@ -184,6 +186,9 @@ func (p *parser) source() source {
 		f := ifNotExists{at: p.path()}
 		p.need(",")
 		f.then = p.source()
+		if again, ok := f.then.(path); ok {
+			p.differ("if_not_exists", f.at, again)
+		}
 		s = f
 	case "list_append":
 		f := listAppend{front: p.source()}
