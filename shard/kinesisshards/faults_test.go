@@ -305,8 +305,8 @@ func TestPollingFollowsTheTraffic(t *testing.T) {
 			w.put(1)
 			r.run(time.Second)
 		}
-		if n := w.aws.Count("", "", "GetRecords") - before; n < 240 || n > 305 {
-			t.Errorf("a busy shard is read %d times in a minute, want 300", n)
+		if n := w.aws.Count("", "", "GetRecords") - before; n < 200 || n > 245 {
+			t.Errorf("a busy shard is read %d times in a minute, want 240: four of the five reads a second", n)
 		}
 		r.has(w.names...)
 		if len(r.errs) > 0 {

@@ -16,9 +16,10 @@ type Options struct {
 	// second at most.
 	Limit int
 	// PollFloor is how soon a shard that has been caught up with is read again
-	// while records come to it. The default is 200 ms. Below that, one reader
-	// uses up all five reads that a shard grants in a second to everybody; above
-	// it, records wait longer.
+	// while records come to it. The default is 250 ms: four of the five reads that
+	// a shard grants in a second to everybody, so that whoever takes the shard
+	// over can read at once. At 200 ms and below, one reader uses up all of them;
+	// above it, records wait longer.
 	PollFloor time.Duration
 	// PollCeiling is how soon a shard is read again that has been quiet for half
 	// a minute. The default is one second, which is what the service's guide
@@ -50,7 +51,7 @@ func (o Options) withDefaults() Options {
 		o.Limit = maxLimit
 	}
 	if o.PollFloor == 0 {
-		o.PollFloor = 200 * time.Millisecond
+		o.PollFloor = 250 * time.Millisecond
 	}
 	if o.PollCeiling == 0 {
 		o.PollCeiling = max(time.Second, o.PollFloor)

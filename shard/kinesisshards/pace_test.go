@@ -60,9 +60,9 @@ func TestPacePaysBackBytes(t *testing.T) {
 
 func TestPaceRelaxesWithSilence(t *testing.T) {
 	tests := []struct{ quiet, want time.Duration }{
-		{0, 200 * time.Millisecond},
-		{5 * time.Second, 200 * time.Millisecond},
-		{17500 * time.Millisecond, 600 * time.Millisecond},
+		{0, 250 * time.Millisecond},
+		{5 * time.Second, 250 * time.Millisecond},
+		{17500 * time.Millisecond, 625 * time.Millisecond},
 		{30 * time.Second, time.Second},
 		{time.Hour, time.Second},
 	}
@@ -74,8 +74,8 @@ func TestPaceRelaxesWithSilence(t *testing.T) {
 	}
 	now := noon.Add(time.Hour)
 	p := standard().answered(now, answer{}).answered(now, answer{records: 1})
-	if got := p.in(now); got != 200*time.Millisecond {
-		t.Errorf("after a record the next read is due in %s, want 200ms", got)
+	if got := p.in(now); got != 250*time.Millisecond {
+		t.Errorf("after a record the next read is due in %s, want 250ms", got)
 	}
 }
 
