@@ -72,7 +72,8 @@ type Config struct {
 	// of arrival: at least a minute, default 0, which is unlimited.
 	MaximumRecordAge time.Duration
 	// MinimumBackoff and MaximumBackoff bound the wait between attempts, which
-	// doubles and is drawn at random below its bound: default 100 ms and 30 s.
+	// doubles and is drawn at random below its bound: default 100 ms and 30 s,
+	// or the other one if that lies beyond.
 	MinimumBackoff, MaximumBackoff time.Duration
 	// HandlerTimeout ends the context of a call that takes longer: default 0,
 	// which is no deadline. A handler that ignores its context keeps its lane.
@@ -172,6 +173,16 @@ func (c Config) withDefaults() Config {
 	c.MaximumBatchBytes = or(c.MaximumBatchBytes, defaultBatchBytes)
 	c.ParallelizationFactor = or(c.ParallelizationFactor, 1)
 	c.MaximumInFlight = or(c.MaximumInFlight, max(defaultInFlight, c.BatchSize*c.ParallelizationFactor))
+	// A bound that is set moves the default of the other, if need be.
+	if c.MinimumBackoff == 0 {
+		c.MinimumBackoff = batching.DefaultMinBackoff
+		if c.MaximumBackoff > 0 {
+			c.MinimumBackoff = min(c.MinimumBackoff, c.MaximumBackoff)
+		}
+	}
+	if c.MaximumBackoff == 0 {
+		c.MaximumBackoff = max(batching.DefaultMaxBackoff, c.MinimumBackoff)
+	}
 	c.CheckpointInterval = or(c.CheckpointInterval, defaultCheckpointInterval)
 	c.LeaseDuration = or(c.LeaseDuration, defaultLeaseDuration)
 	c.DrainTimeout = or(c.DrainTimeout, defaultDrainTimeout)

@@ -49,7 +49,7 @@ func (c Config) validate() error {
 	lasting("HandlerTimeout", c.HandlerTimeout, 0, 24*time.Hour)
 	lasting("MinimumBackoff", c.MinimumBackoff, 0, time.Hour)
 	lasting("MaximumBackoff", c.MaximumBackoff, 0, time.Hour)
-	add(c.MaximumBackoff > 0 && c.MinimumBackoff > c.MaximumBackoff, "MinimumBackoff %v is over MaximumBackoff %v", c.MinimumBackoff, c.MaximumBackoff)
+	add(c.MinimumBackoff > c.MaximumBackoff, "MinimumBackoff %v is over MaximumBackoff %v", c.MinimumBackoff, c.MaximumBackoff)
 	if c.MaximumRecordAge != 0 {
 		lasting("MaximumRecordAge", c.MaximumRecordAge, time.Minute, 365*24*time.Hour)
 	}
