@@ -236,6 +236,9 @@ func (t *tenure) end(l *shardLoop) (error, bool) {
 	if l.lost {
 		loss := shard.Loss{Shard: l.shard, After: l.progress().Position, Until: shard.End(), LastArrival: t.row.LastArrival}
 		if !t.worker.reportLoss(loss) {
+			// The run ends, and this is part of it: without a cause it would look
+			// like the end of the shard.
+			t.leave(ErrStopping, "")
 			return t.letGo(l.progress())
 		}
 		var err error
