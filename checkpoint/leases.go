@@ -138,8 +138,11 @@ type Conflict struct {
 
 // Error says which write was refused and what stands there.
 func (c *Conflict) Error() string {
-	if !c.Exists {
+	switch {
+	case !c.Exists:
 		return fmt.Sprintf("%s %s: refused, there is no such row", c.Write, c.Key)
+	case c.Row.Key == "": // a session's
+		return fmt.Sprintf("%s %s: refused, the row is not as it was seen", c.Write, c.Key)
 	}
 	return fmt.Sprintf("%s %s: refused, the row is now %s", c.Write, c.Key, c.Row)
 }

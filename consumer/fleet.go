@@ -215,6 +215,9 @@ func (f *fleet) over(t *tenure) {
 		f.offering = true
 		f.soon() // its children have rows now
 	case ErrLeaseLost:
+		// The row may name this worker still, as the one asked to hand over,
+		// which only the whole table shows.
+		f.soon()
 		f.sweepAt = min(f.sweepAt, f.clock.Elapsed()+f.timing.mailbox)
 	}
 }

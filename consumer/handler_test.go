@@ -257,3 +257,21 @@ func TestUndecodableRecordIsRejectedAndTheRestGoesOn(t *testing.T) {
 		}
 	})
 }
+
+// A destination that does not answer is asked again after half a minute, and
+// holds nothing but its lane.
+func TestDestinationThatHangsIsAskedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &script{do: failOn("b", func(r *shard.Record) error { return batching.Reject(r, errors.New("bad")) })}
+		failed := &destinationtest.Recorder{}
+		failed.Script(destinationtest.Hang)
+		began := time.Now()
+		accepted := s.run(t, func(c *consumer.Config) { c.OnFailure = failed })
+		if took := time.Since(began); took < 30*time.Second || took > 40*time.Second {
+			t.Errorf("the destination was asked again after %v, want 30s", took)
+		}
+		if len(failed.Accepted()) != 1 {
+			t.Errorf("the destination accepted %d failures (%s), want one", len(failed.Accepted()), accepted)
+		}
+	})
+}

@@ -331,7 +331,7 @@ func (l *lane) giveUp(records []shard.Record, f destination.Failure) error {
 		if !l.worker.session.valid() || l.ctx.Err() != nil {
 			return errLaneOver
 		}
-		err := l.cfg.OnFailure.Send(l.ctx, f)
+		err := l.send(f)
 		if err == nil {
 			fire(l.cfg.Hooks.GaveUp, GaveUpEvent{Worker: l.worker.session.id, Shard: l.shard, Failure: f, Destination: l.cfg.OnFailure.String()})
 			return nil
@@ -344,6 +344,17 @@ func (l *lane) giveUp(records []shard.Record, f destination.Failure) error {
 			return errLaneOver
 		}
 	}
+}
+
+// sendTimeout is how long one try of a destination may take. A client of the SDK
+// has no limit of its own; ten megabytes take a slow line less than this.
+const sendTimeout = 30 * time.Second
+
+// send asks the destination once.
+func (l *lane) send(f destination.Failure) error {
+	ctx, cancel := context.WithTimeout(l.ctx, sendTimeout)
+	defer cancel()
+	return l.cfg.OnFailure.Send(ctx, f)
 }
 
 // markSuspect has the shard write down the record before it is handled alone,
