@@ -23,7 +23,7 @@ type listing struct {
 	ReturnConsumedCapacity    string
 }
 
-// source is where a listing reads: a table or one of its indexes.
+// shelf is where a listing reads: a table or one of its indexes.
 type shelf struct {
 	table   *table
 	index   *index // nil for the table
