@@ -110,7 +110,11 @@ func (d *demo) play(ctx context.Context, o options, f feed, stderr *os.File) (re
 	if o.Input == "" {
 		r.labelled = defaultLogSessions
 	}
-	r.book(d.ledger.sums(), int(d.put.Load()))
+	sums, put := d.ledger.sums(), int(d.put.Load())
+	if ctx.Err() != nil {
+		put = sums.Read // what no worker had come to yet is on the stream still
+	}
+	r.book(sums, put)
 	d.tally.enter(&r)
 	// The stream itself knows better than those who worked it.
 	r.Shards, r.Reshards, r.Crashes = len(d.aws.Kinesis().Shards(streamName)), d.reshards, d.crashes

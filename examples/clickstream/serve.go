@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/aws/smithy-go/logging"
 
 	"github.com/towpath/towpath/checkpoint"
 	"github.com/towpath/towpath/consumer"
@@ -47,18 +48,22 @@ func work(ctx context.Context, cfg aws.Config, o options, stderr *os.File) (repo
 		return snapshot{Done: t.ended(), Redelivered: t.Redelivered, Failed: t.Failed, Sessions: t.Sessions,
 			Workers: 1, Shards: len(c.Status().Shards)}
 	})
-	host := "worker"
-	if name, err := os.Hostname(); err == nil {
-		host = name
+	name := "worker"
+	if host, err := os.Hostname(); err == nil {
+		name = fmt.Sprintf("%s.%d", host, os.Getpid()) // there may be two on a host
 	}
-	w := &worker{name: host, ledger: l, tally: newTally(), notef: p.Notef}
+	// Whatever is said goes through progress, which owns the terminal's last line.
+	cfg.Logger = logging.LoggerFunc(func(c logging.Classification, format string, args ...any) {
+		p.Notef("SDK: %s %s", c, fmt.Sprintf(format, args...))
+	})
+	w := &worker{name: name, ledger: l, tally: newTally(), notef: p.Notef}
 	settings := w.config(cfg, o.Stream, o.Table, o.Create, o.Failures.open(cfg))
 	settings.Logger = slog.New(slog.NewTextHandler(noteWriter(p.Notef), &slog.HandlerOptions{Level: slog.LevelWarn, ReplaceAttr: untimed}))
 	var err error
 	if c, err = consumer.New(settings); err != nil {
 		return report{}, err
 	}
-	p.Notef("%s joins those who work stream %s; failed records go to %s", host, o.Stream, settings.OnFailure)
+	p.Notef("%s joins those who work stream %s; failed records go to %s", name, o.Stream, settings.OnFailure)
 	if err := showing(p, func() error { return c.Run(ctx) }); err != nil {
 		return report{}, inWords(err, o, cfg)
 	}

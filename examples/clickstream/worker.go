@@ -158,8 +158,8 @@ func (w *worker) gaveUp(e consumer.GaveUpEvent) {
 			w.ledger.fail(e.Failure.Records[i].ID())
 		}
 		reason := e.Failure.Err
-		if inner := errors.Unwrap(reason); inner != nil && e.Failure.Condition == destination.RetryAttemptsExhausted {
-			reason = inner // which record it was says FailFrom, at length
+		if v, ok := errors.AsType[versionError](reason); ok {
+			reason = v // without FailFrom's words, which name the record at length
 		}
 		w.notef("%s gives up %s of shard %s, called %s: %v", w.name,
 			count(len(e.Failure.Records), "record"), short(e.Shard), count(e.Failure.Attempts, "time"), reason)
