@@ -90,9 +90,12 @@ func (p pace) refused(now time.Time, t trouble, luck float64) pace {
 	var wait time.Duration
 	switch t {
 	case troubleThrottled:
-		// Full jitter: whoever was throttled together does not come back
-		// together.
-		wait = time.Duration(luck * float64(doubled(throttleFirst, throttleMost, p.failed)))
+		// Jitter: whoever was throttled together does not come back together.
+		// Not before the service has a place free again, as it has had when the
+		// shard's last owner stopped reading.
+		place := time.Second / time.Duration(p.limits.ReadsPerSecond)
+		most := doubled(throttleFirst, throttleMost, p.failed)
+		wait = place + time.Duration(luck*float64(max(0, most-place)))
 	case troubleDenied:
 		wait = deniedWait + time.Duration(luck*float64(time.Second))
 	default:

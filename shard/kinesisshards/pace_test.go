@@ -85,9 +85,9 @@ func TestPaceBacksOff(t *testing.T) {
 		failures       int
 		luckless, luck time.Duration // with the luck 0 and 1
 	}{
-		{troubleThrottled, 1, 0, 500 * time.Millisecond},
-		{troubleThrottled, 3, 0, 2 * time.Second},
-		{troubleThrottled, 50, 0, 8 * time.Second},
+		{troubleThrottled, 1, 200 * time.Millisecond, 500 * time.Millisecond},
+		{troubleThrottled, 3, 200 * time.Millisecond, 2 * time.Second},
+		{troubleThrottled, 50, 200 * time.Millisecond, 8 * time.Second},
 		{troubleOther, 1, 100 * time.Millisecond, 100 * time.Millisecond},
 		{troubleOther, 3, 200 * time.Millisecond, 400 * time.Millisecond},
 		{troubleOther, 1000, 2500 * time.Millisecond, 5 * time.Second},

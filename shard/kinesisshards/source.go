@@ -8,6 +8,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	"github.com/aws/smithy-go/middleware"
 
@@ -127,8 +128,15 @@ const callTimeout = 20 * time.Second
 // a single repeat at once spares it the odd broken connection.
 const tries = 2
 
+// repeatWithin bounds the SDK's wait before that repeat, which is up to seconds
+// otherwise: too long for a shard that has just changed hands.
+const repeatWithin = 50 * time.Millisecond
+
 // fewTries bounds the SDK's own retries, if the client would make more.
 func fewTries(o *kinesis.Options) {
+	if o.Retryer != nil {
+		o.Retryer = retry.AddWithMaxBackoffDelay(o.Retryer, repeatWithin)
+	}
 	if o.RetryMaxAttempts == 0 || o.RetryMaxAttempts > tries {
 		o.RetryMaxAttempts = tries
 	}
