@@ -75,7 +75,7 @@ func optional(s string) *string {
 const allOld = types.ReturnValuesOnConditionCheckFailureAllOld
 
 // update sends a write as an UpdateItem and returns the row that it made.
-func (t *Table) update(ctx context.Context, w write, table, keyName, key string, v values) (item, error) {
+func (t *Table) update(ctx context.Context, w write, table, keyName, key string, v values, options ...func(*dynamodb.Options)) (item, error) {
 	e := w.with(v)
 	out, err := t.client.UpdateItem(ctx, &dynamodb.UpdateItemInput{
 		TableName: &table, Key: item{keyName: text(key)},
@@ -83,7 +83,7 @@ func (t *Table) update(ctx context.Context, w write, table, keyName, key string,
 		ExpressionAttributeNames: e.names, ExpressionAttributeValues: e.values,
 		ReturnValues:                        types.ReturnValueAllNew,
 		ReturnValuesOnConditionCheckFailure: allOld,
-	})
+	}, options...)
 	if err != nil {
 		return nil, err
 	}

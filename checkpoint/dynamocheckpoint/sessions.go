@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
@@ -50,11 +52,22 @@ func sessionConflict(name, id string, exists bool) error {
 func (t *Table) Heartbeat(ctx context.Context, s shard.Session) (shard.Session, error) {
 	row, err := t.update(ctx, heartbeat, t.sessions, "id", s.ID, values{
 		":one": number(1), ":load": loadOf(s), ":plans": number(s.Plans), ":leaving": truth(s.Leaving),
-	})
+	}, repeatSoon)
 	if err == nil {
 		return sessionOf(row), nil
 	}
 	return shard.Session{}, t.over(heartbeat, s.ID, err)
+}
+
+// repeatWithin bounds the SDK's wait before it repeats a heartbeat, which is up
+// to seconds otherwise: a table that throttles every second write must not cost
+// a worker its session.
+const repeatWithin = 50 * time.Millisecond
+
+func repeatSoon(o *dynamodb.Options) {
+	if o.Retryer != nil {
+		o.Retryer = retry.AddWithMaxBackoffDelay(o.Retryer, repeatWithin)
+	}
 }
 
 // over is ErrSessionOver for a write that was refused because the session is
