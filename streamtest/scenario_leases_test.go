@@ -67,8 +67,9 @@ func handled(rig *streamtest.Rig, n int) func() bool {
 	return func() bool { return rig.Ledger.Handled() >= n }
 }
 
-// flow puts a record again and again, over many keys, until stop is called.
-func flow(rig *streamtest.Rig, every time.Duration) (stop func()) {
+// flow puts a record again and again, over many keys, until stop is called or
+// the test is over.
+func flow(t *testing.T, rig *streamtest.Rig, every time.Duration) (stop func()) {
 	over, done := make(chan struct{}), make(chan struct{})
 	go func() { // ends when stop is called, which waits for it
 		defer close(done)
@@ -79,6 +80,8 @@ func flow(rig *streamtest.Rig, every time.Duration) (stop func()) {
 			case <-ticker.C:
 				rig.PutN(1, 499)
 			case <-over:
+				return
+			case <-t.Context().Done():
 				return
 			}
 		}
@@ -277,7 +280,7 @@ func TestScenario02PartitionFromTheTable(t *testing.T) {
 				rig.Start("b")
 				rig.Await("both work", func() bool { return holds(rig, "a", 1)() && holds(rig, "b", 1)() })
 				time.Sleep(20 * time.Second)
-				stop := flow(rig, 100*time.Millisecond)
+				stop := flow(t, rig, 100*time.Millisecond)
 				defer stop()
 				time.Sleep(3 * time.Second)
 				var mine string
@@ -328,7 +331,7 @@ func TestScenario02PartitionOfTheOnlyWorker(t *testing.T) {
 		rig := streamtest.New(t, 2)
 		defer rig.Close()
 		a := rig.Start("a")
-		stop := flow(rig, 100*time.Millisecond)
+		stop := flow(t, rig, 100*time.Millisecond)
 		defer stop()
 		rig.Await("a works", handled(rig, 20))
 		cut := time.Now()
@@ -409,7 +412,7 @@ func TestScenario06LateFlushOfTheDonor(t *testing.T) {
 				a := rig.Start("a", quick)
 				rig.PutN(200, 20)
 				rig.Await("a works", rig.AllDone)
-				stop := flow(rig, 50*time.Millisecond)
+				stop := flow(t, rig, 50*time.Millisecond)
 				time.Sleep(3 * time.Second)
 				rig.Start("b", quick)
 				rig.Await("b has one", holds(rig, "b", 1))
@@ -490,7 +493,7 @@ func TestScenario08SuspendedProcessReadsOnce(t *testing.T) {
 						return nil
 					})
 				})
-				stop := flow(rig, 100*time.Millisecond)
+				stop := flow(t, rig, 100*time.Millisecond)
 				defer stop()
 				rig.Await("a works", handled(rig, 20))
 				resume := a.Pause()
