@@ -23,8 +23,9 @@ var floors = []struct {
 	{"examples/*", 5}, // yours would stand here
 	{"cmd/*", 5},
 
-	{"internal/servertest", 4}, // where the servers of a test are
-	{"streamtest", 4},          // a fleet over faults, and a ledger of what it did
+	{"internal/scenariotest", 0}, // files of situations, for the tests of decisions
+	{"internal/servertest", 4},   // where the servers of a test are
+	{"streamtest", 4},            // a fleet over faults, and a ledger of what it did
 
 	{"consumer", 3},      // the engine: owns every goroutine
 	{"shard/*shards", 3}, // drivers: they share the engine's floor, so it cannot see them

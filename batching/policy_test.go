@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/towpath/towpath/internal/scenariotest"
 	"github.com/towpath/towpath/shard"
 )
 
@@ -124,7 +125,7 @@ func index(r *shard.Record) int {
 }
 
 func TestPolicyScenarios(t *testing.T) {
-	scenarios(t, "policy.txt", func(t *testing.T, input []string) []string {
+	scenariotest.Run(t, "testdata/policy.txt", func(t *testing.T, input []string) []string {
 		r := run{policy: Policy{CanReject: true}}
 		var rules []func(call int, given []shard.Record) error
 		number := func(s string) int {

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/towpath/towpath/internal/scenariotest"
 	"github.com/towpath/towpath/shard"
 )
 
@@ -18,7 +19,7 @@ func record(n int) *shard.Record {
 }
 
 func TestTrackerScenarios(t *testing.T) {
-	scenarios(t, "tracker.txt", func(t *testing.T, input []string) []string {
+	scenariotest.Run(t, "testdata/tracker.txt", func(t *testing.T, input []string) []string {
 		tracker := NewTracker(Progress{Position: shard.TrimHorizon()})
 		tickets := map[string]int64{}
 		var out []string

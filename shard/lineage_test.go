@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/towpath/towpath/internal/scenariotest"
 )
 
 var origin = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
@@ -59,7 +61,7 @@ func position(t *testing.T, word string) Position {
 }
 
 func TestLineageScenarios(t *testing.T) {
-	scenarios(t, "lineage.txt", func(t *testing.T, input []string) []string {
+	scenariotest.Run(t, "testdata/lineage.txt", func(t *testing.T, input []string) []string {
 		start := TrimHorizon()
 		var listed []Shard
 		var rows []Lease

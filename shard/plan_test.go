@@ -8,10 +8,12 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/towpath/towpath/internal/scenariotest"
 )
 
 func TestPlanScenarios(t *testing.T) {
-	scenarios(t, "plan.txt", func(t *testing.T, input []string) []string {
+	scenariotest.Run(t, "testdata/plan.txt", func(t *testing.T, input []string) []string {
 		v := View{Settle: 10 * time.Second, HandoverTimeout: 30 * time.Second}
 		number := func(s string) int {
 			n, err := strconv.Atoi(s)
