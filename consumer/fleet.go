@@ -79,8 +79,8 @@ func (f *fleet) run(life, stop context.Context) {
 // tick does what is due.
 func (f *fleet) tick(ctx context.Context) {
 	if now := f.clock.Elapsed(); now >= f.observeAt {
-		f.observe(ctx)
 		f.observeAt = now + jitter(f.timing.beat)
+		f.observe(ctx)
 	}
 	if !f.session.valid() {
 		return // nothing may be taken, and nothing is held
@@ -116,13 +116,10 @@ func (f *fleet) planEvery() time.Duration {
 func (f *fleet) nextTick() time.Duration {
 	now := f.clock.Elapsed()
 	next := min(f.observeAt, f.planAt, f.sweepAt, f.upkeepAt)
-	f.mu.Lock()
-	_, silent := f.peers.silent(f.session.id, now)
-	f.mu.Unlock()
 	if f.cfg.Until.caughtUp {
 		next = min(next, now+f.timing.mailbox)
 	}
-	return min(next, silent)
+	return next
 }
 
 // soon makes the next plan due at once.
@@ -145,9 +142,10 @@ func (f *fleet) observe(ctx context.Context) {
 	now := f.clock.Elapsed()
 	f.mu.Lock()
 	changed := f.peers.observe(rows, now)
-	dead, _ := f.peers.silent(f.session.id, now)
+	dead, next := f.peers.silent(f.session.id, now)
 	f.given = map[string]int{}
 	f.mu.Unlock()
+	f.observeAt = min(f.observeAt, next) // on the dot, not at the next beat
 	if f.session.valid() {
 		for _, d := range dead {
 			changed = f.revoke(ctx, d) || changed
@@ -165,7 +163,7 @@ func (f *fleet) revoke(ctx context.Context, dead shard.Session) bool {
 		f.log.Debug("revoke session", "session", dead.ID, "error", err)
 		return false
 	}
-	f.observeAt = f.clock.Elapsed() // see who won, or that it beats after all
+	f.observeAt = min(f.observeAt, f.clock.Elapsed()+f.timing.mailbox) // see who won, or that it beats after all
 	if err != nil {
 		return false
 	}
