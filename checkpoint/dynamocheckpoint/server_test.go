@@ -4,28 +4,26 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"github.com/towpath/towpath/checkpoint"
 	"github.com/towpath/towpath/checkpoint/checkpointtest"
 	"github.com/towpath/towpath/checkpoint/dynamocheckpoint"
+	"github.com/towpath/towpath/internal/servertest"
 	"github.com/towpath/towpath/shard"
 )
 
-// TestServerKeepsTheContract runs the suite against a real server, such as
-// DynamoDB Local: TOWPATH_TEST_ENDPOINTS="dynamodb=http://127.0.0.1:8000".
+// TestServerKeepsTheContract runs the suite against real servers, such as
+// DynamoDB Local.
 func TestServerKeepsTheContract(t *testing.T) {
 	for _, name := range []string{"dynamodb", "aws"} {
 		t.Run(name, func(t *testing.T) {
-			table := open(t, server(t, name))
+			table := open(t, dynamodb.NewFromConfig(servertest.Config(t, name)))
 			claimsOnce(t, table)
 			usesAnEpochOnce(t, table)
 			checkpointtest.RunLeases(t, func(t *testing.T) checkpoint.Leases {
@@ -86,24 +84,6 @@ func (c *lookedBefore) GetItem(ctx context.Context, in *dynamodb.GetItemInput, o
 		return &dynamodb.GetItemOutput{}, nil
 	}
 	return c.Client.GetItem(ctx, in, options...)
-}
-
-// server is a client of one of the servers that the environment names.
-func server(t *testing.T, name string) *dynamodb.Client {
-	t.Helper()
-	for _, pair := range strings.Split(os.Getenv("TOWPATH_TEST_ENDPOINTS"), ",") {
-		if key, url, _ := strings.Cut(pair, "="); key == name && url != "" {
-			return dynamodb.New(dynamodb.Options{
-				Region: "us-east-1", BaseEndpoint: &url,
-				Credentials: credentials.NewStaticCredentialsProvider("test", "test", ""),
-			})
-		}
-	}
-	if os.Getenv("TOWPATH_TEST_REQUIRED") == "1" {
-		t.Fatalf("TOWPATH_TEST_ENDPOINTS names no server %q", name)
-	}
-	t.Skipf("NOT TESTED: TOWPATH_TEST_ENDPOINTS names no server %q", name)
-	return nil
 }
 
 // open is a table of its own for a test, deleted when the test ends.

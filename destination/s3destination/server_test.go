@@ -3,7 +3,6 @@ package s3destination_test
 import (
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -12,26 +11,11 @@ import (
 
 	"github.com/towpath/towpath/destination/destinationtest"
 	"github.com/towpath/towpath/destination/s3destination"
-	"github.com/towpath/towpath/streamtest/awsfake"
+	"github.com/towpath/towpath/internal/servertest"
 )
 
-// server is the endpoint of a server with S3, as in
-// TOWPATH_TEST_ENDPOINTS="aws=http://127.0.0.1:4566".
-func server(t *testing.T) string {
-	for _, pair := range strings.Split(os.Getenv("TOWPATH_TEST_ENDPOINTS"), ",") {
-		if url, ok := strings.CutPrefix(pair, "aws="); ok {
-			return url
-		}
-	}
-	if os.Getenv("TOWPATH_TEST_REQUIRED") == "1" {
-		t.Fatal("TOWPATH_TEST_ENDPOINTS names no server aws, and TOWPATH_TEST_REQUIRED is 1")
-	}
-	t.Skip("NOT TESTED: TOWPATH_TEST_ENDPOINTS names no server aws; the destination was not tried over the wire")
-	return ""
-}
-
 func client(t *testing.T) *s3.Client {
-	return s3.NewFromConfig(awsfake.LoopbackConfig("test", server(t)), func(o *s3.Options) { o.UsePathStyle = true })
+	return s3.NewFromConfig(servertest.Config(t, "aws"), func(o *s3.Options) { o.UsePathStyle = true })
 }
 
 func TestBucketIsADestinationOnAServer(t *testing.T) {

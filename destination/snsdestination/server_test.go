@@ -3,7 +3,6 @@ package snsdestination_test
 import (
 	"context"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -17,26 +16,11 @@ import (
 	"github.com/towpath/towpath/destination"
 	"github.com/towpath/towpath/destination/destinationtest"
 	"github.com/towpath/towpath/destination/snsdestination"
-	"github.com/towpath/towpath/streamtest/awsfake"
+	"github.com/towpath/towpath/internal/servertest"
 )
 
-// server is the endpoint of a server with SNS and SQS, as in
-// TOWPATH_TEST_ENDPOINTS="aws=http://127.0.0.1:4566".
-func server(t *testing.T) string {
-	for _, pair := range strings.Split(os.Getenv("TOWPATH_TEST_ENDPOINTS"), ",") {
-		if url, ok := strings.CutPrefix(pair, "aws="); ok {
-			return url
-		}
-	}
-	if os.Getenv("TOWPATH_TEST_REQUIRED") == "1" {
-		t.Fatal("TOWPATH_TEST_ENDPOINTS names no server aws, and TOWPATH_TEST_REQUIRED is 1")
-	}
-	t.Skip("NOT TESTED: TOWPATH_TEST_ENDPOINTS names no server aws; the destination was not tried over the wire")
-	return ""
-}
-
 func TestTopicIsADestinationOnAServer(t *testing.T) {
-	config := awsfake.LoopbackConfig("test", server(t))
+	config := servertest.Config(t, "aws")
 	destinationtest.RunDestination(t, func(t *testing.T) destinationtest.Rig {
 		return wireRig(t, sns.NewFromConfig(config), sqs.NewFromConfig(config))
 	})
@@ -44,7 +28,7 @@ func TestTopicIsADestinationOnAServer(t *testing.T) {
 
 func TestMissingTopicIsReadableOnAServer(t *testing.T) {
 	const arn = "arn:aws:sns:us-east-1:000000000000:there-is-no-such-topic"
-	client := sns.NewFromConfig(awsfake.LoopbackConfig("test", server(t)))
+	client := sns.NewFromConfig(servertest.Config(t, "aws"))
 	err := snsdestination.Open(client, arn).Send(t.Context(), destinationtest.Sample(1))
 	if err == nil || !strings.Contains(err.Error(), "there is no such topic in this account and region") || !strings.Contains(err.Error(), arn) {
 		t.Errorf("error %v, want one that says what is missing", err)

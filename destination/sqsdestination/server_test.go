@@ -3,7 +3,6 @@ package sqsdestination_test
 import (
 	"context"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -16,26 +15,11 @@ import (
 	"github.com/towpath/towpath/destination"
 	"github.com/towpath/towpath/destination/destinationtest"
 	"github.com/towpath/towpath/destination/sqsdestination"
-	"github.com/towpath/towpath/streamtest/awsfake"
+	"github.com/towpath/towpath/internal/servertest"
 )
 
-// server is the endpoint of a server with SQS, as in
-// TOWPATH_TEST_ENDPOINTS="aws=http://127.0.0.1:4566".
-func server(t *testing.T) string {
-	for _, pair := range strings.Split(os.Getenv("TOWPATH_TEST_ENDPOINTS"), ",") {
-		if url, ok := strings.CutPrefix(pair, "aws="); ok {
-			return url
-		}
-	}
-	if os.Getenv("TOWPATH_TEST_REQUIRED") == "1" {
-		t.Fatal("TOWPATH_TEST_ENDPOINTS names no server aws, and TOWPATH_TEST_REQUIRED is 1")
-	}
-	t.Skip("NOT TESTED: TOWPATH_TEST_ENDPOINTS names no server aws; the destination was not tried over the wire")
-	return ""
-}
-
 func TestQueueIsADestinationOnAServer(t *testing.T) {
-	client := sqs.NewFromConfig(awsfake.LoopbackConfig("test", server(t)))
+	client := sqs.NewFromConfig(servertest.Config(t, "aws"))
 	for _, suffix := range []string{"", ".fifo"} {
 		t.Run("queue"+suffix, func(t *testing.T) {
 			destinationtest.RunDestination(t, func(t *testing.T) destinationtest.Rig { return wireRig(t, client, suffix) })
@@ -44,8 +28,8 @@ func TestQueueIsADestinationOnAServer(t *testing.T) {
 }
 
 func TestMissingQueueIsReadableOnAServer(t *testing.T) {
-	url := server(t) + "/000000000000/there-is-no-such-queue"
-	client := sqs.NewFromConfig(awsfake.LoopbackConfig("test", server(t)))
+	url := servertest.Endpoint(t, "aws") + "/000000000000/there-is-no-such-queue"
+	client := sqs.NewFromConfig(servertest.Config(t, "aws"))
 	err := sqsdestination.Open(client, url).Send(t.Context(), destinationtest.Sample(1))
 	if err == nil || !strings.Contains(err.Error(), "there is no such queue in this account and region") || !strings.Contains(err.Error(), url) {
 		t.Errorf("error %v, want one that says what is missing", err)

@@ -26,7 +26,7 @@ const (
 func Endpoint(t testing.TB, name string) string {
 	t.Helper()
 	for pair := range strings.SplitSeq(os.Getenv(Endpoints), ",") {
-		if url, ok := strings.CutPrefix(pair, name+"="); ok {
+		if url, ok := strings.CutPrefix(strings.TrimSpace(pair), name+"="); ok && url != "" {
 			return url
 		}
 	}

@@ -4,46 +4,23 @@ import (
 	"context"
 	"crypto/rand"
 	"math/big"
-	"net/http"
-	"os"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 
+	"github.com/towpath/towpath/internal/servertest"
 	"github.com/towpath/towpath/shard"
 	"github.com/towpath/towpath/shard/kinesisshards"
 	"github.com/towpath/towpath/shard/shardtest"
 )
 
-// server is a client of the server of that name in TOWPATH_TEST_ENDPOINTS, which
-// is a list of name=URL with commas between.
-func server(t *testing.T, name string) *kinesis.Client {
-	t.Helper()
-	for pair := range strings.SplitSeq(os.Getenv("TOWPATH_TEST_ENDPOINTS"), ",") {
-		if key, url, _ := strings.Cut(strings.TrimSpace(pair), "="); key == name {
-			return kinesis.New(kinesis.Options{
-				Region:       "us-east-1",
-				BaseEndpoint: &url,
-				Credentials:  credentials.NewStaticCredentialsProvider("test", "test", ""),
-				HTTPClient:   &http.Client{Timeout: time.Minute},
-			})
-		}
-	}
-	if os.Getenv("TOWPATH_TEST_REQUIRED") == "1" {
-		t.Fatalf("TOWPATH_TEST_ENDPOINTS has no %s=URL, and TOWPATH_TEST_REQUIRED is 1", name)
-	}
-	t.Skipf("SKIPPED: NOTHING WAS TESTED AGAINST A SERVER: TOWPATH_TEST_ENDPOINTS has no %s=URL", name)
-	return nil
-}
-
 // Only kinesis-local closes and keeps the parents of a split as Kinesis does.
 func TestSourceKeepsItsPromisesOnServer(t *testing.T) {
-	client := server(t, "kinesis")
+	client := kinesis.NewFromConfig(servertest.Config(t, "kinesis"))
 	shardtest.RunSource(t, func(t *testing.T) shardtest.Rig { return serverRig(t, client) })
 }
 

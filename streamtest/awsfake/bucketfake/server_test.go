@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -16,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/aws/smithy-go"
 
+	"github.com/towpath/towpath/internal/servertest"
 	"github.com/towpath/towpath/streamtest/awsfake"
 )
 
@@ -27,17 +27,7 @@ func TestFakeAnswersTheProbe(t *testing.T) {
 }
 
 func TestServerAnswersTheProbe(t *testing.T) {
-	for _, endpoint := range strings.Split(os.Getenv("TOWPATH_TEST_ENDPOINTS"), ",") {
-		if url, ok := strings.CutPrefix(endpoint, "aws="); ok {
-			probe(t, s3.NewFromConfig(awsfake.LoopbackConfig("probe", url), pathStyle))
-			return
-		}
-	}
-	const why = "NOT RUN: no aws in TOWPATH_TEST_ENDPOINTS; the fake was not compared with a server"
-	if os.Getenv("TOWPATH_TEST_REQUIRED") == "1" {
-		t.Fatal(why)
-	}
-	t.Skip(why)
+	probe(t, s3.NewFromConfig(servertest.Config(t, "aws"), pathStyle))
 }
 
 func pathStyle(o *s3.Options) { o.UsePathStyle = true }

@@ -7,7 +7,6 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -48,23 +47,6 @@ func (s server) call(operation, body string) (int, []byte, error) {
 	defer answer.Body.Close()
 	b, err := io.ReadAll(answer.Body)
 	return answer.StatusCode, b, err
-}
-
-// serverOf is the server to compare with. Without one the test is skipped, or
-// fails where TOWPATH_TEST_REQUIRED=1 says that skipping is no option.
-func serverOf(t *testing.T) backend {
-	t.Helper()
-	for _, endpoint := range strings.Split(os.Getenv("TOWPATH_TEST_ENDPOINTS"), ",") {
-		if url, ok := strings.CutPrefix(endpoint, "dynamodb="); ok {
-			return server{url}
-		}
-	}
-	const why = "NOT RUN: no dynamodb in TOWPATH_TEST_ENDPOINTS; the fake was not compared with a server"
-	if os.Getenv("TOWPATH_TEST_REQUIRED") == "1" {
-		t.Fatal(why)
-	}
-	t.Skip(why)
-	return nil
 }
 
 // bench sends requests to one backend. In bodies, T stands for a table of its

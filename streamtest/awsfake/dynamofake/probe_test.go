@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/towpath/towpath/internal/servertest"
 )
 
 // The same probes run against the fake and against a server that others wrote,
@@ -31,7 +33,7 @@ func TestFakeAnswersTheProbes(t *testing.T) {
 }
 
 func TestServerAnswersTheProbes(t *testing.T) {
-	s := serverOf(t)
+	s := server{servertest.Endpoint(t, "dynamodb")}
 	for _, p := range probes {
 		t.Run(p.name, func(t *testing.T) { p.run(benchOf(t, s, p.create)) })
 	}

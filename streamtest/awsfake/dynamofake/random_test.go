@@ -5,13 +5,15 @@ import (
 	"math/rand/v2"
 	"strings"
 	"testing"
+
+	"github.com/towpath/towpath/internal/servertest"
 )
 
 // TestServerAgreesOnRandomExpressions sends random conditions and updates to
 // the fake and to a server, one after the other, and compares every outcome
 // and the row that is left.
 func TestServerAgreesOnRandomExpressions(t *testing.T) {
-	s := serverOf(t)
+	s := server{servertest.Endpoint(t, "dynamodb")}
 	for seed := range uint64(6) {
 		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
 			g := generator{rand.New(rand.NewPCG(seed, 26))}

@@ -3,8 +3,6 @@ package kinesisfake_test
 import (
 	"context"
 	"fmt"
-	"os"
-	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -13,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 
+	"github.com/towpath/towpath/internal/servertest"
 	"github.com/towpath/towpath/streamtest/awsfake"
 )
 
@@ -34,13 +33,7 @@ func TestFakeAnswersTheProbe(t *testing.T) {
 }
 
 func TestServerAnswersTheProbe(t *testing.T) {
-	for _, endpoint := range strings.Split(os.Getenv("TOWPATH_TEST_ENDPOINTS"), ",") {
-		if url, ok := strings.CutPrefix(endpoint, "kinesis="); ok {
-			probe(t, kinesis.NewFromConfig(awsfake.LoopbackConfig("probe", url)))
-			return
-		}
-	}
-	t.Skip("NOT RUN: no kinesis in TOWPATH_TEST_ENDPOINTS; the fake was not compared with a server")
+	probe(t, kinesis.NewFromConfig(servertest.Config(t, "kinesis")))
 }
 
 // probing is a probe of one stream.

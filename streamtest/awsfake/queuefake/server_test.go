@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"strings"
 	"testing"
 	"time"
 
@@ -13,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
+	"github.com/towpath/towpath/internal/servertest"
 	"github.com/towpath/towpath/streamtest/awsfake"
 )
 
@@ -24,17 +23,7 @@ func TestFakeAnswersTheProbe(t *testing.T) {
 }
 
 func TestServerAnswersTheProbe(t *testing.T) {
-	for _, endpoint := range strings.Split(os.Getenv("TOWPATH_TEST_ENDPOINTS"), ",") {
-		if url, ok := strings.CutPrefix(endpoint, "aws="); ok {
-			probe(t, sqs.NewFromConfig(awsfake.LoopbackConfig("probe", url)))
-			return
-		}
-	}
-	const why = "NOT RUN: no aws in TOWPATH_TEST_ENDPOINTS; the fake was not compared with a server"
-	if os.Getenv("TOWPATH_TEST_REQUIRED") == "1" {
-		t.Fatal(why)
-	}
-	t.Skip(why)
+	probe(t, sqs.NewFromConfig(servertest.Config(t, "aws")))
 }
 
 func probe(t *testing.T, client *sqs.Client) {

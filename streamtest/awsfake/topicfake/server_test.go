@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"strings"
 	"testing"
 	"time"
 
@@ -15,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
+	"github.com/towpath/towpath/internal/servertest"
 	"github.com/towpath/towpath/streamtest/awsfake"
 )
 
@@ -27,18 +26,8 @@ func TestFakeAnswersTheProbe(t *testing.T) {
 }
 
 func TestServerAnswersTheProbe(t *testing.T) {
-	for _, endpoint := range strings.Split(os.Getenv("TOWPATH_TEST_ENDPOINTS"), ",") {
-		if url, ok := strings.CutPrefix(endpoint, "aws="); ok {
-			config := awsfake.LoopbackConfig("probe", url)
-			probe(t, sns.NewFromConfig(config), sqs.NewFromConfig(config))
-			return
-		}
-	}
-	const why = "NOT RUN: no aws in TOWPATH_TEST_ENDPOINTS; the fake was not compared with a server"
-	if os.Getenv("TOWPATH_TEST_REQUIRED") == "1" {
-		t.Fatal(why)
-	}
-	t.Skip(why)
+	config := servertest.Config(t, "aws")
+	probe(t, sns.NewFromConfig(config), sqs.NewFromConfig(config))
 }
 
 func probe(t *testing.T, topics *sns.Client, queues *sqs.Client) {
