@@ -28,3 +28,6 @@ var (
 	// end of its context.
 	ErrStuck = errors.New("a handler did not return after its context ended")
 )
+
+// errRowGone is why a shard is begun anew whose row somebody has deleted.
+var errRowGone = errors.New("lease row is gone")

@@ -66,20 +66,57 @@ func (f *fleet) handoverAsked(row shard.Lease) {
 }
 
 // sweep looks for rows that name this worker and do not run: an answer was lost,
-// a hint was, or the session had run out for a while.
+// a hint was, or the session had run out for a while. And the other way round:
+// for shards that run and have no row, because somebody deleted it.
 func (f *fleet) sweep(ctx context.Context) {
 	keys, err := tableCall(ctx, f.worker, func(ctx context.Context) ([]string, error) {
 		return f.cfg.Leases.Owned(ctx, f.session.id)
 	})
 	if err != nil {
-		f.log.Debug("read own leases", "error", err)
+		f.tableFailed("read own leases", err)
 		return
 	}
+	named := make(map[string]bool, len(keys))
 	for _, key := range keys {
+		named[key] = true
 		if f.held(key) == nil {
 			f.look(ctx, key)
 		}
 	}
+	for key, t := range f.heldWithout(named) {
+		_, err := tableCall(ctx, f.worker, func(ctx context.Context) (shard.Lease, error) {
+			return f.cfg.Leases.Get(ctx, key)
+		})
+		if errors.Is(err, checkpoint.ErrNoLease) {
+			t.leave(errRowGone, "") // it drains, finds the row gone, and puts it back
+		}
+	}
+}
+
+// heldWithout is the tenures, by key, whose lease is not among those named.
+func (f *fleet) heldWithout(named map[string]bool) map[string]*tenure {
+	unnamed := map[string]*tenure{}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for key, t := range f.tenures {
+		if !named[key] {
+			unnamed[key] = t
+		}
+	}
+	return unnamed
+}
+
+// tableFailed takes note of a read of the tables that failed. A table that does
+// not exist any more takes every lease with it: nothing can be taken by others
+// meanwhile, but nothing that is handled could be written down either. It is not
+// made again by a running worker, as that would be to begin anew without a word.
+func (f *fleet) tableFailed(did string, err error) {
+	if !errors.Is(err, checkpoint.ErrNoTable) {
+		f.log.Debug(did, "error", err)
+		return
+	}
+	f.log.Error("a table is gone, dropping every shard until it is back", "error", err)
+	f.loseAll()
 }
 
 // look reads one row and does what it says. Parents are asked for by name, as

@@ -16,7 +16,7 @@ import (
 func (f *fleet) plan(ctx context.Context) {
 	rows, err := f.rows(ctx)
 	if err != nil {
-		f.log.Debug("read leases", "error", err)
+		f.tableFailed("read leases", err)
 		f.planAt = f.clock.Elapsed() + f.timing.beat
 		return
 	}

@@ -51,6 +51,9 @@ func (w *rowWriter) write(ctx context.Context, name string, held shard.Lease, f 
 			return w.judge(held, row, true), nil
 		case errors.Is(readErr, checkpoint.ErrNoLease):
 			return w.judge(held, shard.Lease{}, false), nil
+		case errors.Is(readErr, checkpoint.ErrNoTable):
+			// Whoever holds a lease of a table that is gone holds nothing.
+			return result{verdict: checkpoint.Lost}, nil
 		}
 		if sleep(ctx, backoff(try, 50*time.Millisecond, 2*time.Second)) != nil {
 			return result{}, fmt.Errorf("%s %s: %w", name, held.Key, errors.Join(err, context.Cause(ctx)))

@@ -42,7 +42,7 @@ func timingOf(lease, drain time.Duration) timing {
 		margin:    lease / 5,
 		beat:      lease / 10,
 		mailbox:   250 * time.Millisecond,
-		sweep:     5 * time.Second,
+		sweep:     min(5*time.Second, lease/2),
 		plan:      30 * time.Second,
 		settle:    lease,
 		handover:  drain + 5*time.Second,

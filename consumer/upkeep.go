@@ -14,6 +14,7 @@ import (
 type auditor struct {
 	holes   map[string]bool          // seen by the last audit
 	revoked map[string]time.Duration // since when a session has been seen revoked
+	missing map[string]time.Duration // since when a row has been missing that stood before
 	ran     bool
 }
 
@@ -70,7 +71,7 @@ func (f *fleet) upkeep(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if len(f.missing(rows)) == 0 {
+	if len(f.overdue(f.missing(rows))) == 0 {
 		return nil
 	}
 	return f.upkeepRun(ctx)
@@ -88,7 +89,7 @@ func (f *fleet) upkeepRun(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if missing := f.missing(rows); len(missing) > 0 {
+	if missing := f.overdue(f.missing(rows)); len(missing) > 0 {
 		err := f.cfg.Leases.Create(ctx, epoch, missing)
 		if errors.Is(err, checkpoint.ErrEpochOver) {
 			return nil // another worker is at it
@@ -133,6 +134,32 @@ func (f *fleet) missing(rows []shard.Lease) []shard.Lease {
 		}
 	}
 	return shard.NewLineage(listed, rows).Missing(f.cfg.StartingPosition, stream)
+}
+
+// overdue is the missing rows that are to be created now. One that may have been
+// deleted under its owner's hands has been missing for the lease duration first:
+// an owner that lives finds out before that, and puts it back where it stood.
+func (f *fleet) overdue(missing []shard.Lease) (due []shard.Lease) {
+	now := f.clock.Elapsed()
+	since := map[string]time.Duration{}
+	for _, row := range missing {
+		if row.CreatedFrom != "repair" {
+			due = append(due, row)
+			continue
+		}
+		at, known := f.audit.missing[row.Key]
+		if !known {
+			at = now
+		}
+		since[row.Key] = at
+		if now-at >= f.timing.lease {
+			due = append(due, row)
+		} else {
+			f.upkeepAt = min(f.upkeepAt, at+f.timing.lease)
+		}
+	}
+	f.audit.missing = since
+	return due
 }
 
 // sameStream ends the run if the stream was deleted and created again: the

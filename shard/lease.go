@@ -41,7 +41,8 @@ type Lease struct {
 	// ReadUpTo is the service's time at which everything had been read and
 	// finished.
 	ReadUpTo time.Time
-	// CreatedFrom says why the row exists: initial, child or repair.
+	// CreatedFrom says why the row exists: initial, child, or repair if it was
+	// missing and may have stood before.
 	CreatedFrom string
 	// Lost is set on a finished row whose shard was trimmed before its end was
 	// read.

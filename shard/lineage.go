@@ -181,6 +181,9 @@ func (l *Lineage) Children(shardID string) []Shard {
 // without kin in any row), it is at AT_TIMESTAMP with that time. It never is at
 // LATEST, and never at a time that only the configuration names, as that may
 // have moved since.
+//
+// CreatedFrom is repair where a row may have stood before, whose counter and
+// whose owner have to be reckoned with.
 func (l *Lineage) Missing(start Position, stream Stream) []Lease {
 	first := len(l.rows) == 0
 	if first && start.IsLatest() && start.At.IsZero() {
@@ -213,14 +216,17 @@ func (l *Lineage) Missing(start Position, stream Stream) []Lease {
 				row.Checkpoint = TrimHorizon()
 			}
 		case l.below[id]:
-			row.CreatedFrom = "child"
+			// A parent that is finished made its children's rows when it ended.
+			if !slices.ContainsFunc(l.parents[id], l.finished) {
+				row.CreatedFrom = "child"
+			}
 			if at := l.startedAt(l.ancestors(id), Position.IsAtTime); !at.IsZero() {
 				row.Checkpoint = AtTime(at)
 			}
 		case !l.above[id] && !start.IsTrimHorizon():
 			pinned := func(p Position) bool { return p.IsAtTime() || p.IsLatest() }
 			if at := l.startedAt(l.ids, pinned); !at.IsZero() {
-				row.Checkpoint, row.CreatedFrom = AtTime(at), "initial"
+				row.Checkpoint = AtTime(at)
 			}
 		}
 		missing = append(missing, row)
