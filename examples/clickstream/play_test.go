@@ -26,17 +26,23 @@ func quiet(t *testing.T) *os.File {
 }
 
 func TestEveryRunFindsEverySession(t *testing.T) {
+	handovers, redelivered := 0, 0
 	for seed := range 4 {
 		status, r, stderr := playInBubble(t, "-seed", fmt.Sprint(seed))
 		if status != 0 || r.Read != 31_106+defaultPoison || r.Handled != 31_106 || r.Failed != defaultPoison || r.Sessions != defaultLogSessions {
 			t.Errorf("seed %d: status %d, %+v\n%s", seed, status, r, stderr)
 		}
-		if r.Shards != 7 || r.Reshards != 2 || r.Crashes != 1 || r.Handovers == 0 || r.Redelivered == 0 {
+		handovers, redelivered = handovers+r.Handovers, redelivered+r.Redelivered
+		if r.Shards != 7 || r.Reshards != 2 || r.Crashes != 1 {
 			t.Errorf("seed %d: not everything happened: %+v\n%s", seed, r, stderr)
 		}
 		if r.Seconds > 40 {
 			t.Errorf("seed %d: took %v s, which leaves a slow machine no room below 60", seed, r.Seconds)
 		}
+	}
+	// A kill may come right after a checkpoint, but not each time.
+	if handovers == 0 || redelivered == 0 {
+		t.Errorf("%d hand-overs and %d records redelivered in all, want some", handovers, redelivered)
 	}
 }
 
