@@ -12,7 +12,9 @@ import (
 	"log/slog"
 	"os"
 	"reflect"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -189,10 +191,20 @@ func TestCheckpointIntervalBoundsTheWrites(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				stream := shardtest.NewStream(1)
 				table := checkpointtest.NewTable()
-				var at []time.Time
+				var mu sync.Mutex
+				var writes []time.Time
+				written := func() []time.Time {
+					mu.Lock()
+					defer mu.Unlock()
+					return slices.Clone(writes)
+				}
 				cfg := config(stream, table)
 				cfg.Handler, cfg.CheckpointInterval = &tally{}, interval
-				cfg.Hooks.Checkpointed = func(consumer.CheckpointEvent) { at = append(at, time.Now()) }
+				cfg.Hooks.Checkpointed = func(consumer.CheckpointEvent) {
+					mu.Lock()
+					defer mu.Unlock()
+					writes = append(writes, time.Now())
+				}
 				r := start(t, cfg)
 				want := interval
 				if want == 0 {
@@ -202,6 +214,7 @@ func TestCheckpointIntervalBoundsTheWrites(t *testing.T) {
 					stream.Put("key", fmt.Append(nil, i))
 					time.Sleep(time.Second)
 				}
+				at := written()
 				if most := int(5*time.Minute/want) + 1; len(at) > most || len(at) < most/2 {
 					t.Errorf("%d writes in five minutes, want one every %v", len(at), want)
 				}
@@ -211,10 +224,10 @@ func TestCheckpointIntervalBoundsTheWrites(t *testing.T) {
 					}
 				}
 				time.Sleep(2 * want)
-				written := len(at)
+				before := len(written())
 				time.Sleep(10 * time.Minute)
-				if len(at) != written {
-					t.Errorf("%d writes without any record, want none", len(at)-written)
+				if n := len(written()) - before; n != 0 {
+					t.Errorf("%d writes without any record, want none", n)
 				}
 				last := stream.Put("key", []byte("last"))
 				time.Sleep(time.Second)

@@ -126,6 +126,13 @@ func (h *tally) repeats() (n int) {
 	return n
 }
 
+// begun is how many calls there have been, most how many at once.
+func (h *tally) begun() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.calls
+}
+
 func (h *tally) most() int {
 	h.mu.Lock()
 	defer h.mu.Unlock()

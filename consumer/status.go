@@ -60,6 +60,9 @@ func (c *Consumer) Status() Status {
 	s := Status{Worker: f.session.id, Valid: f.session.valid(), ValidFor: max(0, f.session.left()), MemoryHeld: w.budget.inUse()}
 	f.mu.Lock()
 	for _, t := range f.tenures {
+		if t.ended() {
+			continue
+		}
 		one := t.status.snapshot()
 		one.Error = cmp.Or(one.Error, w.noted(one.Shard))
 		s.Shards = append(s.Shards, one)
@@ -134,9 +137,19 @@ func (f *fleet) heldShard(shardID string) *tenure {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, t := range f.tenures {
-		if t.row.Shard == shardID {
+		if t.status.snapshot().Shard == shardID && !t.ended() {
 			return t
 		}
 	}
 	return nil
+}
+
+// ended reports whether the tenure has let go: its fleet will take note of it.
+func (t *tenure) ended() bool {
+	select {
+	case <-t.done:
+		return true
+	default:
+		return false
+	}
 }

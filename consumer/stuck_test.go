@@ -96,11 +96,11 @@ func TestNoSecondCallForAShardWhileAStuckOneRuns(t *testing.T) {
 		if r.holds() != 1 {
 			t.Errorf("the worker holds %d shards, want its one again", r.holds())
 		}
-		if h.calls != 1 {
-			t.Errorf("%d calls were begun, want the stuck one alone", h.calls)
+		if h.begun() != 1 {
+			t.Errorf("%d calls were begun, want the stuck one alone", h.begun())
 		}
 		let()
-		await(t, "the record handled again", func() bool { return h.calls == 2 })
+		await(t, "the record handled again", func() bool { return h.begun() == 2 })
 		stream.Put("key", []byte("b"))
 		await(t, "the next record", func() bool { return h.finished() == 2 })
 		if h.most() != 1 {
