@@ -2,6 +2,7 @@ package streamtest
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -146,13 +147,20 @@ type observed struct {
 	consumer.Handler
 }
 
+// errNoAnswer is what the ledger notes of a call that panicked or ended its
+// goroutine.
+var errNoAnswer = errors.New("the handler did not return")
+
 // Handle calls the handler between two entries of the ledger.
-func (o *observed) Handle(ctx context.Context, b *batching.Batch) error {
+func (o *observed) Handle(ctx context.Context, b *batching.Batch) (err error) {
 	o.worker.gate.pass()
 	call := o.worker.rig.Ledger.begin(o.worker.Name, b)
-	err := o.Handler.Handle(ctx, b)
-	o.worker.gate.pass()
-	o.worker.rig.Ledger.end(call, b, err)
+	err = errNoAnswer
+	defer func() {
+		o.worker.gate.pass()
+		o.worker.rig.Ledger.end(call, b, err)
+	}()
+	err = o.Handler.Handle(ctx, b)
 	return err
 }
 
