@@ -30,10 +30,13 @@ func (v Verdict) String() string { return [...]string{"lost", "adopted", "restar
 // can only be the state before or after my own write. Anything further away
 // means that the lease went elsewhere and came back. (Adopting whenever the
 // owner is me jumps over records; a model checker found the trace.)
+//
+// A row that cannot be believed names a holder, and no position to go on from: it
+// is lost to everybody until somebody has put it right.
 func Adopt(held, now shard.Lease, me string) Verdict {
 	switch {
-	case now.Holder() != me:
-		return Lost
+	case now.Holder() != me || now.Fault != nil:
+		return Lost // a row that cannot be believed is nobody's
 	case now.SeekGen == held.SeekGen && (now.Counter == held.Counter || now.Counter == held.Counter+1):
 		return Adopted
 	}

@@ -30,6 +30,7 @@ func TestAdoptBelievesOnlyItsOwnWrite(t *testing.T) {
 		{"the row is older than the one held", change(func(l *shard.Lease) { l.Counter = 6 }), Restart},
 		{"a hand-over was asked of me", change(func(l *shard.Lease) { l.Owner, l.CheckpointOwner = "you", "me" }), Adopted},
 		{"a hand-over to me, held by another", change(func(l *shard.Lease) { l.CheckpointOwner = "you" }), Lost},
+		{"the row cannot be believed", change(func(l *shard.Lease) { l.Counter, l.Fault = 8, errors.New("spoilt") }), Lost},
 		{"there is no row", shard.Lease{}, Lost},
 	}
 	for _, test := range tests {

@@ -38,7 +38,7 @@ func (f *fetcher) run(ctx context.Context) {
 		case errors.Is(err, shard.ErrNoShard):
 			c = fetched{Chunk: shard.Chunk{Ended: true}, gone: true}
 		case errors.Is(err, shard.ErrNoStream):
-			f.worker.fail(err)
+			f.worker.streamGone(ctx, err)
 			return
 		case err != nil:
 			f.status.readFailed(err)

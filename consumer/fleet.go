@@ -23,6 +23,7 @@ type fleet struct {
 
 	listed     []shard.Shard
 	listedAt   time.Duration
+	named      map[string]bool          // shards that the listing has, or is younger than
 	asked      map[string]time.Duration // hand-overs under way, since when seen
 	orphans    map[string]orphan        // leases whose owner has no session
 	spared     map[string]time.Duration // leases whose hand-over was withdrawn, and when
@@ -44,7 +45,7 @@ type fleet struct {
 func newFleet(life context.Context, w *worker, s *session) *fleet {
 	return &fleet{
 		worker: w, session: s, life: life, peers: newPeers(w.timing), tenures: map[string]*tenure{},
-		asked: map[string]time.Duration{}, quarantine: map[string]bool{}, spared: map[string]time.Duration{}, given: map[string]int{},
+		asked: map[string]time.Duration{}, quarantine: map[string]bool{}, named: map[string]bool{}, spared: map[string]time.Duration{}, given: map[string]int{},
 		hints: make(chan []shard.Hint, 1), ended: make(chan *tenure),
 	}
 }
@@ -185,7 +186,7 @@ func (f *fleet) held(key string) *tenure {
 
 // start begins the tenure of a row that names this worker.
 func (f *fleet) start(row shard.Lease, from string) {
-	if !f.session.valid() || f.stopping() || row.Finished() {
+	if !f.session.valid() || f.stopping() || row.Finished() || row.Fault != nil {
 		return
 	}
 	f.mu.Lock()

@@ -21,6 +21,15 @@ func (f *fleet) rows(ctx context.Context) ([]shard.Lease, error) {
 	if err != nil {
 		return nil, err
 	}
+	if !f.covers(rows) {
+		if err := f.list(ctx); err != nil {
+			return nil, err
+		}
+		if rows, err = tableCall(ctx, f.worker, f.cfg.Leases.List); err != nil {
+			return nil, err
+		}
+		f.expect(rows)
+	}
 	for _, row := range rows {
 		if row.Fault != nil && !f.quarantine[row.Key] {
 			f.quarantine[row.Key] = true
@@ -31,15 +40,47 @@ func (f *fleet) rows(ctx context.Context) ([]shard.Lease, error) {
 	return rows, nil
 }
 
+// covers reports whether the listing is younger than every shard that rows name.
+// A child's row may stand before that of its other parent, which a listing from
+// before the merge lacks just as one does from after the parent's expiry: the
+// one is in the way of the child, the other is not.
+func (f *fleet) covers(rows []shard.Lease) bool {
+	for _, row := range rows {
+		if !f.named[row.Shard] {
+			return false
+		}
+		for _, parent := range row.Parents {
+			if !f.named[parent] {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// expect takes note that rows were read after the listing: a shard that they
+// name and it lacks is gone, and not one that it is too old for.
+func (f *fleet) expect(rows []shard.Lease) {
+	for _, row := range rows {
+		f.named[row.Shard] = true
+		for _, parent := range row.Parents {
+			f.named[parent] = true
+		}
+	}
+}
+
 func (f *fleet) list(ctx context.Context) error {
 	listed, err := tableCall(ctx, f.worker, f.cfg.Source.List)
 	if err != nil {
 		if errors.Is(err, shard.ErrNoStream) {
-			f.fail(err)
+			f.streamGone(ctx, err)
 		}
 		return err
 	}
 	f.listed, f.listedAt = listed, f.clock.Elapsed()
+	for _, s := range listed {
+		f.named[s.ID] = true
+	}
 	return nil
 }
 
@@ -144,6 +185,10 @@ func (f *fleet) look(ctx context.Context, key string) {
 			} else if !errors.Is(err, checkpoint.ErrNoLease) {
 				return
 			}
+		}
+		if !f.covers(rows) {
+			f.soon() // by the whole table, with a new listing
+			return
 		}
 		runnable = shard.NewLineage(f.listed, rows).Runnable(row.Shard)
 	}

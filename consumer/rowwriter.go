@@ -36,7 +36,7 @@ type result struct {
 func (w *rowWriter) write(ctx context.Context, name string, held shard.Lease, f func(context.Context) (shard.Lease, error)) (result, error) {
 	row, err := w.once(ctx, f)
 	if err == nil {
-		return result{row: row, verdict: checkpoint.Adopted}, nil
+		return w.judgeOwn(row), nil
 	}
 	var conflict *checkpoint.Conflict
 	if errors.As(err, &conflict) {
@@ -65,6 +65,15 @@ func (w *rowWriter) once(ctx context.Context, f func(context.Context) (shard.Lea
 	ctx, cancel := context.WithTimeout(ctx, w.limit)
 	defer cancel()
 	return f(ctx)
+}
+
+// judgeOwn is what an answered write came to. The row is mine, unless it has
+// been spoilt in a part that the write does not touch.
+func (w *rowWriter) judgeOwn(row shard.Lease) result {
+	if row.Fault != nil {
+		return result{verdict: checkpoint.Lost}
+	}
+	return result{row: row, verdict: checkpoint.Adopted}
 }
 
 // judge asks Adopt what a row means that did not come from a write that was

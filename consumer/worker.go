@@ -14,6 +14,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/towpath/towpath/batching"
+	"github.com/towpath/towpath/checkpoint"
 	"github.com/towpath/towpath/internal/clock"
 	"github.com/towpath/towpath/shard"
 )
@@ -149,6 +150,16 @@ func (w *worker) fail(err error) {
 	w.cancel(err)
 }
 
+// streamGone ends the run because the stream is not there any more, or is not
+// the one that was read.
+func (w *worker) streamGone(ctx context.Context, err error) {
+	now, describeErr := tableCall(ctx, w, w.cfg.Source.Describe)
+	if describeErr == nil && !now.CreatedAt.Equal(w.stream.CreatedAt) {
+		err = fmt.Errorf("%w: %w", checkpoint.ErrRecreated, err)
+	}
+	w.fail(err)
+}
+
 // finished ends the run as Until said.
 func (w *worker) finished() { w.cancel(nil) }
 
@@ -202,7 +213,7 @@ func (w *worker) childrenOf(ctx context.Context, shardID string) ([]shard.Shard,
 			return shard.NewLineage(listed, nil).Children(shardID), nil
 		}
 		if errors.Is(err, shard.ErrNoStream) {
-			w.fail(err)
+			w.streamGone(ctx, err)
 			return nil, err
 		}
 		if err := sleep(ctx, backoff(try, 100*time.Millisecond, 5*time.Second)); err != nil {

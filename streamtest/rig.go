@@ -18,6 +18,7 @@ import (
 	"github.com/towpath/towpath/shard"
 	"github.com/towpath/towpath/shard/kinesisshards"
 	"github.com/towpath/towpath/streamtest/awsfake"
+	"github.com/towpath/towpath/streamtest/awsfake/dynamofake"
 )
 
 // Names of the stream and the application of every rig.
@@ -166,6 +167,19 @@ func (r *Rig) AllDone() bool { return r.checker.complete() }
 // Rows are the rows of the lease table as they were last written, by shard; those
 // of shards that have been deleted since are among them.
 func (r *Rig) Rows() []shard.Lease { return r.checker.rows() }
+
+// PutRow writes a row of the lease table by hand, as an operator would in the
+// console. The checker does not judge it, and compares the fleet's next write
+// with the fleet's last.
+func (r *Rig) PutRow(row dynamofake.Item) {
+	r.t.Helper()
+	r.checker.mu.Lock()
+	r.checker.hand = row
+	r.checker.mu.Unlock()
+	if err := r.AWS.DynamoDB().Put(Application, row); err != nil {
+		r.t.Fatalf("write a lease row by hand: %v", err)
+	}
+}
 
 // MayBeginAgain tells the checker that the row of a shard was deleted by hand
 // under nobody: the row that is made in its place may be at an earlier position,

@@ -44,16 +44,13 @@ func deleteLease(t *testing.T, rig *streamtest.Rig, shardID string) {
 }
 
 // changeLease changes the row of a shard; a zero value removes an attribute.
-func changeLease(t *testing.T, rig *streamtest.Rig, shardID, attribute string, v dynamofake.Value) {
-	t.Helper()
+func changeLease(rig *streamtest.Rig, shardID, attribute string, v dynamofake.Value) {
 	row := maps.Clone(leaseItem(rig, shardID))
 	row[attribute] = v
 	if v.Kind() == "" {
 		delete(row, attribute)
 	}
-	if err := rig.AWS.DynamoDB().Put(streamtest.Application, row); err != nil {
-		t.Fatalf("change the row of %s: %v", shardID, err)
-	}
+	rig.PutRow(row)
 }
 
 // works reports whether a worker works so many shards, and has read them all.
