@@ -22,7 +22,6 @@ type fleet struct {
 	life    context.Context // of the session
 
 	listed     []shard.Shard
-	listedAt   time.Duration
 	named      map[string]bool          // shards that the listing has, or is younger than
 	asked      map[string]time.Duration // hand-overs under way, since when seen
 	orphans    map[string]orphan        // leases whose owner has no session

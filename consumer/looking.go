@@ -77,7 +77,7 @@ func (f *fleet) list(ctx context.Context) error {
 		}
 		return err
 	}
-	f.listed, f.listedAt = listed, f.clock.Elapsed()
+	f.listed = listed
 	for _, s := range listed {
 		f.named[s.ID] = true
 	}

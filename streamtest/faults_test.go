@@ -1,0 +1,152 @@
+package streamtest_test
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/towpath/towpath/batching"
+	"github.com/towpath/towpath/consumer"
+	"github.com/towpath/towpath/streamtest"
+	"github.com/towpath/towpath/streamtest/awsfake"
+)
+
+var (
+	firstSeed = flag.Uint64("seed", 1, "the first seed of the random faults")
+	seeds     = flag.Int("seeds", 25, "how many seeds of the random faults")
+)
+
+// A fleet of three lives through a minute of random faults (deaths, pauses,
+// partitions of one service, lost answers, throttling, reshards, gentle stops,
+// poison records), and once they are over everything that was put is finished;
+// the checker sees no promise broken on the way. A failing seed is tried again
+// with -run TestFleetUnderRandomFaults -seed N -seeds 1.
+func TestFleetUnderRandomFaults(t *testing.T) {
+	for i := range *seeds {
+		seed := *firstSeed + uint64(i)
+		t.Run(fmt.Sprint("seed=", seed), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { randomFaults(t, rand.New(rand.NewPCG(seed, 1))) })
+		})
+	}
+}
+
+func randomFaults(t *testing.T, r *rand.Rand) {
+	rig := streamtest.New(t, 3)
+	defer rig.Close()
+	poison := errors.New("poison")
+	set := func(c *consumer.Config) {
+		c.LeaseDuration, c.CheckpointInterval = 5*time.Second, 2*time.Second
+		c.BatchSize, c.ParallelizationFactor = 1+r.IntN(40), 1+r.IntN(5)
+		c.BisectBatchOnError, c.MaximumRetryAttempts = true, batching.AtMost(1)
+		takes := time.Duration(r.IntN(30)) * time.Millisecond
+		c.Handler = consumer.HandlerFunc(func(ctx context.Context, b *batching.Batch) error {
+			time.Sleep(takes)
+			for i := range b.Records {
+				if string(b.Records[i].Data) == "poison" {
+					return poison
+				}
+			}
+			return nil
+		})
+	}
+	var workers []*streamtest.Worker
+	names := 0
+	start := func() {
+		names++
+		workers = append(workers, rig.Start(fmt.Sprint("w", names), set))
+	}
+	remove := func() *streamtest.Worker {
+		i := r.IntN(len(workers))
+		w := workers[i]
+		workers = append(workers[:i], workers[i+1:]...)
+		return w
+	}
+	for range 3 {
+		start()
+	}
+	var lostAnswers, throttled int // in a thousand
+	dice := rand.New(rand.NewPCG(r.Uint64(), 2))
+	var mu = make(chan struct{}, 1) // guards dice: a channel, as the bubble waits for it
+	rig.AWS.Intercept(func(_ context.Context, c awsfake.Call) awsfake.Fault {
+		mu <- struct{}{}
+		n := dice.IntN(1000)
+		<-mu
+		switch {
+		case n < lostAnswers && c.Service == "dynamodb":
+			return awsfake.LoseAnswer()
+		case n < lostAnswers+throttled:
+			return awsfake.Fail("ProvisionedThroughputExceededException", 400)
+		}
+		return awsfake.Fault{}
+	})
+	var heals []func()
+	for began := time.Now(); time.Since(began) < time.Minute; time.Sleep(time.Duration(r.IntN(900)) * time.Millisecond) {
+		rig.PutN(r.IntN(30), 11)
+		switch r.IntN(22) {
+		case 0:
+			if len(workers) > 1 {
+				remove().Kill()
+				start()
+			}
+		case 1:
+			if len(workers) > 1 {
+				w := remove()
+				go w.Stop()
+				start()
+			}
+		case 2:
+			heals = append(heals, workers[r.IntN(len(workers))].Pause())
+		case 3:
+			heals = append(heals, workers[r.IntN(len(workers))].Cut([]string{"dynamodb", "kinesis", ""}[r.IntN(3)]))
+		case 4, 5, 6:
+			for _, heal := range heals {
+				heal()
+			}
+			heals = nil
+		case 7:
+			lostAnswers = r.IntN(60)
+		case 8:
+			throttled = r.IntN(300)
+		case 9:
+			lostAnswers, throttled = 0, 0
+		case 10:
+			reshard(rig, r)
+		case 11:
+			rig.Put(fmt.Sprint("key-", r.IntN(11)), "poison")
+		}
+	}
+	for _, heal := range heals {
+		heal()
+	}
+	lostAnswers, throttled = 0, 0
+	calm := time.Now()
+	rig.Await("everything finished", rig.AllDone)
+	if took := time.Since(calm); took > 2*time.Minute {
+		t.Errorf("everything was finished %v after the last fault, want two minutes at most", took)
+	}
+}
+
+// reshard splits a random open shard or merges two that lie side by side.
+func reshard(rig *streamtest.Rig, r *rand.Rand) {
+	var open []string
+	for _, s := range rig.AWS.Kinesis().Shards(streamtest.Stream) {
+		if s.EndingSequenceNumber == "" {
+			open = append(open, s.ID)
+		}
+	}
+	one := open[r.IntN(len(open))]
+	if r.IntN(2) == 0 && len(open) < 8 {
+		_, _, _ = rig.AWS.Kinesis().Split(streamtest.Stream, one)
+		return
+	}
+	for _, other := range open {
+		if _, err := rig.AWS.Kinesis().Merge(streamtest.Stream, one, other); err == nil {
+			return
+		}
+	}
+}
