@@ -112,7 +112,9 @@ type Config struct {
 	MaximumLeases int
 	// DrainTimeout is how long a stop or a hand-over waits for running handlers
 	// before it cancels them: default 25 s, below the 30 s that ECS and
-	// Kubernetes grant.
+	// Kubernetes grant. With several lanes the slowest uses it to come level
+	// with the furthest; what it cannot reach is repeated. A smaller
+	// MaximumInFlight keeps lanes closer together.
 	DrainTimeout time.Duration
 
 	// Until ends the run by itself; the zero value runs until its context ends.

@@ -19,7 +19,9 @@
 // passes it: at least once, in the order of its key, parents before children.
 // After a crash what follows the last checkpoint is given again, from its
 // beginning and never in part. A stop or a hand-over repeats nothing, as long as
-// handlers return within the drain time.
+// the drain time is enough: for the running calls, and where a shard has several
+// lanes, for the slowest to come level with the furthest, as there is only one
+// position to write.
 //
 // # What is not promised
 //
