@@ -172,6 +172,9 @@ func (r *race) step(me, what string) {
 		row, err := r.table.Get(r.ctx, raced)
 		r.must(err)
 		r.seen[me] = row
+		if holds && row.Holder() != me {
+			r.lost[me] = true
+		}
 		if holder := row.Holder(); holder != "" && holder != me {
 			r.beat[me], err = r.table.Session(r.ctx, holder)
 			r.must(err)
