@@ -3,6 +3,7 @@ package consumer_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -70,46 +71,50 @@ func TestStuckHandlerEndsTheRunAndKeepsItsLease(t *testing.T) {
 // handler for the same shard, whatever becomes of the session; when it returns,
 // the shard goes on and its place among MaximumConcurrency is free again.
 func TestNoSecondCallForAShardWhileAStuckOneRuns(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		stream := shardtest.NewStream(1)
-		stream.Put("key", []byte("a"))
-		table := checkpointtest.NewTable()
-		h, let := deaf(t)
-		var cut atomic.Bool
-		table.Interfere(func(op, _ string) error {
-			if cut.Load() {
-				return errors.New("cut off")
-			}
-			return nil
-		}, nil)
-		var sessions atomic.Int64
-		cfg := config(stream, table)
-		cfg.Handler, cfg.MaximumConcurrency = h, 1
-		cfg.Hooks.SessionStarted = func(consumer.SessionEvent) { sessions.Add(1) }
-		r := start(t, cfg)
-		await(t, "the call", func() bool { return h.most() == 1 })
-		// The session runs out, comes back, and the worker holds the lease again.
-		cut.Store(true)
-		time.Sleep(20 * time.Second)
-		cut.Store(false)
-		time.Sleep(2 * time.Minute)
-		if r.holds() != 1 {
-			t.Errorf("the worker holds %d shards, want its one again", r.holds())
-		}
-		if h.begun() != 1 {
-			t.Errorf("%d calls were begun, want the stuck one alone", h.begun())
-		}
-		let()
-		await(t, "the record handled again", func() bool { return h.begun() == 2 })
-		stream.Put("key", []byte("b"))
-		await(t, "the next record", func() bool { return h.finished() == 2 })
-		if h.most() != 1 {
-			t.Errorf("%d calls ran at once, want 1", h.most())
-		}
-		if took, err := r.end(); err != nil || took > time.Second {
-			t.Errorf("the stop took %v (%v), want no error: nothing is left behind by now", took, err)
-		}
-	})
+	for _, limit := range []int{0, 1} {
+		t.Run(fmt.Sprint(limit), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				stream := shardtest.NewStream(1)
+				stream.Put("key", []byte("a"))
+				table := checkpointtest.NewTable()
+				h, let := deaf(t)
+				var cut atomic.Bool
+				table.Interfere(func(op, _ string) error {
+					if cut.Load() {
+						return errors.New("cut off")
+					}
+					return nil
+				}, nil)
+				var sessions atomic.Int64
+				cfg := config(stream, table)
+				cfg.Handler, cfg.MaximumConcurrency = h, limit
+				cfg.Hooks.SessionStarted = func(consumer.SessionEvent) { sessions.Add(1) }
+				r := start(t, cfg)
+				await(t, "the call", func() bool { return h.most() == 1 })
+				// The session runs out, comes back, and the worker holds the lease again.
+				cut.Store(true)
+				time.Sleep(20 * time.Second)
+				cut.Store(false)
+				time.Sleep(2 * time.Minute)
+				if r.holds() != 1 {
+					t.Errorf("the worker holds %d shards, want its one again", r.holds())
+				}
+				if h.begun() != 1 {
+					t.Errorf("%d calls were begun, want the stuck one alone", h.begun())
+				}
+				let()
+				await(t, "the record handled again", func() bool { return h.begun() == 2 })
+				stream.Put("key", []byte("b"))
+				await(t, "the next record", func() bool { return h.finished() == 2 })
+				if h.most() != 1 {
+					t.Errorf("%d calls ran at once, want 1", h.most())
+				}
+				if took, err := r.end(); err != nil || took > time.Second {
+					t.Errorf("the stop took %v (%v), want no error: nothing is left behind by now", took, err)
+				}
+			})
+		})
+	}
 }
 
 // A handler that outlives HandlerTimeout without heeding it is reported again
