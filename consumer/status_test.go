@@ -94,6 +94,7 @@ func TestStatusShowsWhatIsGoingOn(t *testing.T) {
 		}
 		close(hold)
 		table.Interfere(nil, nil)
+		time.Sleep(time.Second) // the call that was left behind returns
 		if _, err := r.end(); err != nil {
 			t.Fatal(err)
 		}

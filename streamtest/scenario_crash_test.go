@@ -143,8 +143,11 @@ func TestScenario40KillAtEveryPoint(t *testing.T) {
 		})
 		return lived
 	}
-	at := 1
-	for ; !run(t, at); at++ {
+	at, step := 1, 1
+	if raceEnabled {
+		step = 5
+	}
+	for ; !run(t, at); at += step {
 		if t.Failed() {
 			t.Fatalf("it failed when killed at point %d", at)
 		}
