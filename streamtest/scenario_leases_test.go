@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -204,7 +205,7 @@ func TestScenario01PausedOwnerIsFenced(t *testing.T) {
 		defer rig.Close()
 		s0 := shardName(0)
 		rig.PutN(100, 10)
-		var cause error
+		cause := make(chan error, 1)
 		stuck := make(chan struct{})
 		a := rig.Start("a", func(c *consumer.Config) {
 			c.CheckpointInterval = time.Second
@@ -214,7 +215,7 @@ func TestScenario01PausedOwnerIsFenced(t *testing.T) {
 				}
 				close(stuck)
 				<-ctx.Done()
-				cause = context.Cause(ctx)
+				cause <- context.Cause(ctx)
 				return nil // it finishes its batch none the less
 			})
 		})
@@ -248,8 +249,8 @@ func TestScenario01PausedOwnerIsFenced(t *testing.T) {
 		remove()
 		resume()
 		time.Sleep(3 * time.Second)
-		if cause != consumer.ErrLeaseLost {
-			t.Errorf("the handler's context ended with %v, want ErrLeaseLost", cause)
+		if got := <-cause; got != consumer.ErrLeaseLost {
+			t.Errorf("the handler's context ended with %v, want ErrLeaseLost", got)
 		}
 		if now := rig.Ledger.Calls(); len(now) != calls {
 			t.Errorf("after it woke up, %s was called again", now[calls].Worker)
@@ -467,6 +468,7 @@ func TestScenario08SuspendedProcessReadsOnce(t *testing.T) {
 				defer rig.Close()
 				var mu sync.Mutex
 				tenures, reads := 0, 0
+				var long atomic.Bool
 				counted := func(n *int, by int, what string) {
 					mu.Lock()
 					defer mu.Unlock()
@@ -489,13 +491,20 @@ func TestScenario08SuspendedProcessReadsOnce(t *testing.T) {
 					c.Hooks.ShardStarted = func(consumer.ShardStartedEvent) { counted(&tenures, 1, "tenures") }
 					c.Hooks.ShardLeft = func(consumer.ShardLeftEvent) { counted(&tenures, -1, "tenures") }
 					c.Handler = consumer.HandlerFunc(func(context.Context, *batching.Batch) error {
-						time.Sleep(700 * time.Millisecond) // whatever becomes of the lease
+						// Whatever becomes of the lease; one call outlives the pause.
+						if long.Load() {
+							long.Store(false)
+							time.Sleep(126 * time.Second)
+						}
+						time.Sleep(700 * time.Millisecond)
 						return nil
 					})
 				})
 				stop := flow(t, rig, 100*time.Millisecond)
 				defer stop()
 				rig.Await("a works", handled(rig, 20))
+				long.Store(true)
+				rig.Await("the long call has begun", func() bool { return !long.Load() })
 				resume := a.Pause()
 				if company {
 					time.Sleep(20 * time.Second)
@@ -510,10 +519,10 @@ func TestScenario08SuspendedProcessReadsOnce(t *testing.T) {
 				}
 				woke := time.Now()
 				resume()
-				time.Sleep(3 * time.Second)
+				time.Sleep(9 * time.Second)
 				stop()
 				rig.Await("all done", rig.AllDone)
-				if took := firstCall(rig, woke, shardName(0), "").Sub(woke); took < 0 || took > 2*time.Second {
+				if took := firstCall(rig, woke, shardName(0), "").Sub(woke); took < 0 || took > 8*time.Second {
 					t.Errorf("it took %v to go on", took)
 				}
 				var last streamtest.Call
