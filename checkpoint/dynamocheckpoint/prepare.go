@@ -11,6 +11,7 @@ import (
 	"github.com/aws/smithy-go"
 
 	"github.com/towpath/towpath/checkpoint"
+	"github.com/towpath/towpath/internal/clock"
 	"github.com/towpath/towpath/shard"
 )
 
@@ -50,12 +51,8 @@ func until(ctx context.Context, table string, try func(context.Context) (ready b
 		if time.Since(began) > patience {
 			return fmt.Errorf("table %s cannot be used after %s: %w", table, patience, errors.Join(errNotActive, err))
 		}
-		timer := time.NewTimer(pause)
-		select {
-		case <-ctx.Done():
-			timer.Stop()
+		if clock.Sleep(ctx, pause) != nil {
 			return fmt.Errorf("wait for table %s: %w", table, errors.Join(context.Cause(ctx), err))
-		case <-timer.C:
 		}
 		pause = min(2*pause, longestPoll)
 	}

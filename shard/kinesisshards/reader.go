@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 
+	"github.com/towpath/towpath/internal/clock"
 	"github.com/towpath/towpath/shard"
 )
 
@@ -61,21 +62,7 @@ func (r *reader) MaxBytes() int64 {
 
 // Ready waits until the pace allows the next read.
 func (r *reader) Ready(ctx context.Context) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	wait := time.Until(r.pace.next())
-	if wait <= 0 {
-		return nil
-	}
-	timer := time.NewTimer(wait)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
-	}
+	return clock.Sleep(ctx, time.Until(r.pace.next()))
 }
 
 // Next reads once. It asks the service a second time in the same call only if
@@ -120,12 +107,12 @@ func (r *reader) read(ctx context.Context) (shard.Chunk, error) {
 	}
 
 	host := time.Now()
-	clock := r.clock
+	service := r.clock
 	said, ok := serverTime(out.ResultMetadata)
 	if ok {
-		clock = serviceClock{said, host}
+		service = serviceClock{said, host}
 	}
-	now := clock.now(host)
+	now := service.now(host)
 	chunk := shard.Chunk{Records: h.records, Skipped: h.skipped, Now: said, Behind: behind(out, h)}
 
 	var ended bool
@@ -143,7 +130,7 @@ func (r *reader) read(ctx context.Context) (shard.Chunk, error) {
 	}
 
 	// From here on nothing fails.
-	r.clock = clock
+	r.clock = service
 	r.settle(h, now, out)
 	r.iterator = iterator{}
 	if next := aws.ToString(out.NextShardIterator); !h.cut && h.skipped == 0 && (next != used || len(out.Records) == 0) {

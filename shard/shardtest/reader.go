@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/towpath/towpath/internal/clock"
 	"github.com/towpath/towpath/shard"
 )
 
@@ -131,21 +132,7 @@ var aggregateMagic = []byte{0xF3, 0x89, 0x9A, 0xC2}
 
 // Ready waits until the next read is due.
 func (r *reader) Ready(ctx context.Context) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	wait := time.Until(r.due)
-	if wait <= 0 {
-		return nil
-	}
-	timer := time.NewTimer(wait)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
-	}
+	return clock.Sleep(ctx, time.Until(r.due))
 }
 
 // Next reads once.

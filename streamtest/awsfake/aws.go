@@ -1,6 +1,7 @@
 package awsfake
 
 import (
+	"context"
 	"net/http"
 	"sync"
 	"time"
@@ -34,9 +35,10 @@ type AWS struct {
 	routesMu sync.RWMutex
 	routes   map[string]http.Handler
 
-	faults faults
-	gates  gates
-	log    log
+	interceptors hooks[func(context.Context, Call) Fault]
+	observers    hooks[func(Exchange)]
+	gates        gates
+	log          log
 }
 
 // Option changes an [AWS] while [New] makes it.

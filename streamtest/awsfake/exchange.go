@@ -10,6 +10,8 @@ import (
 	"net/http"
 	"syscall"
 	"time"
+
+	"github.com/towpath/towpath/internal/clock"
 )
 
 // answer is a whole HTTP answer in memory; it is the http.ResponseWriter that
@@ -43,7 +45,7 @@ func (a *AWS) exchange(ctx context.Context, r *http.Request, body []byte) (*answ
 		e.Status = w.status
 	}
 	e.Err, e.Done = err, a.now()
-	a.log.tell(e)
+	a.tell(e)
 	return w, err
 }
 
@@ -52,7 +54,7 @@ func (a *AWS) carry(ctx context.Context, r *http.Request, e *Exchange) (*answer,
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	fault := a.faults.choose(ctx, e.Call)
+	fault := a.choose(ctx, e.Call)
 	if err := wait(ctx, a.latency/2+fault.before); err != nil {
 		return nil, err
 	}
@@ -112,14 +114,7 @@ func wait(ctx context.Context, d time.Duration) error {
 	if d <= 0 {
 		return nil
 	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	return clock.Sleep(ctx, d)
 }
 
 // refuse writes an injected error the way the service would.

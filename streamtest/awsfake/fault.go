@@ -2,7 +2,6 @@ package awsfake
 
 import (
 	"context"
-	"slices"
 	"sync"
 	"time"
 )
@@ -54,48 +53,18 @@ func (f Fault) And(g Fault) Fault {
 	return f
 }
 
-// faults holds the interceptors.
-type faults struct {
-	mu   sync.Mutex // guards next and all; never held while one of them runs
-	next int
-	all  []interceptor
-}
-
-type interceptor struct {
-	id int
-	f  func(context.Context, Call) Fault
-}
-
 // Intercept has f asked about every call from now on, until remove is called.
 // Several may be set: their faults are combined, the first set first. f runs in
 // the goroutine of the call and may itself wait, as long as it heeds ctx.
 func (a *AWS) Intercept(f func(ctx context.Context, c Call) Fault) (remove func()) {
-	a.faults.mu.Lock()
-	defer a.faults.mu.Unlock()
-	a.faults.next++
-	id := a.faults.next
-	a.faults.all = append(slices.Clip(a.faults.all), interceptor{id, f})
-	return func() {
-		a.faults.mu.Lock()
-		defer a.faults.mu.Unlock()
-		kept := make([]interceptor, 0, len(a.faults.all))
-		for _, i := range a.faults.all {
-			if i.id != id {
-				kept = append(kept, i)
-			}
-		}
-		a.faults.all = kept
-	}
+	return a.interceptors.add(f)
 }
 
 // choose asks every interceptor about a call.
-func (f *faults) choose(ctx context.Context, c Call) Fault {
-	f.mu.Lock()
-	all := f.all // replaced, never changed in place
-	f.mu.Unlock()
+func (a *AWS) choose(ctx context.Context, c Call) Fault {
 	var fault Fault
-	for _, i := range all {
-		fault = fault.And(i.f(ctx, c))
+	for _, f := range a.interceptors.now() {
+		fault = fault.And((*f)(ctx, c))
 	}
 	return fault
 }

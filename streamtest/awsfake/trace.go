@@ -1,7 +1,6 @@
 package awsfake
 
 import (
-	"slices"
 	"sync"
 	"time"
 )
@@ -17,40 +16,18 @@ type Exchange struct {
 	Err     error     // what the caller saw instead of an answer
 }
 
-// log counts calls and tells observers of them.
+// log counts calls.
 type log struct {
-	mu        sync.Mutex // guards all below; never held while an observer runs
-	counts    map[[3]string]int
-	requests  int // answers given, for their ids
-	next      int
-	observers []observer
-}
-
-type observer struct {
-	id int
-	f  func(Exchange)
+	mu       sync.Mutex // guards all below
+	counts   map[[3]string]int
+	requests int // answers given, for their ids
 }
 
 // Trace has f told of every call after it ended and before its caller knows,
 // until remove is called. f runs in the goroutine of the call, several at a
 // time: it must be safe for that and should be quick.
 func (a *AWS) Trace(f func(Exchange)) (remove func()) {
-	a.log.mu.Lock()
-	defer a.log.mu.Unlock()
-	a.log.next++
-	id := a.log.next
-	a.log.observers = append(slices.Clip(a.log.observers), observer{id, f})
-	return func() {
-		a.log.mu.Lock()
-		defer a.log.mu.Unlock()
-		kept := make([]observer, 0, len(a.log.observers))
-		for _, o := range a.log.observers {
-			if o.id != id {
-				kept = append(kept, o)
-			}
-		}
-		a.log.observers = kept
-	}
+	return a.observers.add(f)
 }
 
 // Count is the number of calls that reached the fake, applied or not, by
@@ -87,11 +64,8 @@ func (l *log) request() int {
 }
 
 // tell passes a finished call to the observers.
-func (l *log) tell(e Exchange) {
-	l.mu.Lock()
-	observers := l.observers // replaced, never changed in place
-	l.mu.Unlock()
-	for _, o := range observers {
-		o.f(e)
+func (a *AWS) tell(e Exchange) {
+	for _, f := range a.observers.now() {
+		(*f)(e)
 	}
 }
