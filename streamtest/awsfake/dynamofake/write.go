@@ -190,14 +190,7 @@ func (s *Service) putItem(in struct {
 	putRequest
 	answering
 }) (any, error) {
-	if err := onlyOld(in.ReturnValues); err != nil {
-		return nil, err
-	}
-	w, err := s.planPut(in.putRequest)
-	if err != nil {
-		return nil, err
-	}
-	return s.finish(w, in.answering), nil
+	return s.single(in.answering, onlyOld, func() (*write, error) { return s.planPut(in.putRequest) })
 }
 
 // deleteItem is DeleteItem.
@@ -205,14 +198,7 @@ func (s *Service) deleteItem(in struct {
 	keyRequest
 	answering
 }) (any, error) {
-	if err := onlyOld(in.ReturnValues); err != nil {
-		return nil, err
-	}
-	w, err := s.planDelete(in.keyRequest)
-	if err != nil {
-		return nil, err
-	}
-	return s.finish(w, in.answering), nil
+	return s.single(in.answering, onlyOld, func() (*write, error) { return s.planDelete(in.keyRequest) })
 }
 
 // updateItem is UpdateItem.
@@ -220,16 +206,31 @@ func (s *Service) updateItem(in struct {
 	updateRequest
 	answering
 }) (any, error) {
-	if !slices.Contains([]string{"", "NONE", "ALL_OLD", "UPDATED_OLD", "ALL_NEW", "UPDATED_NEW"}, in.ReturnValues) {
-		return nil, unknownValue("returnValues", in.ReturnValues, "[ALL_NEW, UPDATED_OLD, ALL_OLD, NONE, UPDATED_NEW]")
+	return s.single(in.answering, oldOrNew, func() (*write, error) { return s.planUpdate(in.updateRequest) })
+}
+
+// single plans a write, commits it and answers as it asked.
+func (s *Service) single(in answering, returns func(string) error, plan func() (*write, error)) (any, error) {
+	if err := returns(in.ReturnValues); err != nil {
+		return nil, err
 	}
-	w, err := s.planUpdate(in.updateRequest)
+	w, err := plan()
 	if err != nil {
 		return nil, err
 	}
-	return s.finish(w, in.answering), nil
+	s.commit(w)
+	return w.answer(in), nil
 }
 
+// oldOrNew refuses what ReturnValues cannot be.
+func oldOrNew(returns string) error {
+	if slices.Contains([]string{"", "NONE", "ALL_OLD", "UPDATED_OLD", "ALL_NEW", "UPDATED_NEW"}, returns) {
+		return nil
+	}
+	return unknownValue("returnValues", returns, "[ALL_NEW, UPDATED_OLD, ALL_OLD, NONE, UPDATED_NEW]")
+}
+
+// onlyOld refuses what ReturnValues cannot be where nothing new is returned.
 func onlyOld(returns string) error {
 	switch returns {
 	case "", "NONE", "ALL_OLD":
@@ -237,12 +238,11 @@ func onlyOld(returns string) error {
 	case "ALL_NEW", "UPDATED_OLD", "UPDATED_NEW":
 		return invalid("Return values set to invalid value")
 	}
-	return unknownValue("returnValues", returns, "[ALL_NEW, UPDATED_OLD, ALL_OLD, NONE, UPDATED_NEW]")
+	return oldOrNew(returns)
 }
 
-// finish commits a single write and answers as it asked.
-func (s *Service) finish(w *write, in answering) object {
-	s.commit(w)
+// answer is what a single write is answered with.
+func (w *write) answer(in answering) object {
 	answer := object{}
 	var back Item
 	switch in.ReturnValues {
