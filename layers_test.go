@@ -25,6 +25,7 @@ var floors = []struct {
 
 	{"internal/scenariotest", 0}, // files of situations, for the tests of decisions
 	{"internal/servertest", 4},   // where the servers of a test are
+	{"internal/queuetest", 4},    // what is in their queues
 	{"streamtest", 4},            // a fleet over faults, and a ledger of what it did
 
 	{"consumer", 3},      // the engine: owns every goroutine

@@ -1,5 +1,6 @@
-// Package destinationtest has a destination for tests, the Recorder, and the
-// conformance suite that every destination passes, RunDestination.
+// Package destinationtest has a destination and a store for tests, the
+// Recorder and the Shelf, and the conformance suite that every destination
+// passes, RunDestination.
 package destinationtest
 
 import (

@@ -16,6 +16,7 @@ import (
 	"github.com/towpath/towpath/destination"
 	"github.com/towpath/towpath/destination/destinationtest"
 	"github.com/towpath/towpath/destination/snsdestination"
+	"github.com/towpath/towpath/internal/queuetest"
 	"github.com/towpath/towpath/internal/servertest"
 )
 
@@ -70,35 +71,9 @@ func wireRig(t *testing.T, topics *sns.Client, queues *sqs.Client) destinationte
 		MaxBytes:    destination.MaxSNSBytes,
 		Attributed:  true,
 		Accepted: func(t *testing.T) []destinationtest.Accepted {
-			received = append(received, drain(t, queues, queue.QueueUrl)...)
+			// A topic need not have delivered by the time it has accepted.
+			received = append(received, queuetest.Drain(t, queues, *queue.QueueUrl, 1)...)
 			return slices.Clone(received)
 		},
-	}
-}
-
-// drain receives what is there and deletes it. It waits a second for more: a
-// topic need not have delivered by the time it has accepted.
-func drain(t *testing.T, client *sqs.Client, url *string) (all []destinationtest.Accepted) {
-	t.Helper()
-	for {
-		got, err := client.ReceiveMessage(t.Context(), &sqs.ReceiveMessageInput{
-			QueueUrl: url, MaxNumberOfMessages: 10, WaitTimeSeconds: 1, MessageAttributeNames: []string{"All"},
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if len(got.Messages) == 0 {
-			return all
-		}
-		for _, m := range got.Messages {
-			a := destinationtest.Accepted{Body: []byte(*m.Body), Attributes: map[string]string{}}
-			for name, v := range m.MessageAttributes {
-				a.Attributes[name] = aws.ToString(v.StringValue)
-			}
-			all = append(all, a)
-			if _, err := client.DeleteMessage(t.Context(), &sqs.DeleteMessageInput{QueueUrl: url, ReceiptHandle: m.ReceiptHandle}); err != nil {
-				t.Fatal(err)
-			}
-		}
 	}
 }

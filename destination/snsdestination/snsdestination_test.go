@@ -1,7 +1,6 @@
 package snsdestination_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -97,25 +96,6 @@ func (q *topic) rig(d destination.Destination) destinationtest.Rig {
 	}
 }
 
-// shelf is a store in memory.
-type shelf struct {
-	mu    sync.Mutex
-	items map[string][]byte
-}
-
-func (s *shelf) Put(ctx context.Context, key string, body []byte, _ string) (string, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.items["shelf://"+key] = bytes.Clone(body)
-	return "shelf://" + key, ctx.Err()
-}
-
-func (s *shelf) load(_ *testing.T, uri string) []byte {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.items[uri]
-}
-
 func TestTopicIsADestination(t *testing.T) {
 	t.Run("Standard", func(t *testing.T) {
 		destinationtest.RunDestination(t, func(*testing.T) destinationtest.Rig {
@@ -137,9 +117,9 @@ func TestTopicIsADestination(t *testing.T) {
 	})
 	t.Run("ClaimCheck", func(t *testing.T) {
 		destinationtest.RunDestination(t, func(*testing.T) destinationtest.Rig {
-			q, s := &topic{maxBytes: destination.MaxSNSBytes}, &shelf{items: map[string][]byte{}}
+			q, s := &topic{maxBytes: destination.MaxSNSBytes}, &destinationtest.Shelf{}
 			rig := q.rig(snsdestination.Open(q, standardARN, func(o *snsdestination.Options) { o.Store = s }))
-			rig.Load = s.load
+			rig.Load = s.Load
 			return rig
 		})
 	})

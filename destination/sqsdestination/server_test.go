@@ -8,13 +8,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
-	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
 	"github.com/towpath/towpath/destination"
 	"github.com/towpath/towpath/destination/destinationtest"
 	"github.com/towpath/towpath/destination/sqsdestination"
+	"github.com/towpath/towpath/internal/queuetest"
 	"github.com/towpath/towpath/internal/servertest"
 )
 
@@ -58,35 +57,8 @@ func wireRig(t *testing.T, client *sqs.Client, suffix string) destinationtest.Ri
 		Attributed:  true,
 		Once:        suffix != "",
 		Accepted: func(t *testing.T) []destinationtest.Accepted {
-			received = append(received, drain(t, client, made.QueueUrl)...)
+			received = append(received, queuetest.Drain(t, client, *made.QueueUrl, 0)...)
 			return slices.Clone(received)
 		},
-	}
-}
-
-// drain receives what is there and deletes it.
-func drain(t *testing.T, client *sqs.Client, url *string) (all []destinationtest.Accepted) {
-	t.Helper()
-	for {
-		got, err := client.ReceiveMessage(t.Context(), &sqs.ReceiveMessageInput{
-			QueueUrl: url, MaxNumberOfMessages: 10,
-			MessageAttributeNames: []string{"All"}, MessageSystemAttributeNames: []types.MessageSystemAttributeName{"All"},
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if len(got.Messages) == 0 {
-			return all
-		}
-		for _, m := range got.Messages {
-			a := destinationtest.Accepted{Body: []byte(*m.Body), ID: m.Attributes["MessageDeduplicationId"], Attributes: map[string]string{}}
-			for name, v := range m.MessageAttributes {
-				a.Attributes[name] = aws.ToString(v.StringValue)
-			}
-			all = append(all, a)
-			if _, err := client.DeleteMessage(t.Context(), &sqs.DeleteMessageInput{QueueUrl: url, ReceiptHandle: m.ReceiptHandle}); err != nil {
-				t.Fatal(err)
-			}
-		}
 	}
 }

@@ -1,7 +1,6 @@
 package sqsdestination_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -106,28 +105,6 @@ func (q *queue) refuse(err error) {
 	q.refusal = err
 }
 
-// shelf is a store in memory.
-type shelf struct {
-	mu    sync.Mutex
-	items map[string][]byte
-}
-
-func (s *shelf) Put(ctx context.Context, key string, body []byte, _ string) (string, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.items == nil {
-		s.items = map[string][]byte{}
-	}
-	s.items["shelf://"+key] = bytes.Clone(body)
-	return "shelf://" + key, ctx.Err()
-}
-
-func (s *shelf) load(_ *testing.T, uri string) []byte {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.items[uri]
-}
-
 func TestQueueIsADestination(t *testing.T) {
 	t.Run("Standard", func(t *testing.T) {
 		destinationtest.RunDestination(t, func(*testing.T) destinationtest.Rig {
@@ -149,9 +126,9 @@ func TestQueueIsADestination(t *testing.T) {
 	})
 	t.Run("ClaimCheck", func(t *testing.T) {
 		destinationtest.RunDestination(t, func(*testing.T) destinationtest.Rig {
-			q, s := &queue{maxBytes: destination.MaxSQSBytes, fifo: true}, &shelf{}
+			q, s := &queue{maxBytes: destination.MaxSQSBytes, fifo: true}, &destinationtest.Shelf{}
 			rig := q.rig(sqsdestination.Open(q, fifoURL, func(o *sqsdestination.Options) { o.Store = s }))
-			rig.Load = s.load
+			rig.Load = s.Load
 			return rig
 		})
 	})
