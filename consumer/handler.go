@@ -68,7 +68,10 @@ func EachRecord[T any](c codec.Codec, handle func(ctx context.Context, r *shard.
 }
 
 // ShardStarter is told when a shard begins to be worked by this worker, before
-// its first batch. An error keeps the shard from starting; it is tried again.
+// its first batch. An error keeps the shard from starting; it is tried again. A
+// shard that is begun anew without having been lost, because somebody moved its
+// position or a hand-over came to nothing, is started again without a ShardLost
+// in between: what is kept for it begins anew, too.
 type ShardStarter interface {
 	ShardStarted(ctx context.Context, s ShardStart) error
 }
