@@ -110,6 +110,11 @@ func TestScenarioRowDeletedUnderAnIdleOwner(t *testing.T) {
 				t.Errorf("%s is at %s with %s, want it back at %s with %s", id, got, leaseHolder(rig, id), at, holder)
 			}
 		}
+		// A worker that starts at this very moment finds the row missing, too, and
+		// leaves it to the owner.
+		deleteLease(t, rig, firstShard)
+		rig.Start("w3")
+		time.Sleep(30 * time.Second)
 		rig.PutN(40, 40)
 		rig.Await("everything handled", rig.AllDone)
 		exactly(t, rig, 140)

@@ -235,7 +235,7 @@ func TestScenarioTableDroppedWhileRunning(t *testing.T) {
 				defer rig.Close()
 				rig.PutN(4000, 40)
 				slow := handling(lingering(time.Second))
-				small := func(c *consumer.Config) { c.BatchSize = 10 }
+				small := func(c *consumer.Config) { c.BatchSize, c.CheckpointInterval = 10, 5*time.Minute }
 				w1, w2 := rig.Start("w1", slow, small), rig.Start("w2", slow, small)
 				time.Sleep(20 * time.Second)
 				for _, table := range tables {
