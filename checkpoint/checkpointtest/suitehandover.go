@@ -40,14 +40,13 @@ func doFinish(me string, change func(*shard.Lease)) func(*bench, shard.Lease) er
 	}
 }
 
-func asSeen(*shard.Lease)          {}
-func older(l *shard.Lease)         { l.Counter-- }
-func cleoOwns(l *shard.Lease)      { l.Owner = cleo }
-func cleoHolds(l *shard.Lease)     { l.CheckpointOwner = cleo }
-func annaOwns(l *shard.Lease)      { l.Owner = anna }
-func annaHolds(l *shard.Lease)     { l.CheckpointOwner = anna }
-func bertSeen(l *shard.Lease)      { l.Owner, l.CheckpointOwner = bert, "" }
-func annaGivesCleo(l *shard.Lease) { l.Owner, l.CheckpointOwner = cleo, anna }
+func asSeen(*shard.Lease)      {}
+func older(l *shard.Lease)     { l.Counter-- }
+func cleoOwns(l *shard.Lease)  { l.Owner = cleo }
+func cleoHolds(l *shard.Lease) { l.CheckpointOwner = cleo }
+func annaOwns(l *shard.Lease)  { l.Owner = anna }
+func annaHolds(l *shard.Lease) { l.CheckpointOwner = anna }
+func bertSeen(l *shard.Lease)  { l.Owner, l.CheckpointOwner = bert, "" }
 
 var handoverTests = slices.Concat(
 	refusals("hand-over",
