@@ -134,7 +134,7 @@ func (w *worker) prepare(ctx context.Context) error {
 			return err
 		}
 		w.log.Warn("cannot start yet", "error", err)
-		if sleepErr := sleep(ctx, backoff(try, 200*time.Millisecond, 5*time.Second)); sleepErr != nil {
+		if sleepErr := clock.Sleep(ctx, backoff(try, 200*time.Millisecond, 5*time.Second)); sleepErr != nil {
 			return err
 		}
 	}

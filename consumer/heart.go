@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/towpath/towpath/checkpoint"
+	"github.com/towpath/towpath/internal/clock"
 	"github.com/towpath/towpath/shard"
 )
 
@@ -64,7 +65,7 @@ func (h *heart) lapse() {
 // hand-over take less than one: the heartbeat's answer carries the inbox too,
 // but only every second.
 func (h *heart) mailbox(ctx context.Context) {
-	for sleep(ctx, jitter(h.timing.mailbox)) == nil {
+	for clock.Sleep(ctx, jitter(h.timing.mailbox)) == nil {
 		row, err := tableCall(ctx, h.worker, func(ctx context.Context) (shard.Session, error) {
 			return h.cfg.Leases.Session(ctx, h.session.id)
 		})

@@ -10,6 +10,7 @@ import (
 
 	"github.com/towpath/towpath/batching"
 	"github.com/towpath/towpath/destination"
+	"github.com/towpath/towpath/internal/clock"
 	"github.com/towpath/towpath/shard"
 )
 
@@ -260,7 +261,7 @@ func (l *lane) pause(d batching.Delay) error {
 	if d.Max > d.Min {
 		wait += rand.N(d.Max - d.Min + 1)
 	}
-	if sleep(l.patience(), wait) != nil {
+	if clock.Sleep(l.patience(), wait) != nil {
 		return errLaneOver
 	}
 	return nil
@@ -340,7 +341,7 @@ func (l *lane) giveUp(records []shard.Record, f destination.Failure) error {
 			Worker: l.worker.session.id, Shard: l.shard, Destination: l.cfg.OnFailure.String(), Try: try, Err: err,
 		})
 		l.worker.note(l.shard, fmt.Errorf("send to %s: %w", l.cfg.OnFailure, err))
-		if sleep(l.patience(), backoff(try, l.policy.MinBackoff, l.policy.MaxBackoff)) != nil {
+		if clock.Sleep(l.patience(), backoff(try, l.policy.MinBackoff, l.policy.MaxBackoff)) != nil {
 			return errLaneOver
 		}
 	}

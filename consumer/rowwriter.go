@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/towpath/towpath/checkpoint"
+	"github.com/towpath/towpath/internal/clock"
 	"github.com/towpath/towpath/shard"
 )
 
@@ -55,7 +56,7 @@ func (w *rowWriter) write(ctx context.Context, name string, held shard.Lease, f 
 			// Whoever holds a lease of a table that is gone holds nothing.
 			return result{verdict: checkpoint.Lost}, nil
 		}
-		if sleep(ctx, backoff(try, 50*time.Millisecond, 2*time.Second)) != nil {
+		if clock.Sleep(ctx, backoff(try, 50*time.Millisecond, 2*time.Second)) != nil {
 			return result{}, fmt.Errorf("%s %s: %w", name, held.Key, errors.Join(err, context.Cause(ctx)))
 		}
 	}
@@ -125,7 +126,7 @@ func (w *rowWriter) persist(ctx context.Context, name string, held shard.Lease, 
 			return res, err
 		}
 		held = res.row
-		if err := sleep(ctx, backoff(try, 50*time.Millisecond, 2*time.Second)); err != nil {
+		if err := clock.Sleep(ctx, backoff(try, 50*time.Millisecond, 2*time.Second)); err != nil {
 			return result{}, fmt.Errorf("%s %s: %w", name, held.Key, context.Cause(ctx))
 		}
 	}

@@ -120,7 +120,7 @@ func (s *session) register(ctx context.Context) error {
 		if err == nil || errors.Is(err, checkpoint.ErrSessionOver) {
 			return err
 		}
-		if err := sleep(ctx, backoff(try, 100*time.Millisecond, s.timing.beat)); err != nil {
+		if err := clock.Sleep(ctx, backoff(try, 100*time.Millisecond, s.timing.beat)); err != nil {
 			return err
 		}
 	}
@@ -165,19 +165,4 @@ func backoff(try int, least, most time.Duration) time.Duration {
 		bound = min(most, least<<(try-1))
 	}
 	return rand.N(bound + 1)
-}
-
-// sleep waits for d or until ctx ends, and then returns its error.
-func sleep(ctx context.Context, d time.Duration) error {
-	if d <= 0 {
-		return ctx.Err()
-	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
-	}
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/towpath/towpath/batching"
 	"github.com/towpath/towpath/checkpoint"
+	"github.com/towpath/towpath/internal/clock"
 	"github.com/towpath/towpath/shard"
 )
 
@@ -146,7 +147,7 @@ func (t *tenure) once() (cause error, again bool) {
 // process any more, and tells the handler that the shard starts.
 func (t *tenure) begin(running *atomic.Int64) error {
 	for running.Load() > 0 {
-		if err := sleep(t.reading, 100*time.Millisecond); err != nil {
+		if err := clock.Sleep(t.reading, 100*time.Millisecond); err != nil {
 			return err
 		}
 	}
@@ -161,7 +162,7 @@ func (t *tenure) begin(running *atomic.Int64) error {
 			return t.reading.Err()
 		}
 		t.worker.note(t.row.Shard, fmt.Errorf("start shard: %w", err))
-		if err := sleep(t.reading, backoff(try, 100*time.Millisecond, 10*time.Second)); err != nil {
+		if err := clock.Sleep(t.reading, backoff(try, 100*time.Millisecond, 10*time.Second)); err != nil {
 			return err
 		}
 	}
@@ -374,7 +375,7 @@ func (t *tenure) putBack(p checkpoint.Progress) bool {
 			// the sweep finds it.
 			return false
 		}
-		if sleep(t.life, backoff(try, 100*time.Millisecond, 2*time.Second)) != nil {
+		if clock.Sleep(t.life, backoff(try, 100*time.Millisecond, 2*time.Second)) != nil {
 			return false
 		}
 	}

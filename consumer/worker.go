@@ -216,7 +216,7 @@ func (w *worker) childrenOf(ctx context.Context, shardID string) ([]shard.Shard,
 			w.streamGone(ctx, err)
 			return nil, err
 		}
-		if err := sleep(ctx, backoff(try, 100*time.Millisecond, 5*time.Second)); err != nil {
+		if err := clock.Sleep(ctx, backoff(try, 100*time.Millisecond, 5*time.Second)); err != nil {
 			return nil, err
 		}
 	}
