@@ -1,0 +1,160 @@
+package consumer
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/towpath/towpath/checkpoint"
+	"github.com/towpath/towpath/internal/clock"
+	"github.com/towpath/towpath/shard"
+)
+
+// end writes that the shard is done, and its children with it.
+func (t *tenure) end(l *shardLoop) (error, bool) {
+	children := l.children
+	if l.lost {
+		loss := shard.Loss{Shard: l.shard, After: l.progress().Position, Until: shard.End(), LastArrival: t.row.LastArrival}
+		if !t.worker.reportLoss(loss) {
+			// The run ends, and this is part of it: without a cause it would look
+			// like the end of the shard.
+			t.leave(ErrStopping, "")
+			return t.letGo(l.progress())
+		}
+		var err error
+		if children, err = t.worker.childrenOf(t.life, l.shard); err != nil {
+			return ErrLeaseLost, false
+		}
+	}
+	res, err := t.writer().end(t.life, l.held, children, l.lost)
+	if err != nil {
+		return ErrLeaseLost, false
+	}
+	switch res.verdict {
+	case checkpoint.Lost:
+		if res.gone {
+			return ErrLeaseLost, t.putBack(l.progress())
+		}
+		return ErrLeaseLost, false
+	case checkpoint.Restart:
+		t.row = res.row
+		return nil, true
+	}
+	t.row = res.row
+	return nil, false
+}
+
+// letGo writes the position and gives the lease away: to whoever asked for it,
+// else to whom the tenure was told, else to the least loaded peer, else to
+// nobody.
+func (t *tenure) letGo(p checkpoint.Progress) (cause error, again bool) {
+	w := t.worker
+	cause = context.Cause(t.reading)
+	writer := t.writer()
+	res, err := writer.write(t.life, "read", t.row, func(ctx context.Context) (shard.Lease, error) {
+		row, err := w.cfg.Leases.Get(ctx, t.row.Key)
+		if err == nil && checkpoint.Adopt(t.row, row, w.session.id) != checkpoint.Adopted {
+			err = &checkpoint.Conflict{Write: "read", Key: t.row.Key, Exists: true, Row: row}
+		}
+		return row, err
+	})
+	if err != nil {
+		return ErrLeaseLost, false
+	}
+	if res.verdict != checkpoint.Adopted {
+		return t.leftBehind(res, p)
+	}
+	t.row = res.row
+	asked := t.row.CheckpointOwner == w.session.id
+	if asked && !w.fleet.takes(t.life, t.row.Owner) {
+		if cause == ErrHandedOver {
+			res, err = writer.refuse(t.life, t.row)
+			return t.after(res, err, ErrLeaseLost, true)
+		}
+		asked = false
+	}
+	if asked {
+		t.setTo(t.row.Owner)
+		res, err = writer.finish(t.life, t.row, p)
+	} else {
+		if t.target() == "" || !w.fleet.takes(t.life, t.target()) {
+			t.setTo(w.fleet.heir())
+		}
+		res, err = writer.release(t.life, t.row, p, t.target())
+	}
+	if err != nil {
+		return ErrLeaseLost, false
+	}
+	if res.verdict == checkpoint.Restart || res.gone {
+		return t.leftBehind(res, p)
+	}
+	t.row.Checkpoint = p.Position
+	if to := t.target(); to != "" {
+		w.tell(t.life, to, shard.Hint{Kind: shard.HintStart, Key: t.row.Key, Counter: t.row.Counter + 1})
+	}
+	return cause, false
+}
+
+// leftBehind deals with a row that changed hands or position while its shard
+// was being left.
+func (t *tenure) leftBehind(res result, p checkpoint.Progress) (error, bool) {
+	switch {
+	case res.gone:
+		return ErrLeaseLost, t.putBack(p)
+	case res.verdict == checkpoint.Restart:
+		// Somebody moved the position: the row's own is the one to leave.
+		t.row = res.row
+		return t.letGo(checkpoint.Progress{Position: t.row.Checkpoint, Arrived: t.row.LastArrival})
+	}
+	return ErrLeaseLost, false
+}
+
+// after is what a write of the row means for the tenure: again if it succeeded
+// and the tenure is to go on.
+func (t *tenure) after(res result, err error, cause error, again bool) (error, bool) {
+	if err != nil || res.verdict == checkpoint.Lost {
+		return ErrLeaseLost, false
+	}
+	t.row = res.row
+	return cause, again
+}
+
+func (t *tenure) setTo(worker string) {
+	t.mu.Lock()
+	t.to = worker
+	t.mu.Unlock()
+}
+
+func (t *tenure) target() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.to
+}
+
+// putBack writes a row that was deleted under its owner, at the owner's own
+// position, and reports whether the shard can be begun anew from it.
+func (t *tenure) putBack(p checkpoint.Progress) bool {
+	w := t.worker
+	lost := t.row
+	lost.Checkpoint, lost.LastArrival, lost.CheckpointOwner, lost.Owner = p.Position, p.Arrived, "", w.session.id
+	for try := 1; w.session.valid(); try++ {
+		ctx, cancel := context.WithTimeout(t.life, w.timing.tableCall)
+		row, err := w.cfg.Leases.PutBack(ctx, lost, w.session.id)
+		cancel()
+		var conflict *checkpoint.Conflict
+		switch {
+		case err == nil:
+			w.log.Warn("lease row was deleted by somebody and has been put back", "shard", lost.Shard, "at", p.Position)
+			t.row = row
+			return true
+		case errors.As(err, &conflict):
+			// Somebody was quicker; if that was this worker's own lost answer,
+			// the sweep finds it.
+			return false
+		}
+		if clock.Sleep(t.life, backoff(try, 100*time.Millisecond, 2*time.Second)) != nil {
+			return false
+		}
+	}
+	return false
+}
