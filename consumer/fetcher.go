@@ -75,12 +75,16 @@ func (f *fetcher) next(ctx context.Context) (fetched, error) {
 	if err != nil {
 		return fetched{}, err
 	}
+	asked := f.worker.serviceNow()
 	c, err := f.reader.Next(ctx)
 	if err != nil {
 		f.worker.budget.settle(reserved, 0)
 		return fetched{}, err
 	}
 	f.worker.serviceSaid(c.Now)
+	if c.Now.IsZero() {
+		c.Now = asked
+	}
 	bytes := c.Bytes()
 	held := f.worker.budget.settle(reserved, bytes)
 	if len(c.Records) > 0 || c.Ended {

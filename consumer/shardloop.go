@@ -50,7 +50,8 @@ type shardLoop struct {
 
 	status   *shardStatus
 	behind   time.Duration
-	readUpTo time.Time // the service's time at which nothing was pending
+	seenAt   time.Time // the service's time of the last read
+	readUpTo time.Time // the service's time up to which all is read and finished
 	full     bool      // no more is to be read, the shard goes on
 	ended    bool      // the last record of the shard has been read
 	lost     bool      // the rest of the shard was trimmed unread
@@ -132,7 +133,7 @@ func (l *shardLoop) idle() bool { return l.busy == 0 && l.tracker.Pending() == 0
 
 // take enters the records of a chunk into the tracker and the lanes.
 func (l *shardLoop) take(c fetched, now time.Time) {
-	l.behind = c.Behind
+	l.behind, l.seenAt = c.Behind, c.Now
 	l.bytes += c.held
 	records := c.Records
 	if until := l.cfg.Until.at; !until.IsZero() {
@@ -154,7 +155,7 @@ func (l *shardLoop) take(c fetched, now time.Time) {
 	}
 	if l.tracker.Pending() == 0 && l.behind == 0 {
 		l.isolate = false // whatever killed the last owners is not here any more
-		l.readUpTo = l.worker.serviceNow()
+		l.readUpTo = l.seenAt
 	}
 	l.status.read(l.tipReached())
 }
@@ -239,7 +240,8 @@ func (l *shardLoop) settle(s settlement) {
 			l.isolate = false // what killed the last owners cannot lie further on
 		}
 		if l.tracker.Pending() == 0 && l.behind == 0 {
-			l.readUpTo = l.worker.serviceNow()
+			// Not now: what has come since it was read is not read.
+			l.readUpTo = l.seenAt
 		}
 	}
 }
