@@ -129,8 +129,16 @@ func (f *fleet) sweep(ctx context.Context) {
 			return f.cfg.Leases.Get(ctx, key)
 		})
 		if errors.Is(err, checkpoint.ErrNoLease) {
-			t.leave(errRowGone, "") // it drains, finds the row gone, and puts it back
+			t.leave(errRowGone, "")
 		}
+	}
+}
+
+// rowGone has a tenure drain whose row was deleted: it finds the row gone, and puts
+// it back.
+func (f *fleet) rowGone(key string) {
+	if t := f.held(key); t != nil {
+		t.leave(errRowGone, "")
 	}
 }
 

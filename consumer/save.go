@@ -68,7 +68,10 @@ func (l *shardLoop) afterSave(s saveDone) (out outcome, over bool) {
 	switch s.result.verdict {
 	case checkpoint.Lost:
 		if s.result.gone {
-			return outcomeGone, true
+			// Nobody else can hold what has no row: what runs may end, and is
+			// then written with the row.
+			l.worker.fleet.rowGone(l.held.Key)
+			return 0, false
 		}
 		return outcomeLost, true
 	case checkpoint.Restart:

@@ -80,7 +80,6 @@ const (
 	outcomeLeave                  // told to leave, and drained
 	outcomeEnded                  // the shard is done to its end
 	outcomeRestart                // still mine, but to be begun anew
-	outcomeGone                   // the row was deleted by somebody's hand
 )
 
 // run works until the shard ends or is to be left. When it returns no lane is

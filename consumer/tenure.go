@@ -136,8 +136,6 @@ func (t *tenure) once() (cause error, again bool) {
 		return t.letGo(loop.progress())
 	case outcomeRestart:
 		return nil, true
-	case outcomeGone:
-		return ErrLeaseLost, t.putBack(loop.progress())
 	}
 	return ErrLeaseLost, false
 }
