@@ -31,7 +31,7 @@ func (h *heart) beat(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-h.beats:
-		case <-after(wait):
+		case <-time.After(wait):
 		}
 		if valid && !h.session.valid() {
 			valid = false
@@ -99,5 +99,3 @@ func (w *worker) beatNow() {
 	default:
 	}
 }
-
-func after(d time.Duration) <-chan time.Time { return time.After(d) }
