@@ -27,6 +27,7 @@ var floors = []struct {
 	{"internal/servertest", 4},   // where the servers of a test are
 	{"internal/queuetest", 4},    // what is in their queues
 	{"streamtest", 4},            // a fleet over faults, and a ledger of what it did
+	{"redrive", 4},               // what was given up, once more
 
 	{"consumer", 3},      // the engine: owns every goroutine
 	{"shard/*shards", 3}, // drivers: they share the engine's floor, so it cannot see them
@@ -36,6 +37,10 @@ var floors = []struct {
 	{"*/*test", 3},            // fake and conformance suite of the interface that the room defines
 	{"streamtest/awsfake", 3}, // an AWS in the process
 
+	{"batching/filter", 2},          // which records a handler is to see
+	{"batching/window", 2},          // state over spans of time
+	{"once", 2},                     // effects that a repeat does not repeat
+	{"once/*once", 3},               // where it is kept which have happened
 	{"destination", 2},              // where what is given up goes
 	{"streamtest/awsfake/*fake", 2}, // one service each, on the wire alone
 

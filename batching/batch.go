@@ -12,8 +12,10 @@ import (
 type Batch struct {
 	// Stream is the ARN of the stream and Shard the id of the shard.
 	Stream, Shard string
-	// Records are the records, never none, in the order of the shard. Within a
-	// lane that is the order of each key.
+	// Handler is the handler's name where a consumer has several, else empty.
+	Handler string
+	// Records are the records in the order of the shard, never none but in the
+	// last call for a window. Within a lane that is the order of each key.
 	Records []shard.Record
 	// Attempt is 1 on the first call with these records.
 	Attempt int
@@ -25,6 +27,12 @@ type Batch struct {
 	// Held reports whether the lease is still this worker's to act on. The
 	// engine sets it; nil means yes. See Valid.
 	Held func() bool
+	// Window is the window the records belong to, where the consumer has
+	// tumbling windows; else nil.
+	Window *Window
+	// Call collects what the handler emits, attaches and defers. The engine
+	// sets it.
+	Call *Call
 }
 
 // Fence is the tenure's fencing token: a sink that keeps the largest it has

@@ -122,6 +122,18 @@ type Progress struct {
 	// alone; the zero Position clears the mark.
 	Suspect        shard.Position
 	SuspectCrashes int
+	// Marks are the positions of the handlers, by name, where several share one
+	// reading of the shard; nil where there is one. Position is then the lowest
+	// of them. The row's own marks are replaced.
+	Marks map[string]shard.Position
+	// States are written into the state table in the same transaction, by the
+	// names of the handlers; a consumer with one handler has the name "". Nil
+	// is none. Only a States takes them.
+	States map[string][]byte
+	// Effects are the user's own writes, applied in the same transaction, as
+	// the driver made them (dynamocheckpoint.Tx). One that is refused is an
+	// *EffectError, and then nothing was written.
+	Effects []any
 }
 
 // Conflict is the refusal of a conditional write: the row is not as its writer

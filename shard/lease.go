@@ -25,6 +25,9 @@ type Lease struct {
 	Counter int64
 	// Checkpoint is the last finished record.
 	Checkpoint Position
+	// Marks are the positions of the handlers, by name, where several share one
+	// reading of the shard; nil where there is one. Checkpoint is the lowest.
+	Marks map[string]Position
 	// OwnerSwitches counts acquisitions since the last checkpoint.
 	OwnerSwitches int64
 	// Parents and Children are the shards around it, as far as known.
@@ -101,6 +104,9 @@ type Session struct {
 	MaxLeases int
 	// Version is the version of the protocol it speaks.
 	Version int
+	// ShareGen is the generation of the Control whose share of the fleet's
+	// concurrency this worker keeps to: it has no more calls running than that.
+	ShareGen int64
 	// Inbox holds hints from peers. A hint only means: look.
 	Inbox []Hint
 }

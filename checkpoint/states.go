@@ -1,0 +1,78 @@
+package checkpoint
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/towpath/towpath/shard"
+)
+
+// States is a Leases that keeps state beside a lease, written in one transaction
+// with the position: see Progress.States. Handlers with windows need one.
+type States interface {
+	// PrepareStates checks that the state table is there, and creates it if the
+	// driver was asked to create tables.
+	PrepareStates(ctx context.Context) error
+	// State reads what was last written for a handler beside a lease, strongly
+	// consistent; nil if nothing was.
+	State(ctx context.Context, key, handler string) ([]byte, error)
+	// DropStates deletes what stands beside a lease whose row is gone.
+	DropStates(ctx context.Context, key string) error
+}
+
+// Controls is a Leases in which an operator can steer the whole fleet.
+type Controls interface {
+	// Control reads what the fleet is told, strongly consistent. Where nobody
+	// has said anything it is the zero Control.
+	Control(ctx context.Context) (shard.Control, error)
+	// SetControl writes next, with the generation behind seen's, if seen is
+	// still what stands there; a *Conflict otherwise. It returns what now
+	// stands.
+	SetControl(ctx context.Context, seen, next shard.Control) (shard.Control, error)
+}
+
+// EffectError says that one of a save's effects was refused by its own
+// condition. Nothing was written, the position included.
+type EffectError struct {
+	// Index is the effect's place in Progress.Effects.
+	Index int
+	// Err is the refusal.
+	Err error
+}
+
+// Error says which effect was refused and why.
+func (e *EffectError) Error() string { return fmt.Sprintf("effect %d was refused: %v", e.Index, e.Err) }
+
+// Unwrap is the refusal.
+func (e *EffectError) Unwrap() error { return e.Err }
+
+// ErrEffect says that an effect can not be written with the checkpoint: it is
+// not of this driver's making, or there are too many.
+var ErrEffect = errors.New("effect can not be written with the checkpoint")
+
+// Positions is where a user keeps positions beside the effects they belong to,
+// such as in an SQL database, so that both are written in one transaction of
+// the user's. What it says of a shard is believed before the lease row.
+type Positions interface {
+	// Claim makes the fence the shard's own and reads the position, in one
+	// transaction. Found is false if it has none. A fence above this one that
+	// stands there already is ErrFenced: this worker is a zombie.
+	Claim(ctx context.Context, c Claim) (p shard.Position, found bool, err error)
+}
+
+// Claim is what a Positions is told of a shard that begins.
+type Claim struct {
+	// Application is the consumer's name, Handler the handler's where it has
+	// several.
+	Application, Handler string
+	// Stream is the ARN of the stream and Shard the id of the shard.
+	Stream, Shard string
+	// Fence are the two numbers of the tenure's token; a later tenure's is
+	// greater, the first number before the second.
+	Fence [2]int64
+	// Row is the position in the lease row and SeekGen how often it was moved
+	// by hand.
+	Row     shard.Position
+	SeekGen int64
+}

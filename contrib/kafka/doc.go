@@ -1,0 +1,2 @@
+// Package kafka is a destination in Kafka topics.
+package kafka

@@ -1,0 +1,2 @@
+// Package lambdahandler runs AWS Lambda handlers in a worker.
+package lambdahandler

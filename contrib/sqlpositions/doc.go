@@ -1,0 +1,2 @@
+// Package sqlpositions keeps positions in an SQL database, beside the effects they belong to.
+package sqlpositions
