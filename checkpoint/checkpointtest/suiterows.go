@@ -1,6 +1,7 @@
 package checkpointtest
 
 import (
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -59,7 +60,11 @@ var readTests = []named{
 			{Key: "shardId-x", Shard: "shardId-x", Owner: anna, CheckpointOwner: bert, Counter: 7,
 				Checkpoint: shard.After("49590338271490256608559692538361571095921575989136588898", 12), OwnerSwitches: 3,
 				Children: []string{"c", "d"}, SeekGen: 2, LastArrival: created, ReadUpTo: created.Add(time.Hour), Lost: true,
-				Suspect: shard.After("8", 1), SuspectCrashes: 2},
+				Suspect: shard.After("8", 1), SuspectCrashes: 2,
+				Marks: map[string]shard.Position{
+					"mail": shard.After("49590338271490256608559692538361571095921575989136588898", 12), "sums": shard.After("9", 0),
+					"new": shard.TrimHorizon(), "tip": {Sequence: shard.Latest().Sequence, At: created.Add(time.Millisecond)},
+				}},
 		}
 		b.create(rows...)
 		for _, want := range rows {
@@ -233,6 +238,36 @@ var saveTests = slices.Concat(
 			held = b.got(b.Save(b.Context(), held, anna, at100))
 			if held.Suspect != (shard.Position{}) || held.SuspectCrashes != 0 {
 				b.Fatalf("suspect is still %v", held.Suspect)
+			}
+			b.stands(held)
+		}},
+		{name: "replaces the marks of the handlers with every write", run: func(b *bench) {
+			p := at100
+			p.Marks = map[string]shard.Position{"mail": at100.Position, "sums": shard.After("150", 7)}
+			held := b.got(b.Save(b.Context(), b.owned(key, anna), anna, p))
+			if !reflect.DeepEqual(held.Marks, p.Marks) {
+				b.Fatalf("the marks are %v, want %v", held.Marks, p.Marks)
+			}
+			b.stands(held)
+			p.Marks = map[string]shard.Position{"sums": at100.Position}
+			held = b.got(b.Save(b.Context(), held, anna, p))
+			if !reflect.DeepEqual(held.Marks, p.Marks) {
+				b.Fatalf("the marks are %v, want %v", held.Marks, p.Marks)
+			}
+			b.stands(held)
+			held = b.got(b.Save(b.Context(), held, anna, at200))
+			if held.Marks != nil {
+				b.Fatalf("the marks are still %v", held.Marks)
+			}
+			p.Position, p.Marks = at200.Position, map[string]shard.Position{"mail": shard.After("x", 0)}
+			if _, err := b.Save(b.Context(), held, anna, p); err == nil {
+				b.Fatal("saved a mark that is no position")
+			}
+			b.stands(held)
+			p.Marks = map[string]shard.Position{"mail": at200.Position}
+			held = b.got(b.Save(b.Context(), held, anna, p))
+			if held = b.got(b.End(b.Context(), held, anna, nil, false)); held.Marks != nil {
+				b.Fatalf("the marks of a finished shard are %v", held.Marks)
 			}
 			b.stands(held)
 		}},

@@ -107,6 +107,7 @@ func move(row *shard.Lease, held shard.Lease, p checkpoint.Progress) {
 	if !p.ReadUpTo.IsZero() {
 		row.ReadUpTo = inMillis(p.ReadUpTo)
 	}
+	row.Marks = storedMarks(p.Marks)
 	row.Suspect, row.SuspectCrashes = shard.Position{}, 0
 	if p.Suspect != (shard.Position{}) {
 		row.Suspect, row.SuspectCrashes = stored(p.Suspect), p.SuspectCrashes
@@ -118,7 +119,7 @@ func move(row *shard.Lease, held shard.Lease, p checkpoint.Progress) {
 // sound says what is wrong with progress that no row may hold. AT_TIMESTAMP
 // need not have a time: the row's own stays.
 func sound(p checkpoint.Progress) error {
-	for _, at := range []shard.Position{p.Position, p.Suspect} {
+	for _, at := range slices.Concat([]shard.Position{p.Position, p.Suspect}, slices.Collect(maps.Values(p.Marks))) {
 		if err := at.Validate(); err != nil && !at.IsAtTime() {
 			return err
 		}
@@ -193,6 +194,7 @@ func (t *Table) End(ctx context.Context, held shard.Lease, me string, children [
 	return t.change(ctx, "end", me, held.Key, canWrite(held, me), func(row *shard.Lease) {
 		row.Checkpoint, row.Lost = shard.End(), row.Lost || lost
 		row.Suspect, row.SuspectCrashes, row.OwnerSwitches = shard.Position{}, 0, 0
+		row.Marks = nil
 		row.Counter++
 		if len(children) > 0 {
 			row.Children = nil

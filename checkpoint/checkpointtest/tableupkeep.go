@@ -3,6 +3,7 @@ package checkpointtest
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -74,7 +75,7 @@ func storedLease(l shard.Lease) shard.Lease {
 	if l.Shard == "" {
 		l.Shard = l.Key[strings.LastIndex(l.Key, ":")+1:]
 	}
-	l.Checkpoint = stored(l.Checkpoint)
+	l.Checkpoint, l.Marks = stored(l.Checkpoint), storedMarks(l.Marks)
 	if l.Suspect != (shard.Position{}) {
 		l.Suspect = stored(l.Suspect)
 	}
@@ -92,6 +93,18 @@ func stored(p shard.Position) shard.Position {
 	return p
 }
 
+// storedMarks are marks as a table gives them back: none is nil.
+func storedMarks(marks map[string]shard.Position) map[string]shard.Position {
+	if len(marks) == 0 {
+		return nil
+	}
+	all := make(map[string]shard.Position, len(marks))
+	for handler, at := range marks {
+		all[handler] = stored(at)
+	}
+	return all
+}
+
 func sequenceOf(p shard.Position) string {
 	if p.Sequence == "" {
 		return shard.TrimHorizon().Sequence
@@ -106,8 +119,8 @@ func inMillis(t time.Time) time.Time {
 	return time.UnixMilli(t.UnixMilli()).UTC()
 }
 
-// copied is a lease whose slices nobody else has.
+// copied is a lease whose slices and maps nobody else has.
 func copied(l shard.Lease) shard.Lease {
-	l.Parents, l.Children = slices.Clone(l.Parents), slices.Clone(l.Children)
+	l.Parents, l.Children, l.Marks = slices.Clone(l.Parents), slices.Clone(l.Children), maps.Clone(l.Marks)
 	return l
 }

@@ -3,6 +3,7 @@ package dynamocheckpoint
 import (
 	"fmt"
 	"maps"
+	"slices"
 	"time"
 
 	"github.com/towpath/towpath/checkpoint"
@@ -13,7 +14,7 @@ import (
 // attributes that depend on the position are set, taken away or left. A position that
 // no row may hold is an error.
 func progress(w write, held shard.Lease, p checkpoint.Progress) (write, values, error) {
-	for _, at := range []shard.Position{p.Position, p.Suspect} {
+	for _, at := range slices.Concat([]shard.Position{p.Position, p.Suspect}, slices.Collect(maps.Values(p.Marks))) {
 		// AT_TIMESTAMP need not have a time: the row's own stays.
 		if err := at.Validate(); err != nil && !at.IsAtTime() {
 			return w, nil, fmt.Errorf("%s %s: %w", w.name, held.Key, err)
@@ -43,6 +44,12 @@ func progress(w write, held shard.Lease, p checkpoint.Progress) (write, values, 
 		v[":startAt"] = number(at)
 	case !p.Position.IsLatest() && !p.Position.IsAtTime():
 		drop("startAtMs")
+	}
+	if marks := marksOf(p.Marks); marks != nil {
+		put("marks", ":marks")
+		v[":marks"] = marks
+	} else {
+		drop("marks")
 	}
 	if p.Suspect == (shard.Position{}) {
 		drop("suspect")

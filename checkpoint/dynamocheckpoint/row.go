@@ -30,6 +30,7 @@ func leaseOf(row item) shard.Lease {
 	l.CheckpointOwner = r.text("checkpointOwner")
 	l.Counter = r.mustCount("leaseCounter")
 	l.Checkpoint = r.checkpoint()
+	l.Marks = r.marks("marks")
 	l.OwnerSwitches = r.count("ownerSwitchesSinceCheckpoint")
 	l.Parents = r.words("parentShardId")
 	l.Children = r.words("childShardIds")
@@ -157,6 +158,9 @@ func rowOf(l shard.Lease) item {
 		if at > 0 {
 			row[name] = number(at)
 		}
+	}
+	if marks := marksOf(l.Marks); marks != nil {
+		row["marks"] = marks
 	}
 	if l.Lost {
 		row["lost"] = truth(true)

@@ -17,6 +17,7 @@ type (
 	avN    = types.AttributeValueMemberN
 	avB    = types.AttributeValueMemberB
 	avL    = types.AttributeValueMemberL
+	avM    = types.AttributeValueMemberM
 	avSS   = types.AttributeValueMemberSS
 	avNULL = types.AttributeValueMemberNULL
 	avBOOL = types.AttributeValueMemberBOOL
@@ -101,6 +102,14 @@ func TestDamagedRowIsNeverAPosition(t *testing.T) {
 		"lost is a string":           set1("lost", &avS{Value: "true"}),
 		"suspect is no position":     set1("suspect", &avS{Value: "x"}),
 		"entity type is a number":    set1("entityType", &avN{Value: "1"}),
+		"marks are a string":         set1("marks", &avS{Value: "100"}),
+		"a mark is a number":         set1("marks", &avM{Value: item{"a": &avN{Value: "100"}}}),
+		"a mark is empty":            set1("marks", &avM{Value: item{"a": &avS{}}}),
+		"a mark is no position":      set1("marks", &avM{Value: item{"a": &avS{Value: "100"}, "b": &avS{Value: "10O"}}}),
+		"a mark's index is none":     set1("marks", &avM{Value: item{"a": &avS{Value: "100/x"}}}),
+		"a mark's index is negative": set1("marks", &avM{Value: item{"a": &avS{Value: "100/-1"}}}),
+		"a mark is pinned to a word": set1("marks", &avM{Value: item{"a": &avS{Value: "LATEST@noon"}}}),
+		"a record is pinned":         set1("marks", &avM{Value: item{"a": &avS{Value: "100@1700000000000"}}}),
 	} {
 		got := leaseOf(row(change))
 		if got.Fault == nil {
