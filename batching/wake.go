@@ -19,6 +19,10 @@ type Wake struct {
 	Now time.Time
 	// Behind is how far the shard's reader is behind the tip; 0 is caught up.
 	Behind time.Duration
+	// ReadUpTo is the service's time up to which all that had arrived in the
+	// shard has been read and finished; zero if the reader was not at the tip
+	// yet. It stands still while the stream can not be read, and Now does not.
+	ReadUpTo time.Time
 	// Token and Held are as in a Batch.
 	Token Fence
 	Held  func() bool
