@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/towpath/towpath/batching"
+	"github.com/towpath/towpath/batching/filter"
 	"github.com/towpath/towpath/checkpoint"
 	"github.com/towpath/towpath/destination"
 	"github.com/towpath/towpath/shard"
@@ -31,6 +32,11 @@ type Config struct {
 	// so that limits below that would discard records are refused. Set
 	// destination.Discard to drop them, counted.
 	OnFailure destination.Destination
+
+	// Filters are patterns in the language of Lambda's event source mappings, at
+	// most ten; a record that matches none of them is finished without a call,
+	// and counted. Default: none, every record is handled. See package filter.
+	Filters []string
 
 	// BatchSize is how many records one call gets at most: 1 to 10,000, default
 	// 100. Small batches pay the handler's fixed cost more often; large ones
@@ -131,6 +137,8 @@ type Config struct {
 	// WorkerPrefix stands before the random part of the worker's id: default
 	// the host's name. Printable, without '/', at most 128 bytes.
 	WorkerPrefix string
+
+	filters *filter.Set // Filters, compiled; nil if there are none
 }
 
 // Until is when a run ends by itself.

@@ -28,6 +28,7 @@ func New(cfg Config) (*Consumer, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
+	cfg.filters, _ = cfg.compileFilters() // validated
 	return &Consumer{cfg: cfg}, nil
 }
 

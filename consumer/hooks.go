@@ -24,6 +24,8 @@ type Hooks struct {
 	Read func(ReadEvent)
 	// ReadFailed: one read has failed; the position stays.
 	ReadFailed func(ReadFailedEvent)
+	// Filtered: the records of one read have been held against the filters.
+	Filtered func(FilteredEvent)
 	// BatchDone: one call of the handler has returned.
 	BatchDone func(BatchEvent)
 	// GaveUp: the destination has accepted records that were given up.
@@ -103,6 +105,20 @@ type ReadEvent struct {
 type ReadFailedEvent struct {
 	Worker, Shard string
 	Err           error
+}
+
+// FilteredEvent tells what the filters said of the records of one read.
+type FilteredEvent struct {
+	Worker, Shard string
+	// Records is how many there were.
+	Records int
+	// Matched is how many matched each pattern, in the order of Config.Filters;
+	// a record counts for the first that it matches.
+	Matched []int
+	// Dropped is how many matched none, and are finished. NotJSON is how many of
+	// those had a payload that is no JSON where a pattern looks at it: many mean
+	// that the producer writes something else than the filters expect.
+	Dropped, NotJSON int
 }
 
 // BatchEvent tells of one call of the handler.

@@ -90,6 +90,10 @@ func TestEveryHookFires(t *testing.T) {
 			})
 			return nil
 		},
+		"Filtered": func(_ *testing.T, _ world, cfg *consumer.Config) func(*running) {
+			cfg.Filters = []string{`{"partitionKey":["nobody"]}`}
+			return nil
+		},
 		"GaveUp": func(_ *testing.T, w world, cfg *consumer.Config) func(*running) {
 			cfg.Handler = consumer.HandlerFunc(func(_ context.Context, b *batching.Batch) error {
 				return batching.Reject(b.First(), errors.New("bad"))

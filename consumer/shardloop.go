@@ -142,10 +142,16 @@ func (l *shardLoop) take(c fetched, now time.Time) {
 			l.drop(c.Records[n:])
 		}
 	}
+	filtering := l.newFiltering()
 	for i := range records {
 		ticket := l.tracker.Begin(&records[i])
+		if !filtering.passes(&records[i]) {
+			l.tracker.Done(ticket)
+			continue
+		}
 		l.lanes[l.split.Of(&records[i])].gather.Add(records[i], ticket, c.Behind, now)
 	}
+	filtering.over(len(records))
 	if c.Ended {
 		l.ended, l.lost, l.children = true, c.gone, c.Children
 		for i := range l.lanes {

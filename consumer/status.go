@@ -36,6 +36,8 @@ type ShardStatus struct {
 	Pending, Busy int
 	// Handled is how many records this worker has finished in this tenure.
 	Handled int64
+	// Filtered is how many of those matched none of the filters.
+	Filtered int64
 	// Behind is how far behind the tip the last read ended.
 	Behind time.Duration
 	// ReadAt, ProgressAt and CheckpointAt are when something was last read,
@@ -110,6 +112,14 @@ func (s *shardStatus) progressed(records int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.now.Handled += int64(records)
+	s.now.ProgressAt = time.Now()
+}
+
+func (s *shardStatus) filtered(records int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.now.Handled += int64(records)
+	s.now.Filtered += int64(records)
 	s.now.ProgressAt = time.Now()
 }
 

@@ -32,6 +32,9 @@ func (c Config) validate() error {
 	if err := validName(c.Name); err != nil {
 		problems = append(problems, err)
 	}
+	if _, err := c.compileFilters(); err != nil {
+		problems = append(problems, fmt.Errorf("Filters: %w", err))
+	}
 	between := func(field string, v, low, high int) {
 		add(v < low || v > high, "%s is %d, want %d to %d", field, v, low, high)
 	}
