@@ -165,6 +165,56 @@ func (a *Assembler) fitting(last int64) (n int, size int64) {
 	return n, size
 }
 
+// Return puts records that were taken back in front of those that are gathered,
+// in order. They are due at once.
+func (a *Assembler) Return(g Gathered) {
+	n := len(g.Records)
+	if n == 0 {
+		return
+	}
+	queue := make([]gathered, n, n+a.Len())
+	for i := range g.Records {
+		queue[i] = gathered{record: g.Records[i], ticket: g.Tickets[i], behind: g.Behind}
+		a.bytes += int64(g.Records[i].Size())
+	}
+	if waiting := a.queue[a.head:]; len(waiting) > 0 {
+		for i := range queue {
+			queue[i].added = waiting[0].added
+		}
+		queue = append(queue, waiting...)
+	}
+	a.queue, a.head = queue, 0
+	a.flushed += n
+}
+
+// Extract takes out the records that match, in order, and leaves the others in
+// theirs.
+func (a *Assembler) Extract(match func(*shard.Record) bool) Gathered {
+	var g Gathered
+	kept := a.queue[:a.head]
+	flushed := a.flushed
+	for i := a.head; i < len(a.queue); i++ {
+		w := &a.queue[i]
+		if !match(&w.record) {
+			kept = append(kept, *w)
+			continue
+		}
+		size := int64(w.record.Size())
+		g.Records, g.Tickets = append(g.Records, w.record), append(g.Tickets, w.ticket)
+		g.Behind, g.Bytes = w.behind, g.Bytes+size
+		a.bytes -= size
+		if i-a.head < flushed {
+			a.flushed--
+		}
+	}
+	clear(a.queue[len(kept):])
+	a.queue = kept
+	if a.head == len(a.queue) {
+		a.empty()
+	}
+	return g
+}
+
 // Flush makes what is gathered now due at once, such as when the shard has
 // ended or the worker stops.
 func (a *Assembler) Flush() { a.flushed = a.Len() }

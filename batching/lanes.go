@@ -1,7 +1,10 @@
 package batching
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"math/bits"
+	"strconv"
 
 	"github.com/towpath/towpath/shard"
 )
@@ -36,6 +39,31 @@ func (l Lanes) Of(r *shard.Record) int {
 	}
 	lane, _ := bits.Mul64(mix(h), uint64(l.Count))
 	return int(lane)
+}
+
+// KeyOf is the key that the record's order belongs to. One without a key, where
+// Key is nil, is a key of its own.
+func (l Lanes) KeyOf(r *shard.Record) string {
+	switch {
+	case l.Key != nil:
+		return l.Key(r)
+	case r.Keyed || r.PartitionKey != "":
+		return r.PartitionKey
+	}
+	return OwnKey(r)
+}
+
+// OwnKey is a key that no other record has: where no order is kept, each record
+// waits for itself.
+func OwnKey(r *shard.Record) string {
+	return "\x00record " + r.Sequence + "." + strconv.FormatInt(r.Sub, 10)
+}
+
+// HashKey is the SHA-256 of a key in hexadecimal: what stands for a key wherever
+// the key itself must not be shown.
+func HashKey(key string) string {
+	sum := sha256.Sum256([]byte(key))
+	return hex.EncodeToString(sum[:])
 }
 
 // hash is FNV-1a with 64 bits.

@@ -27,6 +27,9 @@ type Policy struct {
 	// CanReject tells whether there is somewhere for a rejected record to go.
 	// If not, Reject is FailFrom of the same record.
 	CanReject bool
+	// SetAside says when a failing record is called again without its lane. The
+	// zero value is never.
+	SetAside SetAside
 }
 
 // The backoff of a Policy that sets none. The lower bound is short, because most
@@ -89,6 +92,9 @@ type Verdict struct {
 	Next []Segment
 	// Delay is how long to wait before the first of Next is called.
 	Delay Delay
+	// Aside is set if the first record of Next is to wait without its lane, with
+	// what follows of its key: see SetAside.
+	Aside bool
 }
 
 // String shows the verdict on one line.
@@ -107,6 +113,9 @@ func (v Verdict) String() string {
 		next := "then"
 		for _, s := range v.Next {
 			next += " " + s.String()
+		}
+		if v.Aside {
+			next += " aside"
 		}
 		if v.Delay != (Delay{}) {
 			next += " in " + v.Delay.String()
@@ -149,7 +158,11 @@ func (p Policy) Expired(records []shard.Record, now time.Time) int {
 //   - The call counts. The attempts are those of record i, so that they begin
 //     anew if it was not the first of the segment. When they exceed
 //     MaximumRetryAttempts, all n are given up; otherwise all n are called
-//     again after the backoff.
+//     again after the backoff. If i stands alone, or was named by FailFrom, and
+//     has failed often enough, it is set aside.
+//
+// A record that was set aside before is set aside by RetryAfter as well, for
+// just that time: its lane is not to wait for it.
 func (p Policy) Decide(s Segment, o Outcome) Verdict {
 	if !p.CanReject {
 		o = o.withoutRejects()
@@ -169,6 +182,7 @@ func (p Policy) Decide(s Segment, o Outcome) Verdict {
 	case o.Delayed:
 		v.Next = []Segment{rest}
 		v.Delay = Delay{Min: o.After, Max: o.After}
+		_, v.Aside = p.SetAside.Delay(rest.Attempts)
 		return v
 	case p.Bisect && s.Len() > 1:
 		cut := rest.From + (rest.Len()+1)/2
@@ -189,6 +203,11 @@ func (p Policy) Decide(s Segment, o Outcome) Verdict {
 	}
 	v.Next = []Segment{rest}
 	v.Delay = Delay{Max: p.backoff(rest.Attempts)}
+	if rest.Len() == 1 || o.Partial {
+		if d, aside := p.SetAside.Delay(rest.Attempts); aside {
+			v.Delay, v.Aside = Delay{Min: d, Max: d}, true
+		}
+	}
 	return v
 }
 
