@@ -127,12 +127,14 @@ type Progress struct {
 	// of them. The row's own marks are replaced.
 	Marks map[string]shard.Position
 	// States are written into the state table in the same transaction, by the
-	// names of the handlers; a consumer with one handler has the name "". Nil
-	// is none. Only a States takes them.
+	// names of the handlers; a consumer with one handler has the name "". An
+	// empty one is written as such, and a handler that is not named keeps what
+	// it has. Only a States takes them.
 	States map[string][]byte
 	// Effects are the user's own writes, applied in the same transaction, as
 	// the driver made them (dynamocheckpoint.Tx). One that is refused is an
-	// *EffectError, and then nothing was written.
+	// *EffectError, and then nothing was written. Where the row is not as it was
+	// held, that comes first: the write is refused with a *Conflict.
 	Effects []any
 }
 

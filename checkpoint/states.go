@@ -14,11 +14,36 @@ type States interface {
 	// PrepareStates checks that the state table is there, and creates it if the
 	// driver was asked to create tables.
 	PrepareStates(ctx context.Context) error
-	// State reads what was last written for a handler beside a lease, strongly
-	// consistent; nil if nothing was.
-	State(ctx context.Context, key, handler string) ([]byte, error)
+	// State reads what was written for a handler with the position at which row
+	// stands, strongly consistent. It is nil if nothing was, and empty and not
+	// nil if what was written is empty. What was written with another position
+	// is not given out: somebody has moved the position since, or it was saved
+	// without the state. Of a row that is at its end it is what was last
+	// written.
+	State(ctx context.Context, row shard.Lease, handler string) ([]byte, error)
 	// DropStates deletes what stands beside a lease whose row is gone.
 	DropStates(ctx context.Context, key string) error
+}
+
+// StateOf tells whether state that was written for a handler with position at is
+// the state of a row: it is if the handler goes on from there.
+func StateOf(row shard.Lease, handler string, at shard.Position) bool {
+	if row.Finished() {
+		return true // the end is written without a state, behind the last one
+	}
+	now, marked := row.Marks[handler]
+	if !marked {
+		now = row.Checkpoint
+	}
+	return now.Compare(at) == 0
+}
+
+// At is the position that a state of a handler is written with.
+func (p Progress) At(handler string) shard.Position {
+	if at, marked := p.Marks[handler]; marked {
+		return at
+	}
+	return p.Position
 }
 
 // Controls is a Leases in which an operator can steer the whole fleet.
@@ -33,7 +58,8 @@ type Controls interface {
 }
 
 // EffectError says that one of a save's effects was refused by its own
-// condition. Nothing was written, the position included.
+// condition, or by what it was to change. Nothing was written, the position
+// included.
 type EffectError struct {
 	// Index is the effect's place in Progress.Effects.
 	Index int
@@ -47,8 +73,9 @@ func (e *EffectError) Error() string { return fmt.Sprintf("effect %d was refused
 // Unwrap is the refusal.
 func (e *EffectError) Unwrap() error { return e.Err }
 
-// ErrEffect says that an effect can not be written with the checkpoint: it is
-// not of this driver's making, or there are too many.
+// ErrEffect says that effects can not be written with the checkpoint: one is not
+// of this driver's making, there are too many, or the service refuses the
+// request itself. Nothing was written.
 var ErrEffect = errors.New("effect can not be written with the checkpoint")
 
 // Positions is where a user keeps positions beside the effects they belong to,

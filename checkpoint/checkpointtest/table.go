@@ -9,7 +9,7 @@ import (
 	"github.com/towpath/towpath/shard"
 )
 
-// Table is a checkpoint.Leases in memory. It refuses what a driver refuses, and
+// Table is a checkpoint.Leases and a checkpoint.States in memory. It refuses what a driver refuses, and
 // answers what a driver answers. Its methods may be called at once, and wait
 // for nothing but what Interfere makes them wait for.
 type Table struct {
@@ -24,14 +24,20 @@ type store struct {
 	rows          map[string]shard.Lease
 	sessions      map[string]shard.Session
 	epoch         int64
+	states        map[string]map[string]state // by lease key and handler
 	before, after func(op, caller string) error
 }
 
-var _ checkpoint.Leases = (*Table)(nil)
+var (
+	_ checkpoint.Leases = (*Table)(nil)
+	_ checkpoint.States = (*Table)(nil)
+)
 
 // NewTable is an empty table that belongs to no stream yet.
 func NewTable() *Table {
-	return &Table{store: &store{rows: map[string]shard.Lease{}, sessions: map[string]shard.Session{}}}
+	return &Table{store: &store{
+		rows: map[string]shard.Lease{}, sessions: map[string]shard.Session{}, states: map[string]map[string]state{},
+	}}
 }
 
 // As is the same table as one worker sees it: the hooks of Interfere get its

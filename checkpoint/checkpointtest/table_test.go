@@ -10,7 +10,30 @@ import (
 
 func TestTableIsAsADriverIs(t *testing.T) {
 	RunLeases(t, func(*testing.T) checkpoint.Leases { return NewTable() })
+	RunStates(t, func(*testing.T) checkpoint.Leases {
+		return &counting{Table: NewTable(), applied: map[string]int{}}
+	})
 }
+
+// counting is a table whose effects are counted.
+type counting struct {
+	*Table
+	applied map[string]int
+}
+
+func (c *counting) MakeEffect(name string, refused bool) any {
+	return Effect{
+		Refuse: func() error {
+			if refused {
+				return errors.New("refused")
+			}
+			return nil
+		},
+		Do: func() { c.applied[name]++ },
+	}
+}
+
+func (c *counting) Applied(_ testing.TB, name string) int { return c.applied[name] }
 
 // A hook ahead of a call keeps it from being applied, for one worker alone.
 func TestInterfereCutsOneWorkerOff(t *testing.T) {

@@ -52,10 +52,21 @@ func (t *Table) Get(ctx context.Context, key string) (l shard.Lease, err error) 
 
 // change writes one row, if it is there and may be written.
 func (t *Table) change(ctx context.Context, op, caller, key string, may func(shard.Lease) bool, edit func(*shard.Lease)) (now shard.Lease, err error) {
+	return t.advance(ctx, op, caller, key, may, edit, checkpoint.Progress{})
+}
+
+// advance writes one row, and what belongs to its progress in the same moment.
+func (t *Table) advance(ctx context.Context, op, caller, key string, may func(shard.Lease) bool, edit func(*shard.Lease), p checkpoint.Progress) (now shard.Lease, err error) {
+	if err := possible(p); err != nil {
+		return shard.Lease{}, fmt.Errorf("%s %s: %w", op, key, err)
+	}
 	err = t.call(ctx, op, caller, func() error {
 		row, there := t.rows[key]
 		if !there || !may(row) {
 			return t.conflict(op, key)
+		}
+		if err := t.keep(key, p); err != nil {
+			return fmt.Errorf("%s %s: %w", op, key, err)
 		}
 		edit(&row)
 		t.rows[key] = row
@@ -132,7 +143,7 @@ func (t *Table) Save(ctx context.Context, held shard.Lease, me string, p checkpo
 	if err := sound(p); err != nil {
 		return shard.Lease{}, fmt.Errorf("save %s: %w", held.Key, err)
 	}
-	return t.change(ctx, "save", me, held.Key, canWrite(held, me), func(row *shard.Lease) { move(row, held, p) })
+	return t.advance(ctx, "save", me, held.Key, canWrite(held, me), func(row *shard.Lease) { move(row, held, p) }, p)
 }
 
 // Ask implements checkpoint.Rows.
@@ -170,12 +181,12 @@ func (t *Table) Finish(ctx context.Context, held shard.Lease, me string, p check
 	if err := sound(p); err != nil {
 		return shard.Lease{}, fmt.Errorf("finish %s: %w", held.Key, err)
 	}
-	return t.change(ctx, "finish", me, held.Key, func(row shard.Lease) bool {
+	return t.advance(ctx, "finish", me, held.Key, func(row shard.Lease) bool {
 		return row.Counter == held.Counter && row.CheckpointOwner == me
 	}, func(row *shard.Lease) {
 		move(row, held, p)
 		row.CheckpointOwner = ""
-	})
+	}, p)
 }
 
 // Release implements checkpoint.Rows.
@@ -183,10 +194,10 @@ func (t *Table) Release(ctx context.Context, held shard.Lease, me string, p chec
 	if err := sound(p); err != nil {
 		return shard.Lease{}, fmt.Errorf("release %s: %w", held.Key, err)
 	}
-	return t.change(ctx, "release", me, held.Key, canWrite(held, me), func(row *shard.Lease) {
+	return t.advance(ctx, "release", me, held.Key, canWrite(held, me), func(row *shard.Lease) {
 		move(row, held, p)
 		row.Owner, row.CheckpointOwner = to, ""
-	})
+	}, p)
 }
 
 // End implements checkpoint.Rows.

@@ -11,7 +11,8 @@ import (
 // layout is what a table must look like.
 type layout struct {
 	name, key string
-	byOwner   bool // with KCL's index by owner
+	sort      string // the sort key, if it has one
+	byOwner   bool   // with KCL's index by owner
 }
 
 // layouts are the two tables.
@@ -22,9 +23,16 @@ func (t *Table) layouts() []layout {
 	}
 }
 
+// stateLayout is the table of what handlers keep beside a lease.
+func (t *Table) stateLayout() layout { return layout{name: t.states, key: "leaseKey", sort: partKey} }
+
 // inWords tells somebody who creates the table by hand what it needs.
 func (l layout) inWords() string {
-	s := fmt.Sprintf("partition key %s of type string, no sort key, billed by request", l.key)
+	sort := "no sort key"
+	if l.sort != "" {
+		sort = fmt.Sprintf("sort key %s of type string", l.sort)
+	}
+	s := fmt.Sprintf("partition key %s of type string, %s, billed by request", l.key, sort)
 	if l.byOwner {
 		s += ", global secondary index " + ownerIndex + " on leaseOwner and leaseKey, keys only"
 	}
@@ -38,6 +46,11 @@ func (l layout) creation(tags map[string]string) *dynamodb.CreateTableInput {
 		BillingMode:          types.BillingModePayPerRequest,
 		AttributeDefinitions: []types.AttributeDefinition{{AttributeName: &l.key, AttributeType: types.ScalarAttributeTypeS}},
 		KeySchema:            []types.KeySchemaElement{{AttributeName: &l.key, KeyType: types.KeyTypeHash}},
+	}
+	if l.sort != "" {
+		in.AttributeDefinitions = append(in.AttributeDefinitions,
+			types.AttributeDefinition{AttributeName: &l.sort, AttributeType: types.ScalarAttributeTypeS})
+		in.KeySchema = append(in.KeySchema, types.KeySchemaElement{AttributeName: &l.sort, KeyType: types.KeyTypeRange})
 	}
 	for name, value := range tags {
 		in.Tags = append(in.Tags, types.Tag{Key: &name, Value: &value})
@@ -61,13 +74,19 @@ func (l layout) creation(tags map[string]string) *dynamodb.CreateTableInput {
 // fits says why a table that is there cannot be used. A lease table without
 // the index can: KCL 2 made none.
 func (l layout) fits(table *types.TableDescription) error {
-	isKey := func(e types.KeySchemaElement) bool {
-		return e.AttributeName != nil && *e.AttributeName == l.key && e.KeyType == types.KeyTypeHash
+	keys := map[string]types.KeyType{l.key: types.KeyTypeHash}
+	if l.sort != "" {
+		keys[l.sort] = types.KeyTypeRange
 	}
-	isText := func(d types.AttributeDefinition) bool {
-		return d.AttributeName != nil && *d.AttributeName == l.key && d.AttributeType == types.ScalarAttributeTypeS
+	right := len(table.KeySchema) == len(keys)
+	for name, kind := range keys {
+		right = right && slices.ContainsFunc(table.KeySchema, func(e types.KeySchemaElement) bool {
+			return e.AttributeName != nil && *e.AttributeName == name && e.KeyType == kind
+		}) && slices.ContainsFunc(table.AttributeDefinitions, func(d types.AttributeDefinition) bool {
+			return d.AttributeName != nil && *d.AttributeName == name && d.AttributeType == types.ScalarAttributeTypeS
+		})
 	}
-	if len(table.KeySchema) != 1 || !slices.ContainsFunc(table.KeySchema, isKey) || !slices.ContainsFunc(table.AttributeDefinitions, isText) {
+	if !right {
 		return fmt.Errorf("table %s is another kind of table: it needs a %s", l.name, l.inWords())
 	}
 	if len(table.Replicas) == 0 {

@@ -146,7 +146,7 @@ func (t *Table) Save(ctx context.Context, held shard.Lease, me string, p checkpo
 	if err != nil {
 		return shard.Lease{}, err
 	}
-	return t.change(ctx, w, held.Key, seenBy(held, me).and(v))
+	return t.advance(ctx, w, held, seenBy(held, me).and(v), p)
 }
 
 // Ask implements checkpoint.Rows.
@@ -176,7 +176,7 @@ func (t *Table) Finish(ctx context.Context, held shard.Lease, me string, p check
 	if err != nil {
 		return shard.Lease{}, err
 	}
-	return t.change(ctx, w, held.Key, seenBy(held, me).and(v))
+	return t.advance(ctx, w, held, seenBy(held, me).and(v), p)
 }
 
 // Release implements checkpoint.Rows.
@@ -191,5 +191,5 @@ func (t *Table) Release(ctx context.Context, held shard.Lease, me string, p chec
 		w.set += ", leaseOwner = :to"
 		v[":to"] = text(to)
 	}
-	return t.change(ctx, w, held.Key, seenBy(held, me).and(v))
+	return t.advance(ctx, w, held, seenBy(held, me).and(v), p)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"testing"
 	"time"
 
@@ -11,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
+	"github.com/towpath/towpath/batching"
 	"github.com/towpath/towpath/checkpoint"
 	"github.com/towpath/towpath/checkpoint/checkpointtest"
 	"github.com/towpath/towpath/checkpoint/dynamocheckpoint"
@@ -26,10 +28,12 @@ func TestServerKeepsTheContract(t *testing.T) {
 			table := open(t, dynamodb.NewFromConfig(servertest.Config(t, name)))
 			claimsOnce(t, table)
 			usesAnEpochOnce(t, table)
-			checkpointtest.RunLeases(t, func(t *testing.T) checkpoint.Leases {
+			emptied := func(t *testing.T) checkpoint.Leases {
 				table.empty(t)
 				return table
-			})
+			}
+			checkpointtest.RunLeases(t, emptied)
+			checkpointtest.RunStates(t, emptied)
 		})
 	}
 }
@@ -92,7 +96,7 @@ func open(t *testing.T, client *dynamodb.Client) *editable {
 	name := fmt.Sprintf("towpath-test-%d", time.Now().UnixNano())
 	table := dynamocheckpoint.Open(client, name, func(o *dynamocheckpoint.Options) { o.CreateTables = true })
 	t.Cleanup(func() {
-		for _, table := range []string{name, name + "-sessions"} {
+		for _, table := range []string{name, name + "-sessions", name + "-state"} {
 			client.DeleteTable(context.Background(), &dynamodb.DeleteTableInput{TableName: &table})
 		}
 	})
@@ -109,7 +113,7 @@ type editable struct {
 // empty deletes every row, which takes less than to make the tables anew.
 func (e *editable) empty(t *testing.T) {
 	t.Helper()
-	for table, key := range map[string]string{e.name: "leaseKey", e.name + "-sessions": "id"} {
+	for table, keys := range map[string][]string{e.name: {"leaseKey"}, e.name + "-sessions": {"id"}, e.name + "-state": {"leaseKey", "part"}} {
 		out, err := e.client.Scan(t.Context(), &dynamodb.ScanInput{TableName: &table, ConsistentRead: aws.Bool(true)})
 		var missing *types.ResourceNotFoundException
 		if errors.As(err, &missing) {
@@ -119,13 +123,55 @@ func (e *editable) empty(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, row := range out.Items {
-			if _, err := e.client.DeleteItem(t.Context(), &dynamodb.DeleteItemInput{
-				TableName: &table, Key: map[string]types.AttributeValue{key: row[key]},
-			}); err != nil {
+			at := map[string]types.AttributeValue{}
+			for _, key := range keys {
+				at[key] = row[key]
+			}
+			if _, err := e.client.DeleteItem(t.Context(), &dynamodb.DeleteItemInput{TableName: &table, Key: at}); err != nil {
 				t.Fatal(err)
 			}
 		}
 	}
+}
+
+// MakeEffect implements checkpointtest.EffectMaker: items of the session table,
+// which has a key of the right form, under names that no worker has.
+func (e *editable) MakeEffect(name string, refused bool) any {
+	batch := &batching.Batch{}
+	update := types.Update{
+		TableName: aws.String(e.name + "-sessions"), Key: effectKey(name),
+		UpdateExpression:          aws.String("ADD applied :one"),
+		ExpressionAttributeValues: map[string]types.AttributeValue{":one": &types.AttributeValueMemberN{Value: "1"}},
+	}
+	if refused {
+		update.ConditionExpression = aws.String("attribute_exists(nobodysAttribute)")
+	}
+	dynamocheckpoint.Tx(batch).Update(update)
+	return batch.Call.Effects()[0]
+}
+
+// Applied implements checkpointtest.EffectMaker.
+func (e *editable) Applied(t testing.TB, name string) int {
+	t.Helper()
+	out, err := e.client.GetItem(t.Context(), &dynamodb.GetItemInput{
+		TableName: aws.String(e.name + "-sessions"), Key: effectKey(name), ConsistentRead: aws.Bool(true),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	applied, ok := out.Item["applied"].(*types.AttributeValueMemberN)
+	if !ok {
+		return 0
+	}
+	n, err := strconv.Atoi(applied.Value)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+func effectKey(name string) map[string]types.AttributeValue {
+	return map[string]types.AttributeValue{"id": &types.AttributeValueMemberS{Value: "effect " + name}}
 }
 
 // SetAttribute implements checkpointtest.Editor.

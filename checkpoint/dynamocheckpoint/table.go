@@ -34,6 +34,13 @@ type Options struct {
 	// SessionTable holds the workers' sessions. Default: the application's
 	// name with -sessions behind it.
 	SessionTable string
+	// StateTable holds what handlers keep beside a lease. It is asked for only
+	// if something keeps a state. Default: the application's name with -state
+	// behind it.
+	StateTable string
+	// Overflow takes states that are too large for an item of DynamoDB, such as
+	// S3Overflow. Default: none, and such a state is an error.
+	Overflow Overflow
 	// CreateTables lets Prepare create the tables that are missing, billed by
 	// request. Default: a missing table is an error.
 	CreateTables bool
@@ -46,22 +53,28 @@ type Options struct {
 	Timeout time.Duration
 }
 
-// Table is a checkpoint.Leases in DynamoDB. It keeps no state, and all its
-// methods may be called at once.
+// Table is a checkpoint.Leases and a checkpoint.States in DynamoDB. It remembers
+// nothing that a write depends on, and all its methods may be called at once.
 type Table struct {
 	client   Client
 	leases   string
 	sessions string
+	states   string
 	options  Options
+	objects  objects
 }
 
-var _ checkpoint.Leases = (*Table)(nil)
+var (
+	_ checkpoint.Leases = (*Table)(nil)
+	_ checkpoint.States = (*Table)(nil)
+)
 
 // Open names the tables of an application. It does no I/O; Prepare does.
 func Open(client Client, application string, options ...func(*Options)) *Table {
 	o := Options{
 		TableName:    application,
 		SessionTable: application + "-sessions",
+		StateTable:   application + "-state",
 	}
 	for _, set := range options {
 		set(&o)
@@ -69,7 +82,7 @@ func Open(client Client, application string, options ...func(*Options)) *Table {
 	if o.Timeout <= 0 {
 		o.Timeout = 5 * time.Second
 	}
-	return &Table{client: client, leases: o.TableName, sessions: o.SessionTable, options: o}
+	return &Table{client: client, leases: o.TableName, sessions: o.SessionTable, states: o.StateTable, options: o}
 }
 
 // bounded is a context for one call.
