@@ -1,5 +1,11 @@
 package shard
 
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"slices"
+)
+
 // Control is what a whole fleet is told: one row, written by operators and, for
 // the shares, by the planner.
 type Control struct {
@@ -10,7 +16,12 @@ type Control struct {
 	// limited, and Limit is to how many; 0 stops every handler.
 	Limited bool
 	Limit   int
-	// Shares are what each worker may run of the limit, by its id.
+	// Since is the generation with which the limit began, whatever it was then;
+	// 0 without a limit. A worker whose session says an earlier one may be
+	// running as many calls as it likes.
+	Since int64
+	// Shares are what each worker may run of the limit, by its id. A worker
+	// that is not named runs nothing.
 	Shares map[string]Share
 	// Pauses are what is not handled at present.
 	Pauses []Pause
@@ -34,4 +45,98 @@ type Pause struct {
 	// KeyHash is the SHA-256 of the key in hexadecimal, so that no key stands in
 	// a table; empty is every key.
 	KeyHash string
+}
+
+// PauseAll is the pause of a whole application.
+func PauseAll() Pause { return Pause{} }
+
+// PauseShard is the pause of one shard.
+func PauseShard(shardID string) Pause { return Pause{Shard: shardID} }
+
+// PauseKey is the pause of one key, in whatever shard its records are. The key
+// is what the records' order belongs to.
+func PauseKey(key string) Pause { return Pause{KeyHash: KeyHash(key)} }
+
+// KeyHash is what stands in a table for a key.
+func KeyHash(key string) string {
+	sum := sha256.Sum256([]byte(key))
+	return hex.EncodeToString(sum[:])
+}
+
+// String says what is paused.
+func (p Pause) String() string {
+	s := "every shard"
+	if p.Shard != "" {
+		s = "shard " + p.Shard
+	}
+	if p.KeyHash != "" {
+		s += ", the key with the hash " + p.KeyHash
+	}
+	return s
+}
+
+// Paused reports whether a shard is held back as a whole.
+func (c Control) Paused(shardID string) bool {
+	return slices.ContainsFunc(c.Pauses, func(p Pause) bool {
+		return p.KeyHash == "" && (p.Shard == "" || p.Shard == shardID)
+	})
+}
+
+// PausedKeys are the hashes of the keys that are held back in a shard, in order;
+// nil is none.
+func (c Control) PausedKeys(shardID string) []string {
+	var hashes []string
+	for _, p := range c.Pauses {
+		if p.KeyHash != "" && (p.Shard == "" || p.Shard == shardID) {
+			hashes = append(hashes, p.KeyHash)
+		}
+	}
+	slices.Sort(hashes)
+	return slices.Compact(hashes)
+}
+
+// WithPause is c with one pause more, or c if it is there already.
+func (c Control) WithPause(p Pause) Control {
+	if !slices.Contains(c.Pauses, p) {
+		c.Pauses = append(slices.Clone(c.Pauses), p)
+	}
+	return c
+}
+
+// WithoutPause is c without that pause. Others that hold the same back stay.
+func (c Control) WithoutPause(p Pause) Control {
+	c.Pauses = slices.DeleteFunc(slices.Clone(c.Pauses), func(q Pause) bool { return p == q })
+	return c
+}
+
+// WithLimit is c with another limit. Shares stay as they are until they are
+// apportioned anew.
+func (c Control) WithLimit(limit int) Control {
+	if !c.Limited {
+		c.Limited, c.Since, c.Shares = true, c.Gen+1, nil
+	}
+	c.Limit = limit
+	return c
+}
+
+// WithoutLimit is c without a limit.
+func (c Control) WithoutLimit() Control {
+	c.Limited, c.Limit, c.Since, c.Shares = false, 0, 0, nil
+	return c
+}
+
+// CallsOf is how many calls a worker may run at once, and false if that is not
+// limited.
+func (c Control) CallsOf(worker string) (calls int, limited bool) {
+	if !c.Limited {
+		return 0, false
+	}
+	return max(0, min(c.Shares[worker].Calls, c.Limit)), true
+}
+
+// Kept reports whether the whole fleet is known to keep to the limit, where the
+// sessions were read after c, strongly consistent: nobody runs more calls than
+// its share, and the shares are no more than the limit.
+func (c Control) Kept(sessions []Session) bool {
+	return !c.Limited || committed(settled(c, sessions)) <= c.Limit
 }
