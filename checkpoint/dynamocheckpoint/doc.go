@@ -1,5 +1,5 @@
 // Package dynamocheckpoint keeps leases, checkpoints and the workers' signs of
-// life in two DynamoDB tables.
+// life in two DynamoDB tables, and what handlers keep in a third.
 //
 // # Tables
 //
@@ -15,6 +15,13 @@
 // named control, which holds the epoch of the maintenance run and which stream
 // the tables belong to. It is a table of its own because a KCL before 3.5.1
 // stops at the first row of its lease table that is not a lease.
+//
+// The state table, <application>-state, is there only if something keeps a state
+// beside a lease (checkpoint.States): one row a lease and handler, keys leaseKey
+// and part, with the state in the attribute state, in an envelope that tells its
+// position, size and SHA-256. A state of more than 390 kB goes to
+// Options.Overflow. It is written in one transaction with the position, which
+// costs twice the capacity of single writes.
 //
 // # What is promised
 //
@@ -38,8 +45,10 @@
 //
 // # Permissions
 //
-// On both tables: DescribeTable, GetItem, PutItem, UpdateItem, DeleteItem,
-// Query, Scan and ConditionCheckItem, and Query on the lease table's index.
+// On the lease and the session table: DescribeTable, GetItem, PutItem,
+// UpdateItem, DeleteItem, Query, Scan and ConditionCheckItem, and Query on the
+// lease table's index. On the state table: DescribeTable, GetItem, PutItem,
+// DeleteItem and Query.
 // With Options.CreateTables also CreateTable, and TagResource if there are
 // tags.
 package dynamocheckpoint

@@ -67,7 +67,11 @@ func (c *tables) refused(action string) error {
 }
 
 func describe(key string, status types.TableStatus) *types.TableDescription {
-	in := layout{key: key}.creation(nil)
+	return describeLayout(layout{key: key}, status)
+}
+
+func describeLayout(l layout, status types.TableStatus) *types.TableDescription {
+	in := l.creation(nil)
 	return &types.TableDescription{TableStatus: status, KeySchema: in.KeySchema, AttributeDefinitions: in.AttributeDefinitions}
 }
 
@@ -133,6 +137,42 @@ func TestWorkersThatStartTogetherWithoutTablesBothComeUp(t *testing.T) {
 		}
 		if c.created != 2 {
 			t.Errorf("%d tables were made, want 2", c.created)
+		}
+	})
+}
+
+// The state table is made when something asks for it, and looked at as the others
+// are.
+func TestStateTableIsPreparedWhenItIsNeeded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := &tables{ready: map[string]time.Time{}}
+		table := Open(c, "clicks", creating, func(o *Options) { o.StateTable = "kept" })
+		if err := table.Prepare(t.Context(), clicks); err != nil || !c.ready["kept"].IsZero() {
+			t.Fatalf("got %v, and the state table is made: %v", err, !c.ready["kept"].IsZero())
+		}
+		c.described = describeLayout(table.stateLayout(), types.TableStatusActive)
+		if err := table.PrepareStates(t.Context()); err != nil {
+			t.Errorf("a table of the right form: %v", err)
+		}
+		c.described = nil
+		if err := Open(c, "clicks").PrepareStates(t.Context()); !errors.Is(err, checkpoint.ErrNoTable) || !strings.Contains(err.Error(), "sort key part") {
+			t.Errorf("got error %v, want %v and what the table needs", err, checkpoint.ErrNoTable)
+		}
+		replicated := describeLayout(table.stateLayout(), types.TableStatusActive)
+		replicated.Replicas = []types.ReplicaDescription{{}}
+		sorted := describeLayout(layout{key: "leaseKey", sort: "sort"}, types.TableStatusActive)
+		for want, d := range map[string]*types.TableDescription{
+			"replicated over Regions": replicated, "sort key part of type string": sorted,
+			"partition key leaseKey": describe("leaseKey", types.TableStatusActive),
+		} {
+			c.described = d
+			if err := table.PrepareStates(t.Context()); err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "table kept") {
+				t.Errorf("got error %v, want one that says %q", err, want)
+			}
+		}
+		c.refuse = func(string) error { return apiError("AccessDeniedException") }
+		if err := table.PrepareStates(t.Context()); err == nil || !strings.Contains(err.Error(), "dynamodb:DescribeTable") {
+			t.Errorf("got error %v, want one that names the permission", err)
 		}
 	})
 }

@@ -64,6 +64,14 @@ func TestNothingButARefusedConditionIsAConflict(t *testing.T) {
 			"take":     func() error { _, err := table.Take(ctx, held, "bert", ""); return err },
 			"take, tx": func() error { _, err := table.Take(ctx, held, "bert", "anna"); return err },
 			"save":     func() error { _, err := table.Save(ctx, held, "anna", checkpoint.Progress{}); return err },
+			"save, states": func() error {
+				_, err := table.Save(ctx, held, "anna", checkpoint.Progress{States: map[string][]byte{"": nil}})
+				return err
+			},
+			"save, effects": func() error {
+				_, err := table.Save(ctx, held, "anna", checkpoint.Progress{Effects: []any{Effect{}}})
+				return err
+			},
 			"end":      func() error { _, err := table.End(ctx, held, "anna", nil, false); return err },
 			"put back": func() error { _, err := table.PutBack(ctx, held, "anna"); return err },
 			"create":   func() error { return table.Create(ctx, 1, []shard.Lease{held}) },
@@ -80,6 +88,39 @@ func TestNothingButARefusedConditionIsAConflict(t *testing.T) {
 					t.Errorf("%s after %v: got %v, which fences", name, err, got)
 				}
 			}
+		}
+	}
+}
+
+// An effect is refused for what it is, and never because it met another
+// transaction or the service's limits. A row that refuses comes first.
+func TestEffectIsRefusedForWhatItIs(t *testing.T) {
+	for _, c := range []struct {
+		codes   []string
+		refused int // which effect; -1: none
+	}{
+		{[]string{"None", "None", "ConditionalCheckFailed", "None"}, 0},
+		{[]string{"None", "None", "None", "ConditionalCheckFailed"}, 1},
+		{[]string{"TransactionConflict", "None", "None", "ConditionalCheckFailed"}, 1},
+		{[]string{"None", "None", "ValidationError", "None"}, 0},
+		{[]string{"None", "None", "ItemCollectionSizeLimitExceeded", "None"}, 0},
+		{[]string{"None", "None", "TransactionConflict", "None"}, -1},
+		{[]string{"None", "None", "None", "ThrottlingError"}, -1},
+		{[]string{"None", "None", "ProvisionedThroughputExceeded", "None"}, -1},
+		{[]string{"None", "ConditionalCheckFailed", "None", "None"}, -1},
+		{[]string{"ConditionalCheckFailed", "None", "ConditionalCheckFailed", "None"}, -1},
+	} {
+		client := &answering{err: cancelled(c.codes...), row: rowOf(held)}
+		p := checkpoint.Progress{States: map[string][]byte{"": nil}, Effects: []any{Effect{}, Effect{}}}
+		_, err := Open(client, "clicks").Save(t.Context(), held, "anna", p)
+		var refused *checkpoint.EffectError
+		got := -1
+		if errors.As(err, &refused) {
+			got = refused.Index
+		}
+		fenced := c.codes[0] == "ConditionalCheckFailed"
+		if got != c.refused || err == nil || errors.Is(err, checkpoint.ErrFenced) != fenced || errors.Is(err, checkpoint.ErrEffect) {
+			t.Errorf("%v: got error %v, want the refusal of effect %d (fenced: %v)", c.codes, err, c.refused, fenced)
 		}
 	}
 }
