@@ -55,6 +55,10 @@ type Controls interface {
 	// still what stands there; a *Conflict otherwise. It returns what now
 	// stands.
 	SetControl(ctx context.Context, seen, next shard.Control) (shard.Control, error)
+	// SessionsNow reads all sessions as Sessions does, but strongly consistent:
+	// one that is not in it had ended, or not begun, when it was called. Shares
+	// are apportioned by it.
+	SessionsNow(ctx context.Context) ([]shard.Session, error)
 }
 
 // EffectError says that one of a save's effects was refused by its own

@@ -22,7 +22,8 @@ type Editor interface {
 
 // RunLeases proves a table: every write does what the contract says, and every
 // part of every condition refuses on its own. Open gives an empty table, ready
-// to be prepared, for each subtest.
+// to be prepared, for each subtest. What a table may offer beside, such as
+// checkpoint.Controls, is proved where it does.
 func RunLeases(t *testing.T, open func(t *testing.T) checkpoint.Leases) {
 	for _, group := range []struct {
 		name  string
@@ -38,11 +39,15 @@ func RunLeases(t *testing.T, open func(t *testing.T) checkpoint.Leases) {
 		{"putback", putBackTests},
 		{"upkeep", upkeepTests},
 		{"races", raceTests},
+		{"controls", controlTests},
 	} {
 		t.Run(group.name, func(t *testing.T) {
 			for _, test := range group.tests {
 				t.Run(test.name, func(t *testing.T) {
 					b := &bench{T: t, Leases: open(t)}
+					if _, ok := b.Leases.(checkpoint.Controls); !ok && group.name == "controls" {
+						return
+					}
 					if !test.unprepared {
 						b.must(b.Prepare(t.Context(), stream))
 					}

@@ -24,13 +24,15 @@ type store struct {
 	rows          map[string]shard.Lease
 	sessions      map[string]shard.Session
 	epoch         int64
+	control       shard.Control
 	states        map[string]map[string]state // by lease key and handler
 	before, after func(op, caller string) error
 }
 
 var (
-	_ checkpoint.Leases = (*Table)(nil)
-	_ checkpoint.States = (*Table)(nil)
+	_ checkpoint.Leases   = (*Table)(nil)
+	_ checkpoint.States   = (*Table)(nil)
+	_ checkpoint.Controls = (*Table)(nil)
 )
 
 // NewTable is an empty table that belongs to no stream yet.

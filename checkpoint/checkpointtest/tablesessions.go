@@ -26,7 +26,7 @@ func (t *Table) Heartbeat(ctx context.Context, s shard.Session) (now shard.Sessi
 	err = t.call(ctx, "heartbeat", s.ID, func() error {
 		return t.changeSession("heartbeat", s.ID, false, func(row *shard.Session) {
 			row.Beat++
-			row.Load, row.Plans, row.Leaving = s.Load, s.Plans, s.Leaving
+			row.Load, row.Plans, row.Leaving, row.ShareGen = s.Load, s.Plans, s.Leaving, s.ShareGen
 			now = copiedSession(*row)
 		})
 	})

@@ -65,8 +65,9 @@ type Table struct {
 }
 
 var (
-	_ checkpoint.Leases = (*Table)(nil)
-	_ checkpoint.States = (*Table)(nil)
+	_ checkpoint.Leases   = (*Table)(nil)
+	_ checkpoint.States   = (*Table)(nil)
+	_ checkpoint.Controls = (*Table)(nil)
 )
 
 // Open names the tables of an application. It does no I/O; Prepare does.

@@ -131,7 +131,7 @@ var (
 	// while observers see nothing move.
 	heartbeat = write{
 		name:      "heartbeat",
-		set:       `hb = hb + :one, #load = :load, plans = :plans, leaving = :leaving`,
+		set:       `hb = hb + :one, #load = :load, plans = :plans, leaving = :leaving, shareGen = :shareGen`,
 		condition: `attribute_exists(id) AND attribute_not_exists(revokedBy)`,
 	}
 
@@ -167,6 +167,14 @@ var (
 		name:      "claim",
 		set:       `streamArn = :arn, streamEpoch = :created, #mode = if_not_exists(#mode, :run), epoch = if_not_exists(epoch, :zero)`,
 		condition: `attribute_not_exists(streamArn)`,
+	}
+
+	// setControl: what the fleet is told is as its writer saw it. The row may not
+	// be there yet, and its other attributes are left alone.
+	setControl = write{
+		name:      "set control",
+		set:       `gen = :next, #limited = :limited, #limit = :limit, limitSince = :since, #shares = :shares, pauses = :pauses`,
+		condition: `{gen = :gen}`,
 	}
 
 	// nextEpoch: the epoch that a row put back begins its counter from is used
