@@ -4,7 +4,7 @@ import "sync/atomic"
 
 // Counter counts what a destination did. Its zero value is ready, and it may be
 // used by several goroutines.
-type Counter struct{ sent, split, claimed, omitted atomic.Int64 }
+type Counter struct{ sent, split, claimed, omitted, emitted atomic.Int64 }
 
 // Counts is what a destination has done since it was opened.
 type Counts struct {
@@ -12,12 +12,15 @@ type Counts struct {
 	Sent int64
 	// Split is how many of them took more than one message.
 	Split int64
-	// Claimed is the number of messages whose payload went to the store.
+	// Claimed is the number of messages, of failures and of emitted records, whose
+	// payload went to the store.
 	Claimed int64
 	// Omitted is the number of messages that describe a record without carrying
 	// it, since it was too large and there was no store. Each is a record that
 	// will be gone when the retention of the stream ends: an alarm belongs here.
 	Omitted int64
+	// Published is the number of emitted records that were accepted.
+	Published int64
 }
 
 // Accepted counts one failure with its messages.
@@ -36,7 +39,20 @@ func (c *Counter) Accepted(messages []Message) {
 	}
 }
 
+// Published counts n emitted records that were accepted.
+func (c *Counter) Published(n int) { c.emitted.Add(int64(n)) }
+
+func (c *Counter) published(claimed bool) {
+	c.emitted.Add(1)
+	if claimed {
+		c.claimed.Add(1)
+	}
+}
+
 // Counts are the numbers so far.
 func (c *Counter) Counts() Counts {
-	return Counts{Sent: c.sent.Load(), Split: c.split.Load(), Claimed: c.claimed.Load(), Omitted: c.omitted.Load()}
+	return Counts{
+		Sent: c.sent.Load(), Split: c.split.Load(), Claimed: c.claimed.Load(), Omitted: c.omitted.Load(),
+		Published: c.emitted.Load(),
+	}
 }

@@ -8,6 +8,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/towpath/towpath/batching"
 	"github.com/towpath/towpath/shard"
 )
 
@@ -92,11 +93,16 @@ func (f *Failure) digest() string {
 // engine retries nevertheless and says so: nothing is dropped.
 var ErrRefused = errors.New("the destination can not accept this")
 
-// Discard accepts everything and keeps nothing. Setting it is how a user says
-// that records may be dropped; they are counted, as given up.
-var Discard Destination = discard{}
+// Discard accepts everything and keeps nothing, as a Destination and as a
+// Publisher. Setting it is how a user says that records may be dropped; what is
+// given up is counted, as given up.
+var Discard interface {
+	Destination
+	Publisher
+} = discard{}
 
 type discard struct{}
 
-func (discard) Send(context.Context, Failure) error { return nil }
-func (discard) String() string                      { return "discard" }
+func (discard) Send(context.Context, Failure) error               { return nil }
+func (discard) Publish(context.Context, []batching.Emitted) error { return nil }
+func (discard) String() string                                    { return "discard" }

@@ -29,11 +29,16 @@ func (f *Failure) GroupID(by func(*Failure) string) string {
 	if group == "" {
 		group = ByShard(f)
 	}
+	return fifoToken(group)
+}
+
+// fifoToken is s if a FIFO queue takes it as a name, else its SHA-256.
+func fifoToken(s string) string {
 	unfit := func(r rune) bool { return r <= ' ' || r > '~' }
-	if group == "" || len(group) > MaxFIFOTokenBytes || strings.ContainsFunc(group, unfit) {
-		return hashOf([]byte(group))
+	if s == "" || len(s) > MaxFIFOTokenBytes || strings.ContainsFunc(s, unfit) {
+		return hashOf([]byte(s))
 	}
-	return group
+	return s
 }
 
 // DeduplicationID is the SHA-256 of application and ID in hexadecimal: the same

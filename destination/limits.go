@@ -21,6 +21,28 @@ const (
 	// and an event source 6 MiB or 10,000 of them.
 	// https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html
 	MaxS3KeyBytes = 1024
+	// MaxEventBridgeBytes is the most that the entries of one PutEvents may have
+	// together, source, detail type, detail and resources: less than 1 MiB since
+	// January 2026.
+	// https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutEvents.html
+	MaxEventBridgeBytes = 1<<20 - 1
+	// MaxLambdaBytes is the payload of a function that is called and waited for,
+	// below 6 MiB ("Request must be smaller than 6291456 bytes").
+	// https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+	MaxLambdaBytes = 6<<20 - 1
+	// MaxLambdaEventBytes is the payload of a function that is called and not
+	// waited for: 1 MiB since October 2025.
+	// https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
+	MaxLambdaEventBytes = 1 << 20
+	// MaxStepFunctionsBytes is the input of an execution, in UTF-8.
+	// https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html
+	MaxStepFunctionsBytes = 262_144
+	// MaxFirehoseBytes is a record of Firehose, before base64: 1,000 KiB.
+	// https://docs.aws.amazon.com/firehose/latest/APIReference/API_Record.html
+	MaxFirehoseBytes = 1_024_000
+	// MaxFirehoseBatchBytes is all of one PutRecordBatch: 4 MiB.
+	// https://docs.aws.amazon.com/firehose/latest/dg/limits.html
+	MaxFirehoseBatchBytes = 4 << 20
 	// MaxFIFOTokenBytes is the length of a message group id and of a message
 	// deduplication id: 128 characters, letters, digits and ASCII punctuation.
 	// https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html

@@ -44,37 +44,42 @@ func (e *PublishError) Unwrap() error { return e.Err }
 // counts them, but always one. So a record that is refused is repeated before
 // the next of its key is sent.
 func Waves(records []batching.Emitted, limit int, maxBytes int, size func(*batching.Emitted) int) [][]batching.Emitted {
-	type wave struct {
-		records []batching.Emitted
-		bytes   int
+	runs := waves(len(records), limit, maxBytes,
+		func(i int) string { return records[i].Key }, func(i int) int { return size(&records[i]) })
+	split := make([][]batching.Emitted, len(runs))
+	for n, run := range runs {
+		for _, i := range run {
+			split[n] = append(split[n], records[i])
+		}
 	}
-	var waves []*wave
-	earliest := map[string]int{} // the first wave that a key's next record may join
-	open := 0                    // waves before this one are full
-	for i := range records {
-		e := &records[i]
-		n := size(e)
-		at := max(open, earliest[e.Key])
-		for ; at < len(waves); at++ {
-			w := waves[at]
-			if len(w.records) < limit && (maxBytes <= 0 || w.bytes+n <= maxBytes) {
-				break
-			}
+	return split
+}
+
+// waves is Waves over the numbers below n. Without key nothing is kept in order.
+func waves(n, limit, maxBytes int, key func(int) string, size func(int) int) [][]int {
+	var runs [][]int
+	var bytes []int              // of each run
+	earliest := map[string]int{} // the first run that a key's next record may join
+	open := 0                    // runs before this one are full
+	for i := range n {
+		length, at := size(i), open
+		if key != nil {
+			at = max(open, earliest[key(i)])
 		}
-		if at == len(waves) {
-			waves = append(waves, &wave{})
+		for at < len(runs) && (len(runs[at]) >= limit || maxBytes > 0 && bytes[at]+length > maxBytes) {
+			at++
 		}
-		w := waves[at]
-		w.records = append(w.records, *e)
-		w.bytes += n
-		earliest[e.Key] = at + 1
-		for open < len(waves) && len(waves[open].records) >= limit {
+		if at == len(runs) {
+			runs, bytes = append(runs, nil), append(bytes, 0)
+		}
+		runs[at] = append(runs[at], i)
+		bytes[at] += length
+		if key != nil {
+			earliest[key(i)] = at + 1
+		}
+		for open < len(runs) && len(runs[open]) >= limit {
 			open++
 		}
-	}
-	runs := make([][]batching.Emitted, len(waves))
-	for i, w := range waves {
-		runs[i] = w.records
 	}
 	return runs
 }

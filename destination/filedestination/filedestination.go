@@ -1,6 +1,8 @@
-// Package filedestination appends batches that were given up to a file, one
-// envelope of package destination on each line (NDJSON), payload inside. It is
-// for one machine: tests, examples, a volume of one's own.
+// Package filedestination appends to a file, one JSON document on each line
+// (NDJSON): batches that were given up, each the envelope of package destination
+// with the payload inside, and records that a handler emits, each a
+// destination.Document. It is for one machine: tests, examples, a volume of one's
+// own.
 //
 // Each failure is one write to a file opened to append, followed by fsync; Send
 // returns nil only after that. Several goroutines and several processes may
@@ -49,6 +51,7 @@ type File struct {
 
 var (
 	_ destination.Destination = (*File)(nil)
+	_ destination.Publisher   = (*File)(nil)
 	_ destination.Validator   = (*File)(nil)
 )
 
@@ -102,16 +105,28 @@ func (d *File) send(ctx context.Context, f destination.Failure) ([]destination.M
 	if err != nil {
 		return nil, err
 	}
-	select {
-	case d.turn <- struct{}{}:
-		defer func() { <-d.turn }()
-	case <-ctx.Done():
+	if err := d.take(ctx); err != nil {
+		return nil, err
 	}
-	if err := ctx.Err(); err != nil {
-		return nil, context.Cause(ctx)
-	}
+	defer d.release()
 	return messages, d.append(messages[0].Body) // without a limit there is one
 }
+
+// take waits until nobody else writes.
+func (d *File) take(ctx context.Context) error {
+	select {
+	case d.turn <- struct{}{}:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	if ctx.Err() != nil {
+		d.release()
+		return context.Cause(ctx)
+	}
+	return nil
+}
+
+func (d *File) release() { <-d.turn }
 
 func (d *File) append(line []byte) (err error) {
 	file, err := os.OpenFile(d.path, os.O_RDWR|os.O_APPEND|os.O_CREATE, d.options.Mode)

@@ -155,7 +155,7 @@ func TestRefusalsAreReadable(t *testing.T) {
 func TestValidateSaysAllAtOnce(t *testing.T) {
 	d := s3destination.Open(nil, "s3://failed", func(o *s3destination.Options) { o.Prefix = strings.Repeat("p", 300); o.Payload = 9 })
 	err := d.Validate()
-	for _, want := range []string{"the client is nil", `"s3://failed" is not the name of a bucket`, "Prefix has 300 bytes", "Payload is 9"} {
+	for _, want := range []string{"the client is nil", `the bucket is "s3://failed", want its name alone`, "Prefix has 300 bytes", "Payload is 9"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v does not say %q", err, want)
 		}

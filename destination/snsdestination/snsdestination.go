@@ -1,11 +1,17 @@
-// Package snsdestination publishes batches that were given up to a topic of
-// Amazon SNS, standard or FIFO.
+// Package snsdestination publishes to a topic of Amazon SNS, standard or FIFO:
+// batches that were given up, and records that a handler emits.
 //
-// The message is the envelope of package destination. It has the attributes
+// The message of a failure is the envelope of package destination. It has the attributes
 // condition, shardId and application, by which a subscription can filter. On a
 // FIFO topic (its name ends in .fifo) the group is the shard and the
 // deduplication id is made from the records, so that a repeat within 5 minutes
 // is dropped by the topic.
+//
+// The message of an emitted record is its payload, with the attributes towpath-id
+// and towpath-key and its own beside it; one that is no text, or has attributes
+// that SNS does not take, is a destination.Document, with the attribute
+// towpath-form. On a FIFO topic the group is the record's key and the
+// deduplication id is made from its id.
 //
 // A message has at most 256 KiB unless the topic is set to more: without a Store
 // (see destination.Packing) a single record above about 190 KB is described and
@@ -33,6 +39,7 @@ import (
 // API is what is used of *sns.Client.
 type API interface {
 	Publish(ctx context.Context, in *sns.PublishInput, opts ...func(*sns.Options)) (*sns.PublishOutput, error)
+	PublishBatch(ctx context.Context, in *sns.PublishBatchInput, opts ...func(*sns.Options)) (*sns.PublishBatchOutput, error)
 }
 
 // Options change how messages are made. The zero value is right for a topic
@@ -45,6 +52,16 @@ type Options struct {
 	// GroupBy gives the message group on a FIFO topic. Default:
 	// destination.ByShard. It is not asked on a standard topic.
 	GroupBy func(*destination.Failure) string
+	// Scope is part of the deduplication id of an emitted record on a FIFO topic.
+	// Default: none. Set it, to the application's name, where two applications
+	// emit records of the same stream to one topic, or the topic takes the second
+	// one's for repeats.
+	Scope string
+	// Unordered fills every call with 10 emitted records, whatever their keys
+	// are. Default: of one key one at a time, so that one that is refused does not
+	// come behind the next. A standard topic keeps no order anyway; for few keys
+	// this is up to 10 times faster there. It is refused on a FIFO topic.
+	Unordered bool
 }
 
 // Topic is a topic as a destination. It keeps no state but counts, and may be
@@ -59,6 +76,7 @@ type Topic struct {
 
 var (
 	_ destination.Destination = (*Topic)(nil)
+	_ destination.Publisher   = (*Topic)(nil)
 	_ destination.Validator   = (*Topic)(nil)
 )
 
@@ -80,11 +98,14 @@ func (t *Topic) check() error {
 	if t.client == nil {
 		problems = append(problems, errors.New("the client is nil"))
 	}
-	if parts := strings.Split(t.arn, ":"); len(parts) != 6 || parts[0] != "arn" || parts[2] != "sns" || parts[5] == "" {
-		problems = append(problems, fmt.Errorf("%q is not the ARN of a topic", t.arn))
+	if arn, ok := destination.ParseARN(t.arn); !ok || arn.Service != "sns" || strings.Contains(arn.Resource, ":") {
+		problems = append(problems, fmt.Errorf("the topic is %q, want its ARN, arn:aws:sns:<region>:<account>:<name>", t.arn))
 	}
 	if n := t.options.MaxBytes; n <= 0 || n > destination.MaxSNSTopicBytes {
 		problems = append(problems, fmt.Errorf("MaxBytes is %d, want 1 to %d", n, destination.MaxSNSTopicBytes))
+	}
+	if t.options.Unordered && t.FIFO() {
+		problems = append(problems, errors.New("Unordered is set, but a FIFO topic keeps order"))
 	}
 	problems = append(problems, t.options.Packing.Validate())
 	return errors.Join(problems...)

@@ -164,7 +164,7 @@ func TestRefusalsAreReadable(t *testing.T) {
 func TestValidateSaysAllAtOnce(t *testing.T) {
 	d := snsdestination.Open(nil, "failed", func(o *snsdestination.Options) { o.MaxBytes = 2 << 20 })
 	err := d.Validate()
-	for _, want := range []string{"the client is nil", `"failed" is not the ARN of a topic`, "MaxBytes is 2097152"} {
+	for _, want := range []string{"the client is nil", `the topic is "failed", want its ARN`, "MaxBytes is 2097152"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v does not say %q", err, want)
 		}

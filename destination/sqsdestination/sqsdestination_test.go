@@ -237,7 +237,7 @@ func TestOmittedPayloadIsCounted(t *testing.T) {
 func TestValidateSaysAllAtOnce(t *testing.T) {
 	d := sqsdestination.Open(nil, "arn:aws:sqs:eu-west-1:1:failed", func(o *sqsdestination.Options) { o.MaxBytes = 2 << 20 })
 	err := d.Validate()
-	for _, want := range []string{"the client is nil", "is an ARN", "MaxBytes is 2097152"} {
+	for _, want := range []string{"the client is nil", "an ARN; want its URL", "MaxBytes is 2097152"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v does not say %q", err, want)
 		}

@@ -172,7 +172,7 @@ func batch[T any](ids []string, f func(i int) (T, error)) (out batchOutput[T], e
 	for i, id := range ids {
 		done, err := f(i)
 		if e, ok := err.(*Error); ok {
-			out.Failed = append(out.Failed, batchFailure{id, e.code(), e.Message, true})
+			out.Failed = append(out.Failed, batchFailure{id, e.code(), e.Message, e.Code != internalError})
 			continue
 		}
 		if err != nil {
@@ -201,8 +201,18 @@ func (s *Service) sendMessageBatch(in sendBatchInput) (out batchOutput[sendOutpu
 	if size > maxBytes && len(ids) <= maxEntries {
 		return out, refusal("BatchRequestTooLong", "Batch requests cannot be longer than %d bytes. You have sent %d bytes.", maxBytes, size)
 	}
-	return batch(ids, func(i int) (sendOutput, error) { return s.send(q, in.Entries[i]) })
+	return batch(ids, func(i int) (sendOutput, error) {
+		e := in.Entries[i]
+		told := Message{Body: e.Body, Attributes: e.Attributes.clone(), GroupID: e.Group, DeduplicationID: e.Deduplication}
+		if s.batch != nil && s.batch(told) {
+			return sendOutput{}, refusal(internalError, "Request could not be processed.")
+		}
+		return s.send(q, e)
+	})
 }
+
+// internalError is the code of an entry that the service is to blame for.
+const internalError = "InternalError"
 
 // named tells whether a list of names with wildcards asks for a name.
 func named(list []string, name string) bool {

@@ -22,6 +22,7 @@ type Service struct {
 	mu     sync.Mutex // guards all below; held for work in memory only
 	queues map[string]*queue
 	sent   uint64 // the last number given to a message
+	batch  func(Message) bool
 }
 
 // New makes an SQS without queues whose clock is now.
@@ -98,6 +99,20 @@ func (s *Service) Deliver(queue string, m Message) error {
 	}
 	_, err = s.send(q, entry{Body: m.Body, Attributes: m.Attributes, Group: m.GroupID, Deduplication: m.DeduplicationID})
 	return err
+}
+
+// RefuseSome refuses, until restore is called, the entries of SendMessageBatch
+// that refuse is true of, with the code InternalError, and takes the others, as
+// the service does when a part of it fails. refuse must not call the Service.
+func (s *Service) RefuseSome(refuse func(Message) bool) (restore func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.batch = refuse
+	return func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.batch = nil
+	}
 }
 
 // find is a queue by its name, its URL or its ARN.

@@ -118,11 +118,15 @@ func (s *Service) publishBatch(form url.Values) (any, error) {
 	for i, id := range ids {
 		err := unread[i]
 		var done publishResult
-		if err == nil {
+		switch {
+		case err != nil:
+		case s.batch != nil && s.batch(*messages[i]):
+			err = refusal("InternalError", "Request could not be processed.")
+		default:
 			done, err = s.take(t, messages[i])
 		}
 		if e, ok := err.(*Error); ok {
-			out.Failed.Member = append(out.Failed.Member, publishFailure{id, e.Code, e.Message, true})
+			out.Failed.Member = append(out.Failed.Member, publishFailure{id, e.Code, e.Message, e.Code != "InternalError"})
 			continue
 		}
 		done.ID = id

@@ -25,6 +25,7 @@ type Service struct {
 	deliver   func(Delivery) error
 	published uint64 // the last number given to a message
 	born      uint64 // the last number given to a subscription
+	batch     func(Message) bool
 }
 
 // Message is a message as it was published.
@@ -115,6 +116,20 @@ func clone(attributes map[string]Attribute) map[string]Attribute {
 		c[name] = v
 	}
 	return c
+}
+
+// RefuseSome refuses, until restore is called, the entries of PublishBatch that
+// refuse is true of, with the code InternalError, and takes the others, as the
+// service does when a part of it fails. refuse must not call the Service.
+func (s *Service) RefuseSome(refuse func(Message) bool) (restore func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.batch = refuse
+	return func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.batch = nil
+	}
 }
 
 // find is a topic by its ARN.
