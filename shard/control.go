@@ -1,10 +1,6 @@
 package shard
 
-import (
-	"crypto/sha256"
-	"encoding/hex"
-	"slices"
-)
+import "slices"
 
 // Control is what a whole fleet is told: one row, written by operators and, for
 // the shares, by the planner.
@@ -47,52 +43,11 @@ type Pause struct {
 	KeyHash string
 }
 
-// PauseAll is the pause of a whole application.
-func PauseAll() Pause { return Pause{} }
-
-// PauseShard is the pause of one shard.
-func PauseShard(shardID string) Pause { return Pause{Shard: shardID} }
-
-// PauseKey is the pause of one key, in whatever shard its records are. The key
-// is what the records' order belongs to.
-func PauseKey(key string) Pause { return Pause{KeyHash: KeyHash(key)} }
-
-// KeyHash is what stands in a table for a key.
-func KeyHash(key string) string {
-	sum := sha256.Sum256([]byte(key))
-	return hex.EncodeToString(sum[:])
-}
-
-// String says what is paused.
-func (p Pause) String() string {
-	s := "every shard"
-	if p.Shard != "" {
-		s = "shard " + p.Shard
-	}
-	if p.KeyHash != "" {
-		s += ", the key with the hash " + p.KeyHash
-	}
-	return s
-}
-
 // Paused reports whether a shard is held back as a whole.
 func (c Control) Paused(shardID string) bool {
 	return slices.ContainsFunc(c.Pauses, func(p Pause) bool {
 		return p.KeyHash == "" && (p.Shard == "" || p.Shard == shardID)
 	})
-}
-
-// PausedKeys are the hashes of the keys that are held back in a shard, in order;
-// nil is none.
-func (c Control) PausedKeys(shardID string) []string {
-	var hashes []string
-	for _, p := range c.Pauses {
-		if p.KeyHash != "" && (p.Shard == "" || p.Shard == shardID) {
-			hashes = append(hashes, p.KeyHash)
-		}
-	}
-	slices.Sort(hashes)
-	return slices.Compact(hashes)
 }
 
 // WithPause is c with one pause more, or c if it is there already.

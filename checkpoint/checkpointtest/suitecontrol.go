@@ -44,7 +44,7 @@ func everything() shard.Control {
 			"a name: with \"quotes\" and spaces/0": {Calls: 1, Ceiling: 1},
 		},
 		Pauses: []shard.Pause{
-			{}, shard.PauseShard(key), shard.PauseKey("some key"), {Shard: other, KeyHash: shard.KeyHash("")},
+			{}, {Shard: key}, {KeyHash: "0123abcd"}, {Shard: other, KeyHash: "4567"},
 		},
 	}
 }
