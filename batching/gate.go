@@ -2,6 +2,7 @@ package batching
 
 import (
 	"container/heap"
+	"slices"
 	"time"
 
 	"github.com/towpath/towpath/shard"
@@ -316,13 +317,11 @@ func (g *Gate) DueAt() (time.Time, bool) {
 	return g.due[0].wake, true
 }
 
-// Due calls try with the first record of each key that was set aside and is due,
-// the longest due first, until try takes one (Take) or all were tried.
-func (g *Gate) Due(try func(key string, first *shard.Record) (took bool)) {
-	for _, k := range g.ready {
-		if try(k.key, &k.queue[k.head].Record) {
-			return
-		}
+// Due calls each with the first record of every key that was set aside and is
+// due, the one longest due first. Each may Take it.
+func (g *Gate) Due(each func(key string, first *shard.Record)) {
+	for _, k := range slices.Clone(g.ready) {
+		each(k.key, &k.queue[k.head].Record)
 	}
 }
 

@@ -54,7 +54,7 @@ func one(key, data string) batching.Gathered {
 }
 
 func (y *yard) due() (keys []string) {
-	y.Due(func(key string, _ *shard.Record) bool { keys = append(keys, key); return false })
+	y.Due(func(key string, _ *shard.Record) { keys = append(keys, key) })
 	return keys
 }
 
@@ -280,7 +280,7 @@ func TestGateKeepsTheOrderOfEachKey(t *testing.T) {
 func drain(g *batching.Gate, now time.Time, r *rand.Rand, out func(key string, data []byte)) {
 	for {
 		taken := ""
-		g.Due(func(key string, _ *shard.Record) bool { taken = key; return true })
+		g.Due(func(key string, _ *shard.Record) { taken = key })
 		if taken == "" {
 			return
 		}

@@ -81,6 +81,13 @@ type Config struct {
 	// doubles and is drawn at random below its bound: default 100 ms and 30 s,
 	// or the other one if that lies beyond.
 	MinimumBackoff, MaximumBackoff time.Duration
+	// SetAside takes a record that goes on failing out of the way of other keys:
+	// with what follows of its key it waits in memory and is called again, alone,
+	// after one of its delays. Default: off, the whole lane waits. It holds the
+	// checkpoint back all the same, up to MaximumInFlight. MaximumRetryAttempts
+	// and MaximumRecordAge count over all of it. Without BisectBatchOnError the
+	// handler has to name the record with batching.FailFrom.
+	SetAside batching.SetAside
 	// HandlerTimeout ends the context of a call that takes longer: default 0,
 	// which is no deadline. A handler that ignores its context keeps its lane.
 	HandlerTimeout time.Duration
@@ -91,6 +98,11 @@ type Config struct {
 	// RecordsPerSecond bounds what handlers get in this process, to protect
 	// what lies behind them: default 0, which is unbounded.
 	RecordsPerSecond float64
+	// KeyLimit bounds how much of one key a shard's lanes get, so that a key that
+	// chatters (a tenant, with Key) waits and the others do not: default no
+	// bound. What waits is in memory, and once MaximumInFlight records are in
+	// flight the shard stops reading.
+	KeyLimit batching.KeyLimit
 	// MemoryBudget bounds the bytes of all records that this process holds,
 	// from before they are read until they are finished: at least 32 MiB;
 	// default a quarter of the process's memory limit (GOMEMLIMIT, or the

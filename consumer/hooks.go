@@ -32,6 +32,8 @@ type Hooks struct {
 	GaveUp func(GaveUpEvent)
 	// DestinationRefused: a destination did not accept; it is tried again.
 	DestinationRefused func(DestinationRefusedEvent)
+	// KeySetAside: a key waits for another call of a record that failed.
+	KeySetAside func(KeySetAsideEvent)
 	// Checkpointed: a position was written.
 	Checkpointed func(CheckpointEvent)
 	// Loss: records were trimmed before they were read.
@@ -151,6 +153,21 @@ type DestinationRefusedEvent struct {
 	Destination string
 	Try         int
 	Err         error
+}
+
+// KeySetAsideEvent tells of a key that waits without its lane.
+type KeySetAsideEvent struct {
+	Worker, Shard string
+	// Key is the SHA-256 of the key in hexadecimal.
+	Key string
+	// Attempts is how many calls of its first record have failed, and Wait how
+	// long it waits for the next.
+	Attempts int
+	Wait     time.Duration
+	// Records is how many of its records wait.
+	Records int
+	// Err is what the handler returned last.
+	Err error
 }
 
 // CheckpointEvent tells of a position that was written.

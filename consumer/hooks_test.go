@@ -100,6 +100,12 @@ func TestEveryHookFires(t *testing.T) {
 			})
 			return nil
 		},
+		"KeySetAside": func(_ *testing.T, _ world, cfg *consumer.Config) func(*running) {
+			cfg.SetAside = batching.SetAside{After: 1, Delays: []time.Duration{time.Second}}
+			cfg.BisectBatchOnError = true
+			cfg.Handler = consumer.HandlerFunc(func(_ context.Context, b *batching.Batch) error { return errors.New("bad") })
+			return nil
+		},
 		"DestinationRefused": func(_ *testing.T, w world, cfg *consumer.Config) func(*running) {
 			w.failed.Behave(destinationtest.Refuse)
 			cfg.Handler = consumer.HandlerFunc(func(_ context.Context, b *batching.Batch) error {

@@ -21,7 +21,10 @@ type lane struct {
 	*shardLoop
 	ctx     context.Context // work: outlives the reading by the drain time
 	batch   batching.Gathered
+	number  int // which of the shard's lanes it is
 	isolate bool
+	own     *ownBatch // set if the batch is of one key that was held
+	err     error     // of the last call
 	settled chan<- settlement
 }
 
@@ -31,7 +34,9 @@ type settlement struct {
 	tickets []int64
 	bytes   int64 // as the budget counts them
 	mark    *suspectMark
+	aside   *asideBatch
 	over    bool // the lane is done with its batch
+	broken  bool // with over: it was told to stop before that
 	lane    int
 }
 
@@ -52,6 +57,9 @@ func (l *lane) run() error {
 	if l.isolate {
 		work.Settle(batching.Verdict{Next: oneByOne(len(l.batch.Records))})
 	}
+	if l.own != nil {
+		l.own.begin(work)
+	}
 	for {
 		s, ok := work.Next()
 		if !ok {
@@ -62,6 +70,10 @@ func (l *lane) run() error {
 			return err
 		}
 		work.Settle(verdict)
+		if verdict.Aside {
+			l.giveBack(verdict)
+			return nil
+		}
 		if len(verdict.Next) > 0 {
 			if err := l.pause(verdict.Delay); err != nil {
 				return err
@@ -113,6 +125,7 @@ func (l *lane) step(s batching.Segment) (batching.Verdict, error) {
 	if err != nil {
 		return batching.Verdict{}, err
 	}
+	l.err = outcome.Err
 	return l.apply(s, records, outcome)
 }
 

@@ -48,6 +48,8 @@ var shownBy = map[string]string{
 	"MaximumRecordAge":      "TestOnlyTheExpiredPrefixIsGivenUpForAge",
 	"MinimumBackoff":        "TestBackoffBoundsTheWait",
 	"MaximumBackoff":        "TestBackoffBoundsTheWait",
+	"SetAside":              "TestSetAsideLetsOtherKeysOfTheLaneGoOn",
+	"KeyLimit":              "TestKeyLimitKeepsOtherKeysQuick",
 	"HandlerTimeout":        "TestHandlerTimeoutEndsTheCall",
 	"MaximumConcurrency":    "TestMaximumConcurrencyHoldsOverAllShards",
 	"RecordsPerSecond":      "TestRecordsPerSecondIsKept",

@@ -31,6 +31,7 @@ type shardLoop struct {
 	tracker  *checkpoint.Tracker
 	split    batching.Lanes
 	lanes    []laneState
+	gate     *batching.Gate // keys that wait
 	gathered *gatherer
 	bytes    int64          // held from the budget for records read and not finished
 	started  int64          // the highest ticket that a lane was given, -1: none
@@ -42,6 +43,7 @@ type shardLoop struct {
 	crashes  int            // and how many of them
 
 	chunks  chan fetched
+	pauses  chan struct{} // which keys are paused has changed
 	settled chan settlement
 	saved   chan saveDone
 	saving  bool
@@ -62,6 +64,8 @@ type shardLoop struct {
 type laneState struct {
 	gather *batching.Assembler
 	busy   bool
+	own    *ownBatch // what it works on, if that is a batch of a key that was held
+	turn   bool      // the last one was, so that what is gathered comes first
 }
 
 // saveDone is the answer to an asynchronous save.
@@ -87,11 +91,13 @@ const (
 // of its context (abandoned).
 func (l *shardLoop) run() outcome {
 	defer func() {
+		l.worker.keyPauses.unwatch(l.pauses)
 		l.worker.budget.leave(l.gathered)
 		l.worker.budget.release(l.bytes)
 	}()
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
+	l.pauseKeys(time.Now())
 	for {
 		now := time.Now()
 		if l.reading.Err() == nil {
@@ -120,6 +126,8 @@ func (l *shardLoop) run() outcome {
 			for i := range l.lanes {
 				l.lanes[i].gather.Flush()
 			}
+		case <-l.pauses:
+			l.pauseKeys(time.Now())
 		case <-timer.C:
 		case <-l.reading.Done():
 			return l.leave()
@@ -149,7 +157,9 @@ func (l *shardLoop) take(c fetched, now time.Time) {
 			l.tracker.Done(ticket)
 			continue
 		}
-		l.lanes[l.split.Of(&records[i])].gather.Add(records[i], ticket, c.Behind, now)
+		if l.gate.Idle() || l.passes(&records[i], ticket, c.Behind, now) {
+			l.lanes[l.split.Of(&records[i])].gather.Add(records[i], ticket, c.Behind, now)
+		}
 	}
 	filtering.over(len(records))
 	if c.Ended {
@@ -188,6 +198,7 @@ func (l *shardLoop) dispatch(now time.Time) {
 	if !l.worker.session.valid() || l.mark != nil {
 		return
 	}
+	l.openGate(now)
 	for i := range l.lanes {
 		lane := &l.lanes[i]
 		if lane.busy || !lane.gather.Due(now) {
@@ -196,20 +207,21 @@ func (l *shardLoop) dispatch(now time.Time) {
 		if l.isolate && l.busy > 0 {
 			return
 		}
-		l.start(i, lane.gather.Take())
+		l.start(i, lane.gather.Take(), nil)
 	}
 	l.noteGathering()
 }
 
-// start sets a lane to work on a batch.
-func (l *shardLoop) start(i int, batch batching.Gathered) {
-	l.lanes[i].busy = true
+// start sets a lane to work on a batch, which own says more about if it is of a
+// key that was held.
+func (l *shardLoop) start(i int, batch batching.Gathered, own *ownBatch) {
+	l.lanes[i].busy, l.lanes[i].own, l.lanes[i].turn = true, own, own != nil
 	l.busy++
 	l.started = max(l.started, batch.Tickets[len(batch.Tickets)-1])
-	work := &lane{shardLoop: l, ctx: l.work, batch: batch, isolate: l.isolate, settled: l.settled}
+	work := &lane{shardLoop: l, ctx: l.work, batch: batch, isolate: l.isolate, own: own, number: i, settled: l.settled}
 	go func() { // ends with its batch or with the work context; awaited by run
-		work.run()
-		l.settled <- settlement{over: true, lane: i}
+		err := work.run()
+		l.settled <- settlement{over: true, broken: err != nil, lane: i}
 	}()
 }
 
@@ -234,6 +246,9 @@ func (l *shardLoop) settle(s settlement) {
 	case s.over:
 		l.lanes[s.lane].busy = false
 		l.busy--
+		l.ownOver(s)
+	case s.aside != nil:
+		l.setAside(s.aside, time.Now())
 	case s.mark != nil:
 		l.mark = s.mark
 	default:
@@ -258,6 +273,9 @@ func (l *shardLoop) nextWake(now time.Time) time.Duration {
 		if at, ok := l.lanes[i].gather.DueAt(); ok && !l.lanes[i].busy {
 			wake = min(wake, at.Sub(now))
 		}
+	}
+	if at, ok := l.gate.DueAt(); ok {
+		wake = min(wake, at.Sub(now))
 	}
 	if at, ok := l.saveAt(); ok && !l.saving {
 		wake = min(wake, at.Sub(now))
@@ -311,7 +329,7 @@ func (l *shardLoop) drainDispatch() {
 			continue
 		}
 		if batch := lane.gather.TakeUpTo(edge); len(batch.Records) > 0 {
-			l.start(i, batch)
+			l.start(i, batch, nil)
 			l.started = edge
 		}
 	}
@@ -340,4 +358,5 @@ func (l *shardLoop) quit(out outcome) outcome {
 func (l *shardLoop) publish() {
 	at, _ := l.tracker.Mark()
 	l.status.publish(at, l.tracker.Pending(), l.busy, l.behind)
+	l.status.publishHeld(l.gate.Keys(), l.gate.Records())
 }

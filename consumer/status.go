@@ -34,6 +34,9 @@ type ShardStatus struct {
 	// Pending is how many records are read and not finished, Busy how many lanes
 	// are at work.
 	Pending, Busy int
+	// KeysHeld is how many keys wait while others go on, and RecordsHeld how many
+	// of the pending records are theirs.
+	KeysHeld, RecordsHeld int
 	// Handled is how many records this worker has finished in this tenure.
 	Handled int64
 	// Filtered is how many of those matched none of the filters.
@@ -93,6 +96,12 @@ func (s *shardStatus) publish(mark shard.Position, pending, busy int, behind tim
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.now.Mark, s.now.Pending, s.now.Busy, s.now.Behind = mark, pending, busy, behind
+}
+
+func (s *shardStatus) publishHeld(keys, records int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.now.KeysHeld, s.now.RecordsHeld = keys, records
 }
 
 // read notes that a chunk has come, and whether it was the last to wait for.

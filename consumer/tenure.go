@@ -188,6 +188,7 @@ func (t *tenure) newLoop(running *atomic.Int64) *shardLoop {
 		suspects: w.cfg.MaximumInFlight + largestRead,
 		chunks:   make(chan fetched), settled: make(chan settlement), saved: make(chan saveDone, 1), savedAt: time.Now(),
 		status: &t.status, readUpTo: t.row.ReadUpTo,
+		gate: batching.NewGate(cfg.KeyLimit), pauses: w.keyPauses.watch(),
 	}
 	l.split, l.lanes = w.newLanes()
 	return l

@@ -50,6 +50,14 @@ var wrong = []struct {
 	{"negative backoff", func(c *consumer.Config) { c.MinimumBackoff = -1 }, []string{"MinimumBackoff is -1ns"}},
 	{"long backoff", func(c *consumer.Config) { c.MaximumBackoff = 2 * time.Hour }, []string{"MaximumBackoff is 2h0m0s"}},
 	{"backoff upside down", func(c *consumer.Config) { c.MinimumBackoff, c.MaximumBackoff = time.Minute, time.Second }, []string{"MinimumBackoff 1m0s", "MaximumBackoff 1s"}},
+	{"aside without delays", func(c *consumer.Config) { c.SetAside.After = 2 }, []string{"SetAside.After is 2", "SetAside.Delays"}},
+	{"aside after a negative number", func(c *consumer.Config) {
+		c.SetAside = batching.SetAside{After: -1, Delays: []time.Duration{time.Second}}
+	}, []string{"SetAside.After is -1"}},
+	{"aside for no time", func(c *consumer.Config) { c.SetAside.Delays = []time.Duration{time.Second, 0} }, []string{"SetAside.Delays[1] is 0s"}},
+	{"negative rate of a key", func(c *consumer.Config) { c.KeyLimit.RecordsPerSecond = -1 }, []string{"KeyLimit.RecordsPerSecond is -1"}},
+	{"burst of nothing", func(c *consumer.Config) { c.KeyLimit.Burst = 3 }, []string{"KeyLimit.Burst is 3", "RecordsPerSecond is 0"}},
+	{"limit without keys", func(c *consumer.Config) { c.Unordered, c.KeyLimit.RecordsPerSecond = true, 1 }, []string{"Unordered and KeyLimit"}},
 	{"negative timeout", func(c *consumer.Config) { c.HandlerTimeout = -1 }, []string{"HandlerTimeout is -1ns"}},
 	{"negative concurrency", func(c *consumer.Config) { c.MaximumConcurrency = -1 }, []string{"MaximumConcurrency is -1"}},
 	{"negative rate", func(c *consumer.Config) { c.RecordsPerSecond = -1 }, []string{"RecordsPerSecond is -1"}},

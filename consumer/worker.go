@@ -36,6 +36,7 @@ type worker struct {
 	slots     int64 // how many handler calls may run at once
 	handlers  *semaphore.Weighted
 	limiter   *rate.Limiter // nil: unlimited
+	keyPauses keyPauses     // which keys wait because somebody said so
 	beats     chan struct{}
 
 	stop    context.Context // ends when the run is to end
@@ -64,7 +65,7 @@ func newWorker(cfg Config, c clock.Clock) *worker {
 			MaximumRecordAge:     cfg.MaximumRecordAge,
 			MinBackoff:           cfg.MinimumBackoff,
 			MaxBackoff:           cfg.MaximumBackoff,
-			CanReject:            cfg.OnFailure != nil,
+			SetAside:             cfg.SetAside, CanReject: cfg.OnFailure != nil,
 		},
 		budget: newBudget(cfg.MemoryBudget), slots: int64(or(cfg.MaximumConcurrency, noLimit)),
 		beats:   make(chan struct{}, 1),
