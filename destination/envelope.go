@@ -111,7 +111,7 @@ func (f *Failure) appendMetadata(dst []byte) []byte {
 	dst = append(dst, `{"requestContext":{"requestId":`...)
 	dst = appendString(dst, f.RequestID())
 	dst = append(dst, `,"functionArn":`...)
-	dst = appendString(dst, f.functionARN())
+	dst = appendString(dst, f.FunctionARN())
 	dst = append(dst, `,"condition":`...)
 	dst = appendString(dst, truncate(string(f.Condition), maxConditionBytes))
 	dst = append(dst, `,"approximateInvokeCount":`...)
@@ -196,8 +196,9 @@ func (f *Failure) errorText(o EnvelopeOptions) string {
 	return f.Err.Error()
 }
 
-// functionARN names the application in the form of an ARN.
-func (f *Failure) functionARN() string {
+// FunctionARN names the application in the form of an ARN, where Lambda's
+// records have that of a function.
+func (f *Failure) FunctionARN() string {
 	region, account := regionAndAccount(f.Stream)
 	return "arn:towpath:consumer:" + region + ":" + account + ":" + f.Application
 }

@@ -370,3 +370,25 @@ func BenchmarkEnvelope(b *testing.B) {
 		})
 	}
 }
+
+// A function gets the event that Lambda sends and nothing beside, whatever the
+// records have that the event has no place for.
+func TestLambdaEventHoldsNothingBesideLambdas(t *testing.T) {
+	change := `{"eventID":"1","eventName":"INSERT","dynamodb":{"ApproximateCreationDateTime":1600000000,"SequenceNumber":"111"}}`
+	for _, f := range []destination.Failure{
+		{Application: "a", Stream: "arn:aws:kinesis:eu-west-1:1:stream/s", Shard: "s", Records: []shard.Record{
+			{Sequence: "1", Sub: 3, Data: []byte("x"), PartitionKey: "\xff"}, {Sequence: "2", ArrivedAt: time.Unix(1, 1)},
+		}},
+		{Application: "a", Stream: "arn:aws:dynamodb:eu-west-1:1:table/t/stream/l", Shard: "s", Records: []shard.Record{
+			{Sequence: "111", PartitionKey: "k", Data: []byte(change)}, {Sequence: "112", Data: []byte(change)},
+		}},
+	} {
+		event := f.LambdaEvent()
+		if strings.Contains(string(event), `"towpath":`) || !json.Valid(event) {
+			t.Errorf("the event is %s", event)
+		}
+		if strings.Contains(f.Stream, "dynamodb") && string(event) != `{"Records":[`+change+`,`+change+`]}` {
+			t.Errorf("the event is %s, want the records as they are", event)
+		}
+	}
+}

@@ -30,6 +30,29 @@ func (f *Failure) Event() []byte {
 	return f.appendEvent(make([]byte, 0, size))
 }
 
+// LambdaEvent is Event without what only ParseEvent needs: it is what a Lambda
+// function gets, and nothing beside. What Lambda's event has no place for is
+// left out, such as the index within an aggregate.
+func (f *Failure) LambdaEvent() []byte {
+	size := len(eventHead) + len(eventTail)
+	for i := range f.Records {
+		size += recordSizeHint(&f.Records[i])
+	}
+	dst := append(make([]byte, 0, size), eventHead...)
+	for i := range f.Records {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		r := &f.Records[i]
+		if isDynamoDB(f.Stream) && isLambdaRecord(r.Data) {
+			dst = append(dst, r.Data...)
+		} else {
+			dst = append(f.appendKinesisMembers(dst, r), '}')
+		}
+	}
+	return append(dst, eventTail...)
+}
+
 func (f *Failure) appendEvent(dst []byte) []byte {
 	dst = append(dst, eventHead...)
 	for i := range f.Records {
@@ -61,8 +84,18 @@ func (f *Failure) appendRecord(dst []byte, r *shard.Record) []byte {
 	return f.appendKinesis(dst, r)
 }
 
-// appendKinesis writes the members in Lambda's order.
 func (f *Failure) appendKinesis(dst []byte, r *shard.Record) []byte {
+	dst = f.appendKinesisMembers(dst, r)
+	if b := beyondKinesis(r); b != (beyond{}) {
+		dst = append(dst, `,"towpath":`...)
+		dst = b.append(dst)
+	}
+	return append(dst, '}')
+}
+
+// appendKinesisMembers writes the members in Lambda's order, and leaves the
+// object open.
+func (f *Failure) appendKinesisMembers(dst []byte, r *shard.Record) []byte {
 	dst = append(dst, `{"kinesis":{"kinesisSchemaVersion":"1.0","partitionKey":`...)
 	if r.Keyed || r.PartitionKey != "" {
 		dst = appendString(dst, r.PartitionKey)
@@ -83,17 +116,12 @@ func (f *Failure) appendKinesis(dst []byte, r *shard.Record) []byte {
 	dst = append(dst, ':')
 	dst = appendEscaped(dst, r.Sequence)
 	dst = append(dst, `","eventName":"aws:kinesis:record","invokeIdentityArn":`...)
-	dst = appendString(dst, f.functionARN())
+	dst = appendString(dst, f.FunctionARN())
 	dst = append(dst, `,"awsRegion":`...)
 	region, _ := regionAndAccount(r.Stream)
 	dst = appendString(dst, region)
 	dst = append(dst, `,"eventSourceARN":`...)
-	dst = appendString(dst, r.Stream)
-	if b := beyondKinesis(r); b != (beyond{}) {
-		dst = append(dst, `,"towpath":`...)
-		dst = b.append(dst)
-	}
-	return append(dst, '}')
+	return appendString(dst, r.Stream)
 }
 
 // beyond is what a record of ours has and Lambda's event has no place for. Only
