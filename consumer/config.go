@@ -32,6 +32,18 @@ type Config struct {
 	// so that limits below that would discard records are refused. Set
 	// destination.Discard to drop them, counted.
 	OnFailure destination.Destination
+	// OnSuccess takes an envelope of what each call has handled, with the
+	// condition destination.Success, before the checkpoint passes it. It is
+	// asked again without limit while it refuses, and holds up its lane
+	// meanwhile. Default nil, which is none. Records that the handler makes
+	// itself go to EmitTo.
+	OnSuccess destination.Destination
+	// EmitTo takes the records that the handler emits (batching.Batch.Emit), in
+	// order and before the checkpoint passes what they were made of. While it
+	// refuses it is asked again without limit with what it has not accepted, and
+	// that lane waits; a repeat of a record carries the same id. Default nil:
+	// a call that emits then fails, with an error that names this field.
+	EmitTo destination.Publisher
 
 	// Filters are patterns in the language of Lambda's event source mappings, at
 	// most ten; a record that matches none of them is finished without a call,

@@ -3,6 +3,7 @@ package consumer
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/towpath/towpath/batching"
 	"github.com/towpath/towpath/codec"
@@ -65,6 +66,26 @@ func EachRecord[T any](c codec.Codec, handle func(ctx context.Context, r *shard.
 		}
 		return errors.Join(rejected...)
 	})
+}
+
+// Waker is a Handler that is also called without records: at a time that it
+// names, and when what it holds back is wanted. Such a call is made while no
+// other call for the shard runs, and like one with records takes one of
+// MaximumConcurrency and has HandlerTimeout. One that fails is made again after
+// a wait, or after that of batching.RetryAfter; it uses up no attempt of any
+// record. What it emits is accepted by EmitTo before another call is made.
+//
+// Before a shard is let go, Wake is called with batching.WakeLeaving once no
+// other call runs, within DrainTimeout and before the last save; when its last
+// record has been handled, with batching.WakeEnded, and the end is not written
+// before that has succeeded. A worker that loses its lease calls neither.
+type Waker interface {
+	// WakeAt says when the handler wants to be called for a shard next, by the
+	// service's time; ok is false for never. It is asked often, while other
+	// calls run, and must be quick. A time that has passed is at once.
+	WakeAt(shard string) (at time.Time, ok bool)
+	// Wake is the call.
+	Wake(ctx context.Context, w *batching.Wake) error
 }
 
 // ShardStarter is told when a shard begins to be worked by this worker, before

@@ -28,8 +28,13 @@ type Hooks struct {
 	Filtered func(FilteredEvent)
 	// BatchDone: one call of the handler has returned.
 	BatchDone func(BatchEvent)
+	// Woken: a call of the handler without records has returned; see Waker.
+	Woken func(WakeEvent)
 	// GaveUp: the destination has accepted records that were given up.
 	GaveUp func(GaveUpEvent)
+	// Published: EmitTo has accepted what a call emitted, or OnSuccess what it
+	// handled.
+	Published func(PublishedEvent)
 	// DestinationRefused: a destination did not accept; it is tried again.
 	DestinationRefused func(DestinationRefusedEvent)
 	// KeySetAside: a key waits for another call of a record that failed.
@@ -137,6 +142,16 @@ type BatchEvent struct {
 	Err error
 }
 
+// WakeEvent tells of one call of the handler without records.
+type WakeEvent struct {
+	Worker, Shard string
+	// Reason is what the call was for, Took how long it ran.
+	Reason batching.WakeReason
+	Took   time.Duration
+	// Err is what the handler returned; it is then called again.
+	Err error
+}
+
 // GaveUpEvent tells of records that a destination has accepted.
 type GaveUpEvent struct {
 	Worker, Shard string
@@ -144,6 +159,19 @@ type GaveUpEvent struct {
 	Failure destination.Failure
 	// Destination is its name.
 	Destination string
+}
+
+// PublishedEvent tells of records that EmitTo or OnSuccess has accepted.
+type PublishedEvent struct {
+	Worker, Shard string
+	// Records is how many were accepted, and Emitted tells that the handler made
+	// them: they went to EmitTo.
+	Records int
+	Emitted bool
+	// Destination is its name.
+	Destination string
+	// Took is how long it took, from the first try on.
+	Took time.Duration
 }
 
 // DestinationRefusedEvent tells of a destination that did not accept.

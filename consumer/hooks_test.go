@@ -106,6 +106,14 @@ func TestEveryHookFires(t *testing.T) {
 			cfg.Handler = consumer.HandlerFunc(func(_ context.Context, b *batching.Batch) error { return errors.New("bad") })
 			return nil
 		},
+		"Published": func(_ *testing.T, w world, cfg *consumer.Config) func(*running) {
+			cfg.OnSuccess = w.failed
+			return nil
+		},
+		"Woken": func(_ *testing.T, w world, cfg *consumer.Config) func(*running) {
+			cfg.Handler = &sleeper{at: func(string) (time.Time, bool) { return time.Now(), true }}
+			return nil
+		},
 		"DestinationRefused": func(_ *testing.T, w world, cfg *consumer.Config) func(*running) {
 			w.failed.Behave(destinationtest.Refuse)
 			cfg.Handler = consumer.HandlerFunc(func(_ context.Context, b *batching.Batch) error {

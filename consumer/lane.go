@@ -3,7 +3,6 @@ package consumer
 import (
 	"context"
 	"errors"
-	"fmt"
 	"math/rand/v2"
 	"runtime/debug"
 	"time"
@@ -26,6 +25,9 @@ type lane struct {
 	own     *ownBatch // set if the batch is of one key that was held
 	err     error     // of the last call
 	settled chan<- settlement
+	left    *batching.Call  // what the last call left beside its error
+	inside  bool            // it is within a call, so that none without records is made
+	patient context.Context // how long it waits, if not as patience says
 }
 
 // settlement is what a lane tells its shard: records that are finished, or that
@@ -38,6 +40,7 @@ type settlement struct {
 	over    bool // the lane is done with its batch
 	broken  bool // with over: it was told to stop before that
 	lane    int
+	woke    *woke // what a call without records came to
 }
 
 // suspectMark asks the shard to write down which record is about to be handled
@@ -121,6 +124,10 @@ func (l *lane) step(s batching.Segment) (batching.Verdict, error) {
 			return batching.Verdict{}, err
 		}
 	}
+	if err := l.enter(); err != nil {
+		return batching.Verdict{}, err
+	}
+	defer l.exit()
 	outcome, err := l.call(s, records)
 	if err != nil {
 		return batching.Verdict{}, err
@@ -136,6 +143,9 @@ const maxCrashes = 3
 // apply carries out what the policy says of an outcome.
 func (l *lane) apply(s batching.Segment, records []shard.Record, outcome batching.Outcome) (batching.Verdict, error) {
 	verdict := l.policy.Decide(s, outcome)
+	if err := l.sendOn(records, s.Attempts+1, verdict); err != nil {
+		return verdict, err
+	}
 	done := 0
 	for _, r := range verdict.Rejected {
 		l.finish(s.From+done, s.From+r.Index)
@@ -191,14 +201,15 @@ func (l *lane) call(s batching.Segment, records []shard.Record) (batching.Outcom
 	}
 	batch := &batching.Batch{
 		Stream: l.worker.stream.ARN, Shard: l.shard, Records: records, Attempt: s.Attempts + 1,
-		Behind: l.batch.Behind, Token: l.fence, Held: l.worker.session.valid,
+		Behind: l.batch.Behind, Token: l.fence, Held: l.worker.session.valid, Call: &batching.Call{},
 	}
+	l.left = batch.Call
 	started := time.Now()
-	err, stuck := l.invoke(batch, weight)
+	err, stuck := l.invoke(func(ctx context.Context) error { return l.cfg.Handler.Handle(ctx, batch) }, batch.First().Position(), weight)
 	if stuck {
 		return batching.Outcome{}, errLaneOver
 	}
-	outcome := batching.Read(records, err)
+	outcome := batching.Read(records, l.checkEmitted(err))
 	event := BatchEvent{
 		Worker: l.worker.session.id, Shard: l.shard, Records: len(records), Attempt: batch.Attempt,
 		Handled: len(records), Rejected: len(outcome.Rejects), Behind: batch.Behind, Took: time.Since(started), Err: outcome.Err,
@@ -215,7 +226,7 @@ func (l *lane) call(s batching.Segment, records []shard.Record) (batching.Outcom
 	if outcome.Failed && l.ctx.Err() != nil {
 		// It failed because it was told to end. That is no attempt, but what it
 		// did finish counts.
-		if outcome.From > 0 {
+		if outcome.From > 0 && !l.sends() {
 			l.finish(s.From, s.From+firstReject(outcome))
 		}
 		return outcome, errLaneOver
@@ -259,6 +270,9 @@ func (l *lane) acquire(weight int64, records int) error {
 // several finishes what it began, so that nothing that other lanes have handled
 // is handled again by the next owner.
 func (l *lane) patience() context.Context {
+	if l.patient != nil {
+		return l.patient
+	}
 	if len(l.lanes) == 1 || l.isolate {
 		return l.reading
 	}
@@ -285,7 +299,7 @@ func (l *lane) pause(d batching.Delay) error {
 // can be left behind. It waits for it past the context's end by the time that is
 // granted to return. The handler's slot is free when the handler has returned,
 // however late that is.
-func (l *lane) invoke(batch *batching.Batch, weight int64) (err error, stuck bool) {
+func (l *lane) invoke(call func(context.Context) error, first shard.Position, weight int64) (err error, stuck bool) {
 	ctx, cancel := context.WithCancelCause(l.ctx)
 	defer cancel(nil)
 	if l.cfg.HandlerTimeout > 0 {
@@ -305,7 +319,7 @@ func (l *lane) invoke(batch *batching.Batch, weight int64) (err error, stuck boo
 			l.worker.handlers.Release(weight)
 			answer <- err
 		}()
-		err = l.cfg.Handler.Handle(ctx, batch)
+		err = call(ctx)
 	}()
 	select {
 	case err := <-answer:
@@ -322,7 +336,7 @@ func (l *lane) invoke(batch *batching.Batch, weight int64) (err error, stuck boo
 		case <-warn.C:
 		}
 		fire(l.cfg.Hooks.HandlerStuck, HandlerStuckEvent{
-			Worker: l.worker.session.id, Shard: l.shard, First: batch.First().Position(), For: time.Since(started),
+			Worker: l.worker.session.id, Shard: l.shard, First: first, For: time.Since(started),
 		})
 		l.worker.log.Error("handler does not return after its context ended",
 			"shard", l.shard, "cause", context.Cause(ctx), "since", time.Since(started))
@@ -335,41 +349,6 @@ func (l *lane) invoke(batch *batching.Batch, weight int64) (err error, stuck boo
 // handlerGrace is how long a handler may take to return after its context has
 // ended before it counts as stuck.
 const handlerGrace = 2 * time.Second
-
-// giveUp sends records to the destination until it accepts them. Nothing is
-// dropped: the lane waits, other lanes and shards go on.
-func (l *lane) giveUp(records []shard.Record, f destination.Failure) error {
-	f.Application, f.Worker = l.cfg.Name, l.worker.session.id
-	f.Stream, f.Shard, f.Records, f.At = l.worker.stream.ARN, l.shard, records, l.worker.serviceNow()
-	for try := 1; ; try++ {
-		if !l.worker.session.valid() || l.ctx.Err() != nil {
-			return errLaneOver
-		}
-		err := l.send(f)
-		if err == nil {
-			fire(l.cfg.Hooks.GaveUp, GaveUpEvent{Worker: l.worker.session.id, Shard: l.shard, Failure: f, Destination: l.cfg.OnFailure.String()})
-			return nil
-		}
-		fire(l.cfg.Hooks.DestinationRefused, DestinationRefusedEvent{
-			Worker: l.worker.session.id, Shard: l.shard, Destination: l.cfg.OnFailure.String(), Try: try, Err: err,
-		})
-		l.worker.note(l.shard, fmt.Errorf("send to %s: %w", l.cfg.OnFailure, err))
-		if clock.Sleep(l.patience(), backoff(try, l.policy.MinBackoff, l.policy.MaxBackoff)) != nil {
-			return errLaneOver
-		}
-	}
-}
-
-// sendTimeout is how long one try of a destination may take. A client of the SDK
-// has no limit of its own; ten megabytes take a slow line less than this.
-const sendTimeout = 30 * time.Second
-
-// send asks the destination once.
-func (l *lane) send(f destination.Failure) error {
-	ctx, cancel := context.WithTimeout(l.ctx, sendTimeout)
-	defer cancel()
-	return l.cfg.OnFailure.Send(ctx, f)
-}
 
 // markSuspect has the shard write down the record before it is handled alone,
 // and returns how many such attempts there have been, this one included.

@@ -36,6 +36,8 @@ var shownBy = map[string]string{
 	"Handler":               "TestHandlerSteersWithWhatItReturns",
 	"OnFailure":             "TestNothingIsDroppedWhileTheDestinationRefuses",
 	"Filters":               "TestFilteredRecordsAreFinishedUnhandledAndCounted",
+	"OnSuccess":             "TestOnSuccessGetsWhatWasHandled",
+	"EmitTo":                "TestEmittedIsAcceptedBeforeTheCheckpoint",
 	"BatchSize":             "TestBatchesKeepTheirBounds",
 	"MaximumBatchBytes":     "TestBatchesKeepTheirBounds",
 	"MaximumBatchingWindow": "TestBatchWaitsForItsWindowUnlessItIsFull",

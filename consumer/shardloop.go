@@ -49,6 +49,7 @@ type shardLoop struct {
 	saving  bool
 	savedAt time.Time
 	mark    *suspectMark // waits for the running save
+	wakes   wakes        // calls without records
 
 	status   *shardStatus
 	behind   time.Duration
@@ -101,11 +102,12 @@ func (l *shardLoop) run() outcome {
 	for {
 		now := time.Now()
 		if l.reading.Err() == nil {
+			l.wake(now)
 			l.dispatch(now)
 		}
 		l.trySave(now)
 		l.publish()
-		if l.ended && l.idle() {
+		if l.ended && l.idle() && l.wakes.done() {
 			return outcomeEnded
 		}
 		timer.Reset(l.nextWake(now))
@@ -126,6 +128,7 @@ func (l *shardLoop) run() outcome {
 			for i := range l.lanes {
 				l.lanes[i].gather.Flush()
 			}
+			l.wakes.pressed = l.waiting() > 0
 		case <-l.pauses:
 			l.pauseKeys(time.Now())
 		case <-timer.C:
@@ -195,7 +198,7 @@ func (l *shardLoop) drop(records []shard.Record) {
 
 // dispatch gives every idle lane its batch, if one is due.
 func (l *shardLoop) dispatch(now time.Time) {
-	if !l.worker.session.valid() || l.mark != nil {
+	if !l.worker.session.valid() || l.mark != nil || l.wakes.running {
 		return
 	}
 	l.openGate(now)
@@ -217,6 +220,7 @@ func (l *shardLoop) dispatch(now time.Time) {
 func (l *shardLoop) start(i int, batch batching.Gathered, own *ownBatch) {
 	l.lanes[i].busy, l.lanes[i].own, l.lanes[i].turn = true, own, own != nil
 	l.busy++
+	l.wakes.begins()
 	l.started = max(l.started, batch.Tickets[len(batch.Tickets)-1])
 	work := &lane{shardLoop: l, ctx: l.work, batch: batch, isolate: l.isolate, own: own, number: i, settled: l.settled}
 	go func() { // ends with its batch or with the work context; awaited by run
@@ -243,6 +247,9 @@ func (l *shardLoop) noteGathering() {
 // settle takes a lane's report.
 func (l *shardLoop) settle(s settlement) {
 	switch {
+	case s.woke != nil:
+		l.busy--
+		l.afterWake(*s.woke)
 	case s.over:
 		l.lanes[s.lane].busy = false
 		l.busy--
@@ -270,14 +277,17 @@ func (l *shardLoop) settle(s settlement) {
 func (l *shardLoop) nextWake(now time.Time) time.Duration {
 	wake := time.Hour
 	for i := range l.lanes {
-		if at, ok := l.lanes[i].gather.DueAt(); ok && !l.lanes[i].busy {
+		if at, ok := l.lanes[i].gather.DueAt(); ok && !l.lanes[i].busy && !l.wakes.running {
 			wake = min(wake, at.Sub(now))
 		}
 	}
-	if at, ok := l.gate.DueAt(); ok {
+	if at, ok := l.gate.DueAt(); ok && !l.wakes.running {
 		wake = min(wake, at.Sub(now))
 	}
 	if at, ok := l.saveAt(); ok && !l.saving {
+		wake = min(wake, at.Sub(now))
+	}
+	if at, ok := l.nextWakeAt(); ok {
 		wake = min(wake, at.Sub(now))
 	}
 	return max(wake, time.Millisecond)
@@ -289,12 +299,15 @@ func (l *shardLoop) leave() outcome {
 	if cause := context.Cause(l.reading); cause == ErrLeaseLost {
 		return l.quit(outcomeLost)
 	}
+	l.wakes.leaves()
 	for {
 		l.drainDispatch()
-		if l.busy == 0 && !l.saving {
+		l.wake(time.Now())
+		if l.busy == 0 && !l.saving && l.toldLeaving() {
 			break
 		}
 		select {
+		case <-l.retryWake():
 		case s := <-l.settled:
 			l.settle(s)
 			l.serveMark()
@@ -309,7 +322,7 @@ func (l *shardLoop) leave() outcome {
 			return l.quit(outcomeLeave)
 		}
 	}
-	if l.ended && l.tracker.Pending() == 0 {
+	if l.ended && l.tracker.Pending() == 0 && l.wakes.done() {
 		return outcomeEnded
 	}
 	return outcomeLeave

@@ -29,6 +29,8 @@ func (c Config) validate() error {
 	}
 	checks("Source", c.Source)
 	checks("OnFailure", c.OnFailure)
+	checks("OnSuccess", c.OnSuccess)
+	checks("EmitTo", c.EmitTo)
 	if err := validName(c.Name); err != nil {
 		problems = append(problems, err)
 	}

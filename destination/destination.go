@@ -12,8 +12,9 @@ import (
 	"github.com/towpath/towpath/shard"
 )
 
-// Destination takes batches that are given up. A driver implements it; users
-// get one from sqsdestination.Open and its like and set it as OnFailure.
+// Destination takes batches that are given up, or that are handled. A driver
+// implements it; users get one from sqsdestination.Open and its like and set it
+// as OnFailure or OnSuccess.
 type Destination interface {
 	// Send delivers one failure and returns nil only when the service has
 	// accepted it. The engine calls it again, without limit, until it does; a
@@ -36,9 +37,14 @@ const (
 	Rejected Condition = "Rejected"
 	// ProcessCrashed: three processes died while the record was handled alone.
 	ProcessCrashed Condition = "ProcessCrashed"
+	// Success: the records are handled. It stands in what goes to an on-success
+	// destination, and is the word of Lambda's asynchronous invocations; Lambda
+	// has no such destination for streams.
+	Success Condition = "Success"
 )
 
 // Failure is a run of records of one shard that was given up, with its reason.
+// With the condition Success it is one that was handled.
 type Failure struct {
 	// Application is the consumer's name.
 	Application string

@@ -120,11 +120,14 @@ func (f *Failure) appendMetadata(dst []byte) []byte {
 	dst = strconv.AppendInt(dst, int64(max(f.Attempts, 1)), 10)
 	dst = append(dst, '}')
 	if f.answered() {
-		dst = append(dst, `,"responseContext":{"statusCode":200,"executedVersion":"$LATEST","functionError":`...)
-		if f.Partial {
-			dst = append(dst, `null}`...)
-		} else {
-			dst = append(dst, `"Unhandled"}`...)
+		dst = append(dst, `,"responseContext":{"statusCode":200,"executedVersion":"$LATEST"`...)
+		switch {
+		case f.Condition == Success:
+			dst = append(dst, '}') // there is no functionError where nothing failed
+		case f.Partial:
+			dst = append(dst, `,"functionError":null}`...)
+		default:
+			dst = append(dst, `,"functionError":"Unhandled"}`...)
 		}
 	}
 	dst = append(dst, `,"version":"1.0","timestamp":"`...)

@@ -124,7 +124,7 @@ func (d *document) envelope(info *batchInfo) *Envelope {
 			Stream: info.Stream, Shard: info.Shard,
 			Condition: d.RequestContext.Condition,
 			Attempts:  d.RequestContext.InvokeCount,
-			Partial:   d.ResponseContext != nil && d.ResponseContext.FunctionError == nil,
+			Partial:   d.ResponseContext != nil && d.ResponseContext.FunctionError == nil && Condition(d.RequestContext.Condition) != Success,
 			At:        d.Timestamp,
 		},
 		RequestID: d.RequestContext.RequestID, FunctionARN: d.RequestContext.FunctionARN,

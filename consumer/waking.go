@@ -1,0 +1,236 @@
+package consumer
+
+import (
+	"context"
+	"time"
+
+	"golang.org/x/sync/semaphore"
+
+	"github.com/towpath/towpath/batching"
+	"github.com/towpath/towpath/shard"
+)
+
+// wakes is what a shard's loop knows of its handler's calls without records.
+// Each is one try; what fails is tried again when notBefore has come, for
+// whatever reason there is then.
+type wakes struct {
+	waker Waker // nil if the handler is none
+	// calls is held by every call of the handler, and as a whole by one without
+	// records: so that it is alone. Whoever asks first is served first, so that
+	// it does not wait for ever. What a call emits is accepted before it lets go,
+	// as otherwise records of one key could overtake each other.
+	calls     *semaphore.Weighted
+	running   bool
+	fails     int       // in a row
+	notBefore time.Time // of what failed
+	spaced    time.Time // before it there is no WakeDue
+	pressed   bool      // memory is short
+	// What was told since the last batch was begun.
+	leaving, ended bool
+}
+
+// everyCall is what a call without records holds.
+const everyCall = 1 << 40
+
+// wakeSpacing is the least time between the end of a call without records and
+// the next that is due, so that a handler which always wants to be woken at once
+// does not keep a processor busy.
+const wakeSpacing = 100 * time.Millisecond
+
+// woke is what a call without records came to.
+type woke struct {
+	reason batching.WakeReason
+	err    error
+	after  time.Duration // before the next try, if the handler said so
+}
+
+func newWakes(h Handler) wakes {
+	w := wakes{calls: semaphore.NewWeighted(everyCall)}
+	w.waker, _ = h.(Waker)
+	return w
+}
+
+// wake calls the handler without records, if there is a reason to.
+func (l *shardLoop) wake(now time.Time) {
+	w := &l.wakes
+	if w.waker == nil || w.running || now.Before(w.notBefore) || !l.worker.session.valid() || l.work.Err() != nil {
+		return
+	}
+	reason, ok := l.wakeReason(now)
+	if !ok {
+		w.fails = 0 // what failed is not wanted any more
+		return
+	}
+	at, _ := l.tracker.Mark()
+	call := &batching.Wake{
+		Stream: l.worker.stream.ARN, Shard: l.shard, Why: reason, Now: l.worker.serviceNow(), Behind: l.behind, ReadUpTo: l.readUpTo,
+		Token: l.fence, Held: l.worker.session.valid, Call: &batching.Call{},
+	}
+	work := &lane{shardLoop: l, ctx: l.work, settled: l.settled, left: call.Call, patient: l.reading}
+	if l.reading.Err() != nil {
+		work.patient = l.work
+	}
+	w.running, w.pressed = true, false
+	l.busy++
+	go func() { // ends with the call or with the work context; awaited by run
+		answer := work.wakeOnce(call, at)
+		l.settled <- settlement{over: true, lane: wakeLane, woke: &answer}
+	}()
+}
+
+// wakeLane stands for the lane of a call without records.
+const wakeLane = -1
+
+// wakeReason says what the handler is to be called for now, if anything.
+func (l *shardLoop) wakeReason(now time.Time) (batching.WakeReason, bool) {
+	w := &l.wakes
+	idle := l.busy == 0
+	switch {
+	case l.ended && idle && !w.ended && !l.gathers():
+		return batching.WakeEnded, true
+	case l.reading.Err() != nil:
+		return batching.WakeLeaving, idle && !w.leaving && !w.ended
+	case w.pressed:
+		return batching.WakePressure, true
+	}
+	at, ok := w.waker.WakeAt(l.shard)
+	return batching.WakeDue, ok && !at.After(l.worker.serviceNow()) && !now.Before(w.spaced)
+}
+
+// gathers reports whether records wait for their batch.
+func (l *shardLoop) gathers() bool {
+	if !l.gate.Idle() {
+		return true
+	}
+	for i := range l.lanes {
+		if l.lanes[i].gather.Len() > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// nextWakeAt is when a call without records can be due, by this host's clock.
+func (l *shardLoop) nextWakeAt() (time.Time, bool) {
+	w := &l.wakes
+	if w.waker == nil || w.running {
+		return time.Time{}, false
+	}
+	if w.fails > 0 {
+		return w.notBefore, true
+	}
+	at, ok := w.waker.WakeAt(l.shard)
+	if at = at.Add(-time.Until(l.worker.serviceNow())); at.Before(w.spaced) {
+		at = w.spaced
+	}
+	return at, ok
+}
+
+// afterWake takes what a call without records came to.
+func (l *shardLoop) afterWake(a woke) {
+	w := &l.wakes
+	now := time.Now()
+	w.running = false
+	if a.err != nil {
+		if w.fails++; a.after <= 0 {
+			a.after = backoff(w.fails, l.policy.MinBackoff, l.policy.MaxBackoff)
+		}
+		w.notBefore = now.Add(a.after)
+		w.pressed = w.pressed || a.reason == batching.WakePressure
+		return
+	}
+	w.fails, w.notBefore, w.spaced = 0, time.Time{}, now.Add(wakeSpacing)
+	switch a.reason {
+	case batching.WakeLeaving:
+		w.leaving = true
+	case batching.WakeEnded:
+		w.ended = true
+	}
+}
+
+// begins notes that the handler is about to be called with records: what it was
+// told at the end before is to be told again.
+func (w *wakes) begins() { w.leaving, w.ended = false, false }
+
+// leaves has the handler told at once that the shard is to be left.
+func (w *wakes) leaves() { w.fails, w.notBefore = 0, time.Time{} }
+
+// done reports whether nothing more is to be told at the end.
+func (w *wakes) done() bool { return w.waker == nil || w.ended }
+
+// toldLeaving reports whether a shard that is being left may go: the handler
+// knows.
+func (l *shardLoop) toldLeaving() bool {
+	w := &l.wakes
+	return w.waker == nil || w.leaving || w.ended || !l.worker.session.valid()
+}
+
+// retryWake fires when a call without records that failed may be made again.
+func (l *shardLoop) retryWake() <-chan time.Time {
+	w := &l.wakes
+	if w.waker == nil || w.running || w.fails == 0 {
+		return nil
+	}
+	return time.After(time.Until(w.notBefore))
+}
+
+// waiting is how many calls' records are finished later.
+func (l *shardLoop) waiting() int { return 0 }
+
+// enter waits until no call without records runs. Its caller may then call the
+// handler with records, until exit.
+func (l *lane) enter() error {
+	if l.wakes.calls.Acquire(l.patience(), 1) != nil {
+		return errLaneOver
+	}
+	l.inside = true
+	return nil
+}
+
+func (l *lane) exit() {
+	if l.inside {
+		l.inside = false
+		l.wakes.calls.Release(1)
+	}
+}
+
+// wakeOnce makes one call without records, alone, and has accepted what it
+// emits.
+func (l *lane) wakeOnce(w *batching.Wake, at shard.Position) woke {
+	answer := woke{reason: w.Why, err: errLaneOver}
+	if l.wakes.calls.Acquire(l.patience(), everyCall) != nil {
+		return answer
+	}
+	if l.acquire(1, 0) != nil {
+		l.wakes.calls.Release(everyCall)
+		return answer
+	}
+	if !l.worker.session.valid() || l.ctx.Err() != nil {
+		l.worker.handlers.Release(1)
+		l.wakes.calls.Release(everyCall)
+		return answer
+	}
+	started := time.Now()
+	err, stuck := l.invoke(func(ctx context.Context) error { return l.wakes.waker.Wake(ctx, w) }, at, 1)
+	if stuck {
+		return answer // nothing more is to be called
+	}
+	defer l.wakes.calls.Release(everyCall)
+	err = l.checkEmitted(err)
+	fire(l.cfg.Hooks.Woken, WakeEvent{Worker: l.worker.session.id, Shard: l.shard, Reason: w.Why, Took: time.Since(started), Err: err})
+	switch {
+	case l.ctx.Err() != nil && context.Cause(l.ctx) == ErrLeaseLost:
+		return answer // too late to be believed
+	case err != nil:
+		l.worker.note(l.shard, err)
+		answer.err = err
+		if o := batching.Read(nil, err); o.Delayed {
+			answer.after = o.After
+		}
+		return answer
+	}
+	emitted := w.Call.Emitted()
+	batching.InOrder(emitted)
+	answer.err = l.publish(emitted)
+	return answer
+}
