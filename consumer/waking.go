@@ -86,7 +86,7 @@ func (l *shardLoop) wakeReason(now time.Time) (batching.WakeReason, bool) {
 	w := &l.wakes
 	idle := l.busy == 0
 	switch {
-	case l.ended && idle && !w.ended && !l.gathers():
+	case l.ended && !w.ended && l.handled():
 		return batching.WakeEnded, true
 	case l.reading.Err() != nil:
 		return batching.WakeLeaving, idle && !w.leaving && !w.ended
@@ -97,18 +97,8 @@ func (l *shardLoop) wakeReason(now time.Time) (batching.WakeReason, bool) {
 	return batching.WakeDue, ok && !at.After(l.worker.serviceNow()) && !now.Before(w.spaced)
 }
 
-// gathers reports whether records wait for their batch.
-func (l *shardLoop) gathers() bool {
-	if !l.gate.Idle() {
-		return true
-	}
-	for i := range l.lanes {
-		if l.lanes[i].gather.Len() > 0 {
-			return true
-		}
-	}
-	return false
-}
+// handled reports whether the handler has had every record that was read.
+func (l *shardLoop) handled() bool { return l.busy == 0 && l.tracker.Pending() == l.waiting() }
 
 // nextWakeAt is when a call without records can be due, by this host's clock.
 func (l *shardLoop) nextWakeAt() (time.Time, bool) {
@@ -174,7 +164,7 @@ func (l *shardLoop) retryWake() <-chan time.Time {
 	return time.After(time.Until(w.notBefore))
 }
 
-// waiting is how many calls' records are finished later.
+// waiting is how many records are finished later than their calls.
 func (l *shardLoop) waiting() int { return 0 }
 
 // enter waits until no call without records runs. Its caller may then call the
