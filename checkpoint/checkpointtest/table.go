@@ -26,6 +26,7 @@ type store struct {
 	epoch         int64
 	control       shard.Control
 	states        map[string]map[string]state // by lease key and handler
+	parked        map[string]*parked          // by handler, shard and hash
 	before, after func(op, caller string) error
 }
 
@@ -39,6 +40,7 @@ var (
 func NewTable() *Table {
 	return &Table{store: &store{
 		rows: map[string]shard.Lease{}, sessions: map[string]shard.Session{}, states: map[string]map[string]state{},
+		parked: map[string]*parked{},
 	}}
 }
 

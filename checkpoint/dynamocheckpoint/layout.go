@@ -26,6 +26,9 @@ func (t *Table) layouts() []layout {
 // stateLayout is the table of what handlers keep beside a lease.
 func (t *Table) stateLayout() layout { return layout{name: t.states, key: "leaseKey", sort: partKey} }
 
+// parkedLayout is the table of records of parked keys.
+func (t *Table) parkedLayout() layout { return layout{name: t.parked, key: placeKey, sort: partKey} }
+
 // inWords tells somebody who creates the table by hand what it needs.
 func (l layout) inWords() string {
 	sort := "no sort key"

@@ -34,6 +34,7 @@ func TestServerKeepsTheContract(t *testing.T) {
 			}
 			checkpointtest.RunLeases(t, emptied)
 			checkpointtest.RunStates(t, emptied)
+			checkpointtest.RunParking(t, emptied)
 		})
 	}
 }
@@ -113,7 +114,7 @@ type editable struct {
 // empty deletes every row, which takes less than to make the tables anew.
 func (e *editable) empty(t *testing.T) {
 	t.Helper()
-	for table, keys := range map[string][]string{e.name: {"leaseKey"}, e.name + "-sessions": {"id"}, e.name + "-state": {"leaseKey", "part"}} {
+	for table, keys := range map[string][]string{e.name: {"leaseKey"}, e.name + "-sessions": {"id"}, e.name + "-state": {"leaseKey", "part"}, e.name + "-parked": {"place", "part"}} {
 		out, err := e.client.Scan(t.Context(), &dynamodb.ScanInput{TableName: &table, ConsistentRead: aws.Bool(true)})
 		var missing *types.ResourceNotFoundException
 		if errors.As(err, &missing) {

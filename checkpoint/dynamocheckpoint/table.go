@@ -38,6 +38,10 @@ type Options struct {
 	// if something keeps a state. Default: the application's name with -state
 	// behind it.
 	StateTable string
+	// ParkedTable holds the records of keys that are parked. It is asked for only
+	// by consumers that park keys. Default: the application's name with -parked
+	// behind it.
+	ParkedTable string
 	// Overflow takes states that are too large for an item of DynamoDB, such as
 	// S3Overflow. Default: none, and such a state is an error.
 	Overflow Overflow
@@ -60,6 +64,7 @@ type Table struct {
 	leases   string
 	sessions string
 	states   string
+	parked   string
 	options  Options
 	objects  objects
 }
@@ -76,6 +81,7 @@ func Open(client Client, application string, options ...func(*Options)) *Table {
 		TableName:    application,
 		SessionTable: application + "-sessions",
 		StateTable:   application + "-state",
+		ParkedTable:  application + "-parked",
 	}
 	for _, set := range options {
 		set(&o)
@@ -83,7 +89,7 @@ func Open(client Client, application string, options ...func(*Options)) *Table {
 	if o.Timeout <= 0 {
 		o.Timeout = 5 * time.Second
 	}
-	return &Table{client: client, leases: o.TableName, sessions: o.SessionTable, states: o.StateTable, options: o}
+	return &Table{client: client, leases: o.TableName, sessions: o.SessionTable, states: o.StateTable, parked: o.ParkedTable, options: o}
 }
 
 // bounded is a context for one call.
