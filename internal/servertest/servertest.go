@@ -3,7 +3,9 @@
 package servertest
 
 import (
+	"net/http"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -41,4 +43,49 @@ func Endpoint(t testing.TB, name string) string {
 func Config(t testing.TB, name string) aws.Config {
 	t.Helper()
 	return awsfake.LoopbackConfig("test", Endpoint(t, name))
+}
+
+// Control is the environment variable that names the control port of the server
+// dynamodb, which ci/dynamodb/RollingDynamo.java describes.
+const Control = "TOWPATH_TEST_DYNAMODB_CONTROL"
+
+// Streams does to all stream shards of the server dynamodb what takes hours.
+// Tests that use it must not run in parallel with other stream tests.
+type Streams struct{ url string }
+
+// StreamControl finds the control port; nil without one, as LocalStack has none.
+// A test then leaves out what needs it.
+func StreamControl(t testing.TB) *Streams {
+	t.Helper()
+	url := os.Getenv(Control)
+	if url == "" {
+		t.Logf("NOT TESTED: %s is not set, so that no stream shard can be rolled over", Control)
+		return nil
+	}
+	return &Streams{url}
+}
+
+// Rollover closes every open shard of every stream; each gets one child.
+func (s *Streams) Rollover(t testing.TB) {
+	t.Helper()
+	s.post(t, "/rollover")
+}
+
+// Age makes all records so many hours older, rolls over the shards that are
+// older than 4 hours then, and trims the records that are older than 24.
+func (s *Streams) Age(t testing.TB, hours int) {
+	t.Helper()
+	s.post(t, "/age?hours="+strconv.Itoa(hours))
+}
+
+func (s *Streams) post(t testing.TB, path string) {
+	t.Helper()
+	answer, err := http.Post(s.url+path, "text/plain", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	if answer.StatusCode != http.StatusOK {
+		t.Fatalf("POST %s: %s", path, answer.Status)
+	}
 }

@@ -91,6 +91,7 @@ func New(options ...Option) *AWS {
 	a.sns.DeliverTo(a.deliver)
 	a.dynamo = dynamofake.New(s.now)
 	a.Handle("dynamodb", a.dynamo)
+	a.Handle("dynamodbstreams", a.dynamo)
 	return a
 }
 
@@ -135,5 +136,5 @@ func (a *AWS) route(service string) http.Handler {
 	return a.routes[service]
 }
 
-// DynamoDB is the fake of Amazon DynamoDB.
+// DynamoDB is the fake of Amazon DynamoDB and of the streams of its tables.
 func (a *AWS) DynamoDB() *dynamofake.Service { return a.dynamo }

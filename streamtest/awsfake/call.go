@@ -9,7 +9,7 @@ import (
 // Call is one request to one service, as interceptors and observers see it.
 type Call struct {
 	Caller    string // the access key id that signed it; empty if it was not signed
-	Service   string // the signing name: kinesis, dynamodb, sqs, sns, s3
+	Service   string // the signing name: kinesis, dynamodb, sqs, sns, s3; dynamodbstreams for the streams of DynamoDB, which sign as dynamodb
 	Operation string // as in the API reference: GetRecords, PutItem, SendMessage, PutObject; of S3 sometimes only the HTTP method
 	Body      []byte // the whole request body; not to be changed
 }
@@ -37,6 +37,9 @@ func callOf(r *http.Request, body []byte) Call {
 	}
 	if call.Service == "" {
 		call.Service = serviceOfTarget(target)
+	}
+	if strings.HasPrefix(target, "DynamoDBStreams_") {
+		call.Service = "dynamodbstreams" // it signs as dynamodb, and fails by itself
 	}
 	return call
 }

@@ -118,7 +118,7 @@ func (s *Service) createTable(in createTableInput) (any, error) {
 	now := s.now()
 	t := &table{
 		name: in.TableName, id: s.tableID(), schema: k, defined: defined,
-		billing: in.BillingMode, throughput: in.ProvisionedThroughput, stream: in.StreamSpecification,
+		billing: in.BillingMode, throughput: in.ProvisionedThroughput,
 		tags: map[string]string{}, protected: in.DeletionProtectionEnabled,
 		created: now, ready: now.Add(s.creation), rows: map[string]*row{},
 	}
@@ -138,6 +138,13 @@ func (s *Service) createTable(in createTableInput) (any, error) {
 	}
 	for _, pair := range in.Tags {
 		t.tags[pair.Key] = pair.Value
+	}
+	if wanted := in.StreamSpecification; wanted != nil && wanted.StreamEnabled {
+		if err := wanted.check(); err != nil {
+			return nil, err
+		}
+		t.stream = wanted
+		s.enable(t, wanted.StreamViewType)
 	}
 	s.tables[t.name] = t
 	return object{"TableDescription": s.describe(t)}, nil
@@ -244,6 +251,7 @@ func (s *Service) deleteTable(in tableNameInput) (any, error) {
 	case s.now().Before(t.ready):
 		return nil, inUse("Attempt to change a resource which is still in use: Table is being created: %s", t.name)
 	}
+	s.disable(t)
 	delete(s.tables, t.name)
 	gone := s.describe(t)
 	gone["TableStatus"] = "DELETING"

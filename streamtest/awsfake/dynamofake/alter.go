@@ -53,7 +53,9 @@ func (s *Service) updateTable(in updateTableInput) (any, error) {
 		t.billing, t.throughput = in.BillingMode, in.ProvisionedThroughput
 	}
 	if in.StreamSpecification != nil {
-		t.stream = in.StreamSpecification
+		if err := s.respecify(t, *in.StreamSpecification); err != nil {
+			return nil, err
+		}
 	}
 	if in.DeletionProtectionEnabled != nil {
 		t.protected = *in.DeletionProtectionEnabled
@@ -86,8 +88,11 @@ func (s *Service) describe(t *table) object {
 	if t.billing == "PAY_PER_REQUEST" {
 		d["BillingModeSummary"] = object{"BillingMode": t.billing}
 	}
-	if t.stream != nil && t.stream.StreamEnabled {
+	if t.stream != nil {
 		d["StreamSpecification"] = t.stream
+	}
+	if t.latest != nil {
+		d["LatestStreamArn"], d["LatestStreamLabel"] = t.latest.arn(), t.latest.label
 	}
 	var indexes []object
 	for _, x := range t.indexes {

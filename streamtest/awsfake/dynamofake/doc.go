@@ -14,6 +14,12 @@
 // parallel segments, global secondary indexes. Consumed capacity, counted per
 // table as it would be billed.
 //
+// A table has a stream if its StreamSpecification says so: DescribeStream,
+// ListStreams, GetShardIterator and GetRecords, with shards that roll over after
+// four hours and when the stream is disabled, records and closed shards that are
+// gone after a day, iterators that expire after 15 minutes, and no record of a
+// write that changed nothing. The order of the records is that of the writes.
+//
 // Every request is applied at one instant under one lock, so writes are
 // linearizable and transactions serializable, as the real service promises.
 //
@@ -21,15 +27,26 @@
 //
 //   - [Service.Stale] makes reads that are not strongly consistent, and every
 //     read of an index, see the past.
+//
 //   - [Service.CreationTakes] lets new tables and indexes be CREATING for a while.
+//
 //   - [Service.OnWrite] shows every effective write in order, for checkers of
 //     invariants.
+//
 //   - [Service.Put], [Service.Delete], [Service.Item] and [Service.Items] edit
 //     and read rows by hand, as an operator would in the console.
 //
+//   - [Service.Rollover], [Service.SplitShard], [Service.TrimStream] and
+//     [Service.DropShard] do to a stream at once what takes hours;
+//     [Service.StreamTimes] and [Service.Partitions] change how it is made, and
+//     [Service.HideNewShards] how late its listing is.
+//
+//   - [Service.Expire] deletes an item as time to live does, and
+//     [Service.OnStream] shows every record of a stream as it is written.
+//
 // # What is not here
 //
-// Streams (build them on OnWrite), PartiQL, backups, local secondary indexes,
+// PartiQL, backups, local secondary indexes,
 // global tables, item collection metrics, and the parameters that expressions
 // replaced (Expected, AttributeUpdates, KeyConditions, …). A request that uses
 // a parameter which is not known here is refused with a ValidationException

@@ -20,11 +20,20 @@ type backend interface {
 	call(operation, body string) (status int, answer []byte, err error)
 }
 
+// target is the header that names an operation of tables or of streams.
+func target(operation string) string {
+	switch operation {
+	case "DescribeStream", "ListStreams", "GetShardIterator", "GetRecords":
+		return "DynamoDBStreams_20120810." + operation
+	}
+	return "DynamoDB_20120810." + operation
+}
+
 type fake struct{ *dynamofake.Service }
 
 func (f fake) call(operation, body string) (int, []byte, error) {
 	r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(body))
-	r.Header.Set("X-Amz-Target", "DynamoDB_20120810."+operation)
+	r.Header.Set("X-Amz-Target", target(operation))
 	w := httptest.NewRecorder()
 	f.ServeHTTP(w, r)
 	return w.Code, w.Body.Bytes(), nil
@@ -37,7 +46,7 @@ func (s server) call(operation, body string) (int, []byte, error) {
 	if err != nil {
 		return 0, nil, err
 	}
-	r.Header.Set("X-Amz-Target", "DynamoDB_20120810."+operation)
+	r.Header.Set("X-Amz-Target", target(operation))
 	r.Header.Set("Content-Type", "application/x-amz-json-1.0")
 	r.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential=probe/20260101/us-east-1/dynamodb/aws4_request, SignedHeaders=host, Signature=0")
 	answer, err := http.DefaultClient.Do(r)

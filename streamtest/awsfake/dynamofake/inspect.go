@@ -121,6 +121,9 @@ func (s *Service) byHand(w *write, err error) error {
 func (s *Service) DropTable(name string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if t, ok := s.tables[name]; ok {
+		s.disable(t)
+	}
 	delete(s.tables, name)
 }
 

@@ -14,15 +14,17 @@ import (
 	"time"
 )
 
-// Service is one DynamoDB: the tables of one account in one region. It is safe
+// Service is one DynamoDB: the tables of one account in one region, with their
+// streams. It is safe
 // for use by many goroutines, and starts none. Make one with [New].
 type Service struct {
 	now func() time.Time
 
 	// watch is held by a request from before it is applied until the observers
-	// have been told of it, so that they see one order. It protects observers.
-	watch     sync.Mutex
-	observers []func(table string, before, after Item)
+	// have been told of it, so that they see one order. It protects the observers.
+	watch           sync.Mutex
+	observers       []func(table string, before, after Item)
+	streamObservers []func(StreamRecord)
 
 	// mu protects everything below. A request holds it while it is applied,
 	// which makes every request one instant; nothing waits under it.
@@ -33,6 +35,12 @@ type Service struct {
 	stale    time.Duration
 	creation time.Duration
 	requests int
+
+	streams      []*stream
+	streamed     []StreamRecord // what the observers have not been told of
+	partitions   int            // shards of a new stream; 0 is 1
+	rolls, keeps time.Duration
+	hides        time.Duration
 }
 
 // New makes a Service without tables. now is its clock, time.Now if nil: it
@@ -42,7 +50,7 @@ func New(now func() time.Time) *Service {
 	if now == nil {
 		now = time.Now
 	}
-	return &Service{now: now, tables: map[string]*table{}, tokens: map[string]settled{}}
+	return &Service{now: now, tables: map[string]*table{}, tokens: map[string]settled{}, rolls: shardTakes, keeps: streamKeeps}
 }
 
 // ServeHTTP answers one request of the AWS JSON 1.0 protocol. It reads the whole
@@ -76,22 +84,27 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (s *Service) instant(apply func() (any, error)) (any, error) {
 	s.watch.Lock()
 	defer s.watch.Unlock()
-	answer, done, err := s.locked(apply)
+	answer, done, streamed, err := s.locked(apply)
 	for _, w := range done {
 		for _, tell := range s.observers {
 			tell(w.table.name, w.before, w.after)
 		}
 	}
+	for _, r := range streamed {
+		for _, tell := range s.streamObservers {
+			tell(r)
+		}
+	}
 	return answer, err
 }
 
-func (s *Service) locked(apply func() (any, error)) (any, []*write, error) {
+func (s *Service) locked(apply func() (any, error)) (any, []*write, []StreamRecord, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	answer, err := apply()
-	done := s.done
-	s.done = nil
-	return answer, done, err
+	done, streamed := s.done, s.streamed
+	s.done, s.streamed = nil, nil
+	return answer, done, streamed, err
 }
 
 // handler applies one decoded operation, with the lock held.
@@ -118,6 +131,11 @@ var operations = map[string]handler{
 	"Scan":               decoded((*Service).scan),
 	"TransactWriteItems": decoded((*Service).transactWriteItems),
 	"TransactGetItems":   decoded((*Service).transactGetItems),
+
+	"DescribeStream":   decoded((*Service).describeStream),
+	"ListStreams":      decoded((*Service).listStreams),
+	"GetShardIterator": decoded((*Service).getShardIterator),
+	"GetRecords":       decoded((*Service).getRecords),
 }
 
 // decoded makes a handler of an operation with a typed input. A parameter that

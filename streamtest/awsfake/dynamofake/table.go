@@ -20,8 +20,9 @@ type table struct {
 	throughput *throughput
 	tags       map[string]string
 	protected  bool
-	stream     *streamSpecification
-	ttl        string // attribute; empty if disabled
+	stream     *streamSpecification // nil while there is none, or it is disabled
+	latest     *stream              // the newest, disabled or not; nil if there never was one
+	ttl        string               // attribute; empty if disabled
 	created    time.Time
 	ready      time.Time // CREATING before
 
@@ -207,4 +208,5 @@ func (s *Service) commit(w *write) {
 	}
 	w.table.set(w.key, w.after, s.now(), s.stale)
 	s.done = append(s.done, w)
+	s.publish(w, w.expired)
 }

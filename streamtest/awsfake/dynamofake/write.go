@@ -46,6 +46,7 @@ type write struct {
 	before, after Item // nil where there is no item
 	touched       []path
 	transactional bool
+	expired       bool // time to live took the item
 	units         float64
 }
 
