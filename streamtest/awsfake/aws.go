@@ -7,8 +7,12 @@ import (
 	"time"
 
 	"github.com/towpath/towpath/streamtest/awsfake/bucketfake"
+	"github.com/towpath/towpath/streamtest/awsfake/deliveryfake"
 	"github.com/towpath/towpath/streamtest/awsfake/dynamofake"
+	"github.com/towpath/towpath/streamtest/awsfake/eventbusfake"
+	"github.com/towpath/towpath/streamtest/awsfake/functionfake"
 	"github.com/towpath/towpath/streamtest/awsfake/kinesisfake"
+	"github.com/towpath/towpath/streamtest/awsfake/machinefake"
 	"github.com/towpath/towpath/streamtest/awsfake/queuefake"
 	"github.com/towpath/towpath/streamtest/awsfake/topicfake"
 )
@@ -30,6 +34,11 @@ type AWS struct {
 	sqs     *queuefake.Service
 	sns     *topicfake.Service
 	dynamo  *dynamofake.Service
+
+	buses      *eventbusfake.Service
+	functions  *functionfake.Service
+	machines   *machinefake.Service
+	deliveries *deliveryfake.Service
 
 	// routes holds the handler of each service by its signing name.
 	routesMu sync.RWMutex
@@ -69,7 +78,8 @@ func WithKinesis(options ...kinesisfake.Option) Option {
 	return func(s *settings) { s.kinesis = append(s.kinesis, options...) }
 }
 
-// New makes an AWS with no streams, tables, queues, topics or buckets.
+// New makes an AWS with no streams, tables, queues, topics, buckets, functions,
+// machines or deliveries, and with one event bus, default.
 func New(options ...Option) *AWS {
 	s := settings{now: time.Now}
 	for _, option := range options {
@@ -83,6 +93,11 @@ func New(options ...Option) *AWS {
 		sqs:     queuefake.New(s.now),
 		sns:     topicfake.New(s.now),
 		routes:  map[string]http.Handler{},
+
+		buses:      eventbusfake.New(s.now),
+		functions:  functionfake.New(),
+		machines:   machinefake.New(s.now),
+		deliveries: deliveryfake.New(),
 	}
 	a.Handle("kinesis", a.kinesis)
 	a.Handle("s3", a.s3)
@@ -92,6 +107,10 @@ func New(options ...Option) *AWS {
 	a.dynamo = dynamofake.New(s.now)
 	a.Handle("dynamodb", a.dynamo)
 	a.Handle("dynamodbstreams", a.dynamo)
+	a.Handle("events", a.buses)
+	a.Handle("lambda", a.functions)
+	a.Handle("states", a.machines)
+	a.Handle("firehose", a.deliveries)
 	return a
 }
 
@@ -120,8 +139,23 @@ func (a *AWS) deliver(d topicfake.Delivery) error {
 // S3 is the fake of S3, to be filled and looked into without the protocol.
 func (a *AWS) S3() *bucketfake.Service { return a.s3 }
 
+// EventBridge is the fake of EventBridge, to be filled and looked into without
+// the protocol.
+func (a *AWS) EventBridge() *eventbusfake.Service { return a.buses }
+
+// Lambda is the fake of Lambda, to be filled and looked into without the protocol.
+func (a *AWS) Lambda() *functionfake.Service { return a.functions }
+
+// StepFunctions is the fake of Step Functions, to be filled and looked into
+// without the protocol.
+func (a *AWS) StepFunctions() *machinefake.Service { return a.machines }
+
+// Firehose is the fake of Amazon Data Firehose, to be filled and looked into
+// without the protocol.
+func (a *AWS) Firehose() *deliveryfake.Service { return a.deliveries }
+
 // Handle adds the fake of one more service, or replaces one, under its signing
-// name ("lambda", "events", …). The handler gets whole requests: their bodies
+// name ("cloudwatch", "sts", …). The handler gets whole requests: their bodies
 // are in memory.
 func (a *AWS) Handle(service string, h http.Handler) {
 	a.routesMu.Lock()

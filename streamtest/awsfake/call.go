@@ -9,8 +9,8 @@ import (
 // Call is one request to one service, as interceptors and observers see it.
 type Call struct {
 	Caller    string // the access key id that signed it; empty if it was not signed
-	Service   string // the signing name: kinesis, dynamodb, sqs, sns, s3; dynamodbstreams for the streams of DynamoDB, which sign as dynamodb
-	Operation string // as in the API reference: GetRecords, PutItem, SendMessage, PutObject; of S3 sometimes only the HTTP method
+	Service   string // the signing name: kinesis, dynamodb, sqs, sns, s3, events, lambda, states, firehose; dynamodbstreams for the streams of DynamoDB, which sign as dynamodb
+	Operation string // as in the API reference: GetRecords, PutItem, SendMessage, PutObject, Invoke; of S3 sometimes only the HTTP method
 	Body      []byte // the whole request body; not to be changed
 }
 
@@ -24,6 +24,8 @@ func callOf(r *http.Request, body []byte) Call {
 	switch {
 	case targeted:
 		call.Operation = operation
+	case strings.HasPrefix(r.URL.Path, "/2015-03-31/functions/") && strings.HasSuffix(r.URL.Path, "/invocations"):
+		call.Operation = "Invoke"
 	case query.Has("x-id"): // how the SDK names most of S3's operations
 		call.Operation = query.Get("x-id")
 	case query.Get("list-type") == "2":
@@ -69,6 +71,12 @@ func serviceOfTarget(target string) string {
 		return "dynamodb"
 	case target == "AmazonSQS":
 		return "sqs"
+	case target == "AWSEvents":
+		return "events"
+	case target == "AWSStepFunctions":
+		return "states"
+	case strings.HasPrefix(target, "Firehose_"):
+		return "firehose"
 	}
 	return ""
 }
