@@ -129,7 +129,9 @@ func (c *Call) Deferred() *Ack {
 }
 
 // Ack finishes the records of a batch whose handler deferred them. Only the
-// first call counts. One that is made after the shard was lost does nothing.
+// first call counts. It never waits; one that is made after the shard was let go
+// or lost does nothing. One that is made while a call of the handler runs counts
+// when what that call emits has been accepted.
 type Ack struct {
 	mu     sync.Mutex // guards what is below; never held while waiting
 	over   bool
@@ -141,7 +143,8 @@ type Ack struct {
 func (a *Ack) Done() { a.end(nil) }
 
 // GiveUp says that the records can not be finished: they go to the on-failure
-// destination with this error, as rejected ones do.
+// destination with this error, as rejected ones do. Where there is none they are
+// handled again. A nil error is Done.
 func (a *Ack) GiveUp(err error) { a.end(err) }
 
 func (a *Ack) end(err error) {

@@ -13,8 +13,9 @@ import (
 // bring is given back: a bound that is checked after reading is no bound.
 //
 // Waiters are served in order, so that no shard starves. A waiter makes the
-// shard that has been gathering longest flush its batch: bytes that wait for a
-// window to fill are the only ones that nobody is working on.
+// shard that has been gathering longest flush its batch, and another one with
+// each second that it waits: bytes that wait for a window to fill, or that a
+// handler has deferred, are the only ones that nobody is working on.
 type budget struct {
 	size int64
 	sem  *semaphore.Weighted
@@ -23,6 +24,8 @@ type budget struct {
 	held      int64                  // bytes reserved or in use
 	debt      int64                  // bytes in use that were never reserved
 	gatherers map[*gatherer]struct{} // shards with records in an unfull batch
+	waiters   int                    // reads that wait
+	pressing  bool                   // pressAgain is due
 }
 
 // gatherer is a shard as the budget sees it.
@@ -41,7 +44,10 @@ func (b *budget) reserve(ctx context.Context, n int64) (waited bool, err error) 
 	if !b.sem.TryAcquire(n) {
 		waited = true
 		b.press()
-		if err := b.sem.Acquire(ctx, n); err != nil {
+		b.waits(1)
+		err := b.sem.Acquire(ctx, n)
+		b.waits(-1)
+		if err != nil {
 			return waited, err
 		}
 	}
@@ -49,6 +55,32 @@ func (b *budget) reserve(ctx context.Context, n int64) (waited bool, err error) 
 	b.held += n
 	b.mu.Unlock()
 	return waited, nil
+}
+
+// waits counts the reads that wait, and has shards pressed while there are any.
+func (b *budget) waits(by int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.waiters += by
+	if b.waiters > 0 && !b.pressing {
+		b.pressing = true
+		time.AfterFunc(pressEvery, b.pressAgain)
+	}
+}
+
+// pressEvery is how long a shard is left alone that was made to flush: what it
+// held may have been too little, or not have been given back.
+const pressEvery = time.Second
+
+func (b *budget) pressAgain() {
+	b.mu.Lock()
+	waiters := b.waiters
+	b.pressing = waiters > 0
+	b.mu.Unlock()
+	if waiters > 0 {
+		b.press()
+		time.AfterFunc(pressEvery, b.pressAgain)
+	}
 }
 
 // settle replaces a reservation by what was needed, and returns that. A read

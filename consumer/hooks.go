@@ -133,8 +133,9 @@ type BatchEvent struct {
 	Worker, Shard string
 	// Records is how many the call got and Attempt which try it was.
 	Records, Attempt int
-	// Handled is how many of them are done by it, Rejected how many it gave up.
-	Handled, Rejected int
+	// Handled is how many of them are done by it, Rejected how many it gave up,
+	// and Deferred how many it will finish later.
+	Handled, Rejected, Deferred int
 	// Behind is how far behind the tip the batch was read, Took how long the
 	// call ran.
 	Behind, Took time.Duration

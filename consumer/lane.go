@@ -28,6 +28,8 @@ type lane struct {
 	left    *batching.Call  // what the last call left beside its error
 	inside  bool            // it is within a call, so that none without records is made
 	patient context.Context // how long it waits, if not as patience says
+	hold    *callHold       // its last call
+	late    *acked          // the batch was handled, and is acknowledged now
 }
 
 // settlement is what a lane tells its shard: records that are finished, or that
@@ -41,6 +43,8 @@ type settlement struct {
 	broken  bool // with over: it was told to stop before that
 	lane    int
 	woke    *woke // what a call without records came to
+	// deferred is a call whose records are finished later.
+	deferred *deferral
 }
 
 // suspectMark asks the shard to write down which record is about to be handled
@@ -57,6 +61,12 @@ var errLaneOver = errors.New("lane over")
 // owner of the shard gets it again.
 func (l *lane) run() error {
 	work := batching.NewWork(len(l.batch.Records))
+	if l.late != nil {
+		if again, err := l.finishLate(); !again {
+			return err
+		}
+		work.Settle(batching.Verdict{Next: []batching.Segment{{To: len(l.batch.Records), Attempts: l.late.attempts}}})
+	}
 	if l.isolate {
 		work.Settle(batching.Verdict{Next: oneByOne(len(l.batch.Records))})
 	}
@@ -143,7 +153,14 @@ const maxCrashes = 3
 // apply carries out what the policy says of an outcome.
 func (l *lane) apply(s batching.Segment, records []shard.Record, outcome batching.Outcome) (batching.Verdict, error) {
 	verdict := l.policy.Decide(s, outcome)
-	if err := l.sendOn(records, s.Attempts+1, verdict); err != nil {
+	if err := l.sendOn(records, verdict); err != nil {
+		return verdict, err
+	}
+	if ack := l.left.Deferred(); ack != nil && outcome.Err == nil {
+		l.putOff(s, ack)
+		return verdict, nil
+	}
+	if err := l.succeed(withoutRejected(records[:verdict.Handled], verdict.Rejected), s.Attempts+1); err != nil {
 		return verdict, err
 	}
 	done := 0
@@ -177,11 +194,15 @@ func (l *lane) finish(from, to int) {
 	if from >= to {
 		return
 	}
-	var bytes int64
-	for i := from; i < to; i++ {
-		bytes += int64(l.batch.Records[i].Size())
+	l.settled <- settlement{tickets: l.batch.Tickets[from:to], bytes: sizeOf(l.batch.Records[from:to])}
+}
+
+// sizeOf is what records count towards the budget.
+func sizeOf(records []shard.Record) (bytes int64) {
+	for i := range records {
+		bytes += int64(records[i].Size())
 	}
-	l.settled <- settlement{tickets: l.batch.Tickets[from:to], bytes: bytes}
+	return bytes
 }
 
 // call makes one call of the handler, when the process may have one more.
@@ -218,6 +239,9 @@ func (l *lane) call(s batching.Segment, records []shard.Record) (batching.Outcom
 		event.Handled = outcome.From
 	}
 	event.Handled -= event.Rejected
+	if l.left.Deferred() != nil && outcome.Err == nil {
+		event.Handled, event.Deferred = 0, len(records)
+	}
 	fire(l.cfg.Hooks.BatchDone, event)
 	if l.ctx.Err() != nil && context.Cause(l.ctx) == ErrLeaseLost {
 		// Too late to be believed: the records are another worker's.
@@ -306,6 +330,11 @@ func (l *lane) invoke(call func(context.Context) error, first shard.Position, we
 		deadline := time.AfterFunc(l.cfg.HandlerTimeout, func() { cancel(ErrHandlerTimeout) })
 		defer deadline.Stop()
 	}
+	if l.hold == nil {
+		l.hold = &callHold{}
+	}
+	hold := l.hold
+	l.acks.begin(hold)
 	l.running.Add(1)
 	answer := make(chan error, 1)
 	go func() { // ends when the handler returns; awaited below
@@ -315,6 +344,7 @@ func (l *lane) invoke(call func(context.Context) error, first shard.Position, we
 			if v := recover(); v != nil {
 				err = &batching.PanicError{Value: v, Stack: debug.Stack()}
 			}
+			l.acks.returned(hold)
 			l.running.Add(-1)
 			l.worker.handlers.Release(weight)
 			answer <- err

@@ -88,23 +88,22 @@ func (l *lane) checkEmitted(err error) error {
 func (l *lane) sends() bool { return l.cfg.OnSuccess != nil || len(l.left.Emitted()) > 0 }
 
 // sendOn sends what the last call has made of the records that the verdict lets
-// pass, and then what it has handled, until both are accepted. Only then are the
-// records finished.
-func (l *lane) sendOn(records []shard.Record, attempts int, v batching.Verdict) error {
-	err := l.publish(batching.Kept(l.left.Emitted(), records, v))
-	l.exit()
-	if err != nil || l.cfg.OnSuccess == nil {
+// pass, until it is accepted.
+func (l *lane) sendOn(records []shard.Record, v batching.Verdict) error {
+	if err := l.publish(batching.Kept(l.left.Emitted(), records, v)); err != nil {
 		return err
 	}
-	handled := records[:v.Handled]
-	if len(v.Rejected) > 0 {
-		handled = withoutRejected(handled, v.Rejected)
-	}
-	return l.succeed(handled, attempts)
+	l.acks.settled(l.hold)
+	l.hold = nil
+	l.exit()
+	return nil
 }
 
-// withoutRejected is a copy of the records that were handled.
+// withoutRejected is the records that were handled.
 func withoutRejected(records []shard.Record, rejected []batching.Rejection) []shard.Record {
+	if len(rejected) == 0 {
+		return records
+	}
 	handled := make([]shard.Record, 0, len(records))
 	from := 0
 	for _, r := range rejected {
@@ -114,9 +113,9 @@ func withoutRejected(records []shard.Record, rejected []batching.Rejection) []sh
 	return append(handled, records[from:]...)
 }
 
-// succeed sends an envelope of handled records to OnSuccess.
+// succeed sends an envelope of handled records to OnSuccess, if there is one.
 func (l *lane) succeed(records []shard.Record, attempts int) error {
-	if len(records) == 0 {
+	if len(records) == 0 || l.cfg.OnSuccess == nil {
 		return nil
 	}
 	started := time.Now()

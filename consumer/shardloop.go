@@ -51,6 +51,9 @@ type shardLoop struct {
 	mark    *suspectMark // waits for the running save
 	wakes   wakes        // calls without records
 
+	acks     *acks
+	deferred deferrals
+
 	status   *shardStatus
 	behind   time.Duration
 	seenAt   time.Time // the service's time of the last read
@@ -67,6 +70,7 @@ type laneState struct {
 	busy   bool
 	own    *ownBatch // what it works on, if that is a batch of a key that was held
 	turn   bool      // the last one was, so that what is gathered comes first
+	late   []acked   // what was acknowledged and is to be sent, or handled again
 }
 
 // saveDone is the answer to an asynchronous save.
@@ -92,6 +96,7 @@ const (
 // of its context (abandoned).
 func (l *shardLoop) run() outcome {
 	defer func() {
+		l.acks.close()
 		l.worker.keyPauses.unwatch(l.pauses)
 		l.worker.budget.leave(l.gathered)
 		l.worker.budget.release(l.bytes)
@@ -129,6 +134,8 @@ func (l *shardLoop) run() outcome {
 				l.lanes[i].gather.Flush()
 			}
 			l.wakes.pressed = l.waiting() > 0
+		case <-l.acks.ready:
+			l.takeAcks()
 		case <-l.pauses:
 			l.pauseKeys(time.Now())
 		case <-timer.C:
@@ -201,6 +208,9 @@ func (l *shardLoop) dispatch(now time.Time) {
 	if !l.worker.session.valid() || l.mark != nil || l.wakes.running {
 		return
 	}
+	for i := range l.lanes {
+		l.startLate(i)
+	}
 	l.openGate(now)
 	for i := range l.lanes {
 		lane := &l.lanes[i]
@@ -218,19 +228,24 @@ func (l *shardLoop) dispatch(now time.Time) {
 // start sets a lane to work on a batch, which own says more about if it is of a
 // key that was held.
 func (l *shardLoop) start(i int, batch batching.Gathered, own *ownBatch) {
-	l.lanes[i].busy, l.lanes[i].own, l.lanes[i].turn = true, own, own != nil
-	l.busy++
+	l.lanes[i].own, l.lanes[i].turn = own, own != nil
 	l.wakes.begins()
 	l.started = max(l.started, batch.Tickets[len(batch.Tickets)-1])
-	work := &lane{shardLoop: l, ctx: l.work, batch: batch, isolate: l.isolate, own: own, number: i, settled: l.settled}
+	l.launch(&lane{shardLoop: l, ctx: l.work, batch: batch, isolate: l.isolate, own: own, number: i, settled: l.settled})
+}
+
+// launch sets a lane to work.
+func (l *shardLoop) launch(work *lane) {
+	l.lanes[work.number].busy = true
+	l.busy++
 	go func() { // ends with its batch or with the work context; awaited by run
 		err := work.run()
-		l.settled <- settlement{over: true, broken: err != nil, lane: i}
+		l.settled <- settlement{over: true, broken: err != nil, lane: work.number}
 	}()
 }
 
 // noteGathering tells the budget since when this shard's oldest record waits
-// for its batch to fill.
+// for its batch to fill, or for its handler to finish it.
 func (l *shardLoop) noteGathering() {
 	var since time.Time
 	for i := range l.lanes {
@@ -241,12 +256,17 @@ func (l *shardLoop) noteGathering() {
 			since = t
 		}
 	}
+	if t, ok := l.deferred.oldest(); ok && l.wakes.waker != nil && (since.IsZero() || t.Before(since)) {
+		since = t
+	}
 	l.worker.budget.gathering(l.gathered, since)
 }
 
 // settle takes a lane's report.
 func (l *shardLoop) settle(s settlement) {
 	switch {
+	case s.deferred != nil:
+		l.deferred.add(s.deferred)
 	case s.woke != nil:
 		l.busy--
 		l.afterWake(*s.woke)
@@ -287,7 +307,7 @@ func (l *shardLoop) nextWake(now time.Time) time.Duration {
 	if at, ok := l.saveAt(); ok && !l.saving {
 		wake = min(wake, at.Sub(now))
 	}
-	if at, ok := l.nextWakeAt(); ok {
+	if at, ok := l.nextWakeAt(now); ok {
 		wake = min(wake, at.Sub(now))
 	}
 	return max(wake, time.Millisecond)
@@ -303,10 +323,12 @@ func (l *shardLoop) leave() outcome {
 	for {
 		l.drainDispatch()
 		l.wake(time.Now())
-		if l.busy == 0 && !l.saving && l.toldLeaving() {
+		if l.busy == 0 && !l.saving && l.toldLeaving() && l.waiting() == 0 {
 			break
 		}
 		select {
+		case <-l.acks.ready:
+			l.takeAcks()
 		case <-l.retryWake():
 		case s := <-l.settled:
 			l.settle(s)
@@ -332,6 +354,9 @@ func (l *shardLoop) leave() outcome {
 // that any lane was given: only then is the mark at one edge, and nothing that
 // was handled here is handled again by the next owner.
 func (l *shardLoop) drainDispatch() {
+	for i := range l.lanes {
+		l.startLate(i)
+	}
 	if l.work.Err() != nil || len(l.lanes) == 1 || l.isolate || !l.worker.session.valid() {
 		return
 	}
@@ -371,5 +396,5 @@ func (l *shardLoop) quit(out outcome) outcome {
 func (l *shardLoop) publish() {
 	at, _ := l.tracker.Mark()
 	l.status.publish(at, l.tracker.Pending(), l.busy, l.behind)
-	l.status.publishHeld(l.gate.Keys(), l.gate.Records())
+	l.status.publishHeld(l.gate.Keys(), l.gate.Records(), l.waiting())
 }

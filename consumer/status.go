@@ -37,6 +37,8 @@ type ShardStatus struct {
 	// KeysHeld is how many keys wait while others go on, and RecordsHeld how many
 	// of the pending records are theirs.
 	KeysHeld, RecordsHeld int
+	// Deferred is how many of the pending records their handler finishes later.
+	Deferred int
 	// Handled is how many records this worker has finished in this tenure.
 	Handled int64
 	// Filtered is how many of those matched none of the filters.
@@ -98,10 +100,10 @@ func (s *shardStatus) publish(mark shard.Position, pending, busy int, behind tim
 	s.now.Mark, s.now.Pending, s.now.Busy, s.now.Behind = mark, pending, busy, behind
 }
 
-func (s *shardStatus) publishHeld(keys, records int) {
+func (s *shardStatus) publishHeld(keys, records, deferred int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.now.KeysHeld, s.now.RecordsHeld = keys, records
+	s.now.KeysHeld, s.now.RecordsHeld, s.now.Deferred = keys, records, deferred
 }
 
 // read notes that a chunk has come, and whether it was the last to wait for.

@@ -187,7 +187,7 @@ func (t *tenure) newLoop(running *atomic.Int64) *shardLoop {
 		isolate:  t.row.Suspect.IsRecord() || t.row.OwnerSwitches >= crashLoop,
 		suspects: w.cfg.MaximumInFlight + largestRead,
 		chunks:   make(chan fetched), settled: make(chan settlement), saved: make(chan saveDone, 1), savedAt: time.Now(),
-		status: &t.status, readUpTo: t.row.ReadUpTo, wakes: newWakes(cfg.Handler),
+		status: &t.status, readUpTo: t.row.ReadUpTo, wakes: newWakes(cfg.Handler), acks: newAcks(),
 		gate: batching.NewGate(cfg.KeyLimit), pauses: w.keyPauses.watch(),
 	}
 	l.split, l.lanes = w.newLanes()

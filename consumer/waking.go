@@ -24,7 +24,9 @@ type wakes struct {
 	fails     int       // in a row
 	notBefore time.Time // of what failed
 	spaced    time.Time // before it there is no WakeDue
+	again     time.Time // and before it no WakePressure for a shard that stalls
 	pressed   bool      // memory is short
+	hold      *callHold // of the call that is under way, or failed
 	// What was told since the last batch was begun.
 	leaving, ended bool
 }
@@ -36,6 +38,10 @@ const everyCall = 1 << 40
 // the next that is due, so that a handler which always wants to be woken at once
 // does not keep a processor busy.
 const wakeSpacing = 100 * time.Millisecond
+
+// stallSpacing is how long a handler is left alone that was told to finish what
+// it deferred.
+const stallSpacing = time.Second
 
 // woke is what a call without records came to.
 type woke struct {
@@ -58,7 +64,10 @@ func (l *shardLoop) wake(now time.Time) {
 	}
 	reason, ok := l.wakeReason(now)
 	if !ok {
-		w.fails = 0 // what failed is not wanted any more
+		if w.fails = 0; w.hold != nil { // what failed is not wanted any more
+			l.acks.settled(w.hold)
+			w.hold = nil
+		}
 		return
 	}
 	at, _ := l.tracker.Mark()
@@ -66,7 +75,10 @@ func (l *shardLoop) wake(now time.Time) {
 		Stream: l.worker.stream.ARN, Shard: l.shard, Why: reason, Now: l.worker.serviceNow(), Behind: l.behind, ReadUpTo: l.readUpTo,
 		Token: l.fence, Held: l.worker.session.valid, Call: &batching.Call{},
 	}
-	work := &lane{shardLoop: l, ctx: l.work, settled: l.settled, left: call.Call, patient: l.reading}
+	if w.hold == nil {
+		w.hold = &callHold{}
+	}
+	work := &lane{shardLoop: l, ctx: l.work, settled: l.settled, left: call.Call, patient: l.reading, hold: w.hold}
 	if l.reading.Err() != nil {
 		work.patient = l.work
 	}
@@ -90,7 +102,7 @@ func (l *shardLoop) wakeReason(now time.Time) (batching.WakeReason, bool) {
 		return batching.WakeEnded, true
 	case l.reading.Err() != nil:
 		return batching.WakeLeaving, idle && !w.leaving && !w.ended
-	case w.pressed:
+	case w.pressed || l.stalled(now) && !now.Before(w.again):
 		return batching.WakePressure, true
 	}
 	at, ok := w.waker.WakeAt(l.shard)
@@ -101,7 +113,7 @@ func (l *shardLoop) wakeReason(now time.Time) (batching.WakeReason, bool) {
 func (l *shardLoop) handled() bool { return l.busy == 0 && l.tracker.Pending() == l.waiting() }
 
 // nextWakeAt is when a call without records can be due, by this host's clock.
-func (l *shardLoop) nextWakeAt() (time.Time, bool) {
+func (l *shardLoop) nextWakeAt(now time.Time) (time.Time, bool) {
 	w := &l.wakes
 	if w.waker == nil || w.running {
 		return time.Time{}, false
@@ -112,6 +124,9 @@ func (l *shardLoop) nextWakeAt() (time.Time, bool) {
 	at, ok := w.waker.WakeAt(l.shard)
 	if at = at.Add(-time.Until(l.worker.serviceNow())); at.Before(w.spaced) {
 		at = w.spaced
+	}
+	if l.stalled(now) && (!ok || w.again.Before(at)) {
+		return w.again, true
 	}
 	return at, ok
 }
@@ -129,7 +144,9 @@ func (l *shardLoop) afterWake(a woke) {
 		w.pressed = w.pressed || a.reason == batching.WakePressure
 		return
 	}
-	w.fails, w.notBefore, w.spaced = 0, time.Time{}, now.Add(wakeSpacing)
+	w.fails, w.notBefore, w.spaced, w.again = 0, time.Time{}, now.Add(wakeSpacing), now.Add(stallSpacing)
+	l.acks.settled(w.hold)
+	w.hold = nil
 	switch a.reason {
 	case batching.WakeLeaving:
 		w.leaving = true
@@ -165,7 +182,24 @@ func (l *shardLoop) retryWake() <-chan time.Time {
 }
 
 // waiting is how many records are finished later than their calls.
-func (l *shardLoop) waiting() int { return 0 }
+func (l *shardLoop) waiting() int { return l.deferred.records }
+
+// stalled reports whether nothing can happen before records that were deferred
+// are finished: no more is read, and no lane has anything to do.
+func (l *shardLoop) stalled(now time.Time) bool {
+	if l.waiting() == 0 || l.busy > 0 {
+		return false
+	}
+	if l.full || l.cfg.Until.caughtUp && l.tipReached() {
+		return l.handled()
+	}
+	for i := range l.lanes {
+		if l.lanes[i].gather.Due(now) || len(l.lanes[i].late) > 0 {
+			return false
+		}
+	}
+	return l.tracker.Pending() >= l.cfg.MaximumInFlight
+}
 
 // enter waits until no call without records runs. Its caller may then call the
 // handler with records, until exit.
