@@ -39,6 +39,7 @@ type settlement struct {
 	bytes   int64 // as the budget counts them
 	mark    *suspectMark
 	aside   *asideBatch
+	unmark  bool // the record that was marked is not being handled any more
 	over    bool // the lane is done with its batch
 	broken  bool // with over: it was told to stop before that
 	lane    int
@@ -139,6 +140,9 @@ func (l *lane) step(s batching.Segment) (batching.Verdict, error) {
 	}
 	defer l.exit()
 	outcome, err := l.call(s, records)
+	if l.isolate {
+		l.settled <- settlement{unmark: true}
+	}
 	if err != nil {
 		return batching.Verdict{}, err
 	}

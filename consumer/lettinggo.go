@@ -11,29 +11,29 @@ import (
 )
 
 // end writes that the shard is done, and its children with it.
-func (t *tenure) end(l *shardLoop) (error, bool) {
+func (t *tenure) end(l *shardLoop, p checkpoint.Progress) (error, bool) {
 	children := l.children
 	if l.lost {
-		loss := shard.Loss{Shard: l.shard, After: l.progress().Position, Until: shard.End(), LastArrival: t.row.LastArrival}
+		loss := shard.Loss{Shard: l.shard, After: p.Position, Until: shard.End(), LastArrival: t.row.LastArrival}
 		if !t.worker.reportLoss(loss) {
 			// The run ends, and this is part of it: without a cause it would look
 			// like the end of the shard.
 			t.leave(ErrStopping, "")
-			return t.letGo(l.progress())
+			return t.letGo(p)
 		}
 		var err error
 		if children, err = t.worker.childrenOf(t.life, l.shard); err != nil {
 			return ErrLeaseLost, false
 		}
 	}
-	res, err := t.writer().end(t.life, l.held, children, l.lost)
+	res, err := t.writer().end(t.life, t.row, children, l.lost)
 	if err != nil {
 		return ErrLeaseLost, false
 	}
 	switch res.verdict {
 	case checkpoint.Lost:
 		if res.gone {
-			return ErrLeaseLost, t.putBack(l.progress())
+			return ErrLeaseLost, t.putBack(p)
 		}
 		return ErrLeaseLost, false
 	case checkpoint.Restart:

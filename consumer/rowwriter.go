@@ -30,6 +30,9 @@ type result struct {
 	verdict checkpoint.Verdict
 	// gone is set with Lost if the row was deleted by somebody's hand.
 	gone bool
+	// refused is why the table took nothing of a save, where that has nothing to
+	// do with the row: one of its effects was refused.
+	refused error
 }
 
 // write makes one conditional write of held. Only the end of ctx is an error:
@@ -38,6 +41,10 @@ func (w *rowWriter) write(ctx context.Context, name string, held shard.Lease, f 
 	row, err := w.once(ctx, f)
 	if err == nil {
 		return w.judgeOwn(row), nil
+	}
+	var effect *checkpoint.EffectError
+	if errors.As(err, &effect) || errors.Is(err, checkpoint.ErrEffect) {
+		return result{row: held, verdict: checkpoint.Adopted, refused: err}, nil
 	}
 	var conflict *checkpoint.Conflict
 	if errors.As(err, &conflict) {

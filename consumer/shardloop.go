@@ -20,14 +20,13 @@ type shardLoop struct {
 	shard  string
 	fence  batching.Fence
 	policy batching.Policy
-	writer *rowWriter
+	seat   *seat // at the keeper of the lease row
 
 	// reading ends when the shard is to be left, and its cause says why; work
 	// ends when handlers may no longer run.
 	reading, work context.Context
 	stopWork      context.CancelCauseFunc
 
-	held     shard.Lease
 	tracker  *checkpoint.Tracker
 	split    batching.Lanes
 	lanes    []laneState
@@ -45,10 +44,7 @@ type shardLoop struct {
 	chunks  chan fetched
 	pauses  chan struct{} // which keys are paused has changed
 	settled chan settlement
-	saved   chan saveDone
-	saving  bool
-	savedAt time.Time
-	mark    *suspectMark // waits for the running save
+	mark    *suspectMark // waits for its save
 	wakes   wakes        // calls without records
 
 	acks     *acks
@@ -73,14 +69,6 @@ type laneState struct {
 	late   []acked   // what was acknowledged and is to be sent, or handled again
 }
 
-// saveDone is the answer to an asynchronous save.
-type saveDone struct {
-	result result
-	at     shard.Position
-	took   time.Duration
-	err    error
-}
-
 // outcome is how a tenure went: what to do with the lease now.
 type outcome int
 
@@ -92,10 +80,11 @@ const (
 )
 
 // run works until the shard ends or is to be left. When it returns no lane is
-// at work and no save is under way; a handler may run on if it ignored the end
-// of its context (abandoned).
+// at work and the keeper knows how far it came; a handler may run on if it
+// ignored the end of its context (abandoned).
 func (l *shardLoop) run() outcome {
 	defer func() {
+		l.report()
 		l.acks.close()
 		l.worker.keyPauses.unwatch(l.pauses)
 		l.worker.budget.leave(l.gathered)
@@ -110,7 +99,8 @@ func (l *shardLoop) run() outcome {
 			l.wake(now)
 			l.dispatch(now)
 		}
-		l.trySave(now)
+		l.report()
+		l.seat.keep(now, l.reading.Err() == nil)
 		l.publish()
 		if l.ended && l.idle() && l.wakes.done() {
 			return outcomeEnded
@@ -125,8 +115,8 @@ func (l *shardLoop) run() outcome {
 			l.take(c, time.Now())
 		case s := <-l.settled:
 			l.settle(s)
-		case s := <-l.saved:
-			if out, over := l.afterSave(s); over {
+		case <-l.seat.wake:
+			if out, over := l.heed(); over {
 				return l.quit(out)
 			}
 		case <-l.gathered.flush:
@@ -146,7 +136,7 @@ func (l *shardLoop) run() outcome {
 }
 
 // idle reports whether nothing is pending anywhere.
-func (l *shardLoop) idle() bool { return l.busy == 0 && l.tracker.Pending() == 0 && !l.saving }
+func (l *shardLoop) idle() bool { return l.busy == 0 && l.tracker.Pending() == 0 }
 
 // take enters the records of a chunk into the tracker and the lanes.
 func (l *shardLoop) take(c fetched, now time.Time) {
@@ -273,11 +263,15 @@ func (l *shardLoop) settle(s settlement) {
 	case s.over:
 		l.lanes[s.lane].busy = false
 		l.busy--
+		l.seat.unmark()
 		l.ownOver(s)
 	case s.aside != nil:
 		l.setAside(s.aside, time.Now())
 	case s.mark != nil:
 		l.mark = s.mark
+		l.askMark()
+	case s.unmark:
+		l.seat.unmark()
 	default:
 		l.tracker.Done(s.tickets...)
 		l.bytes -= s.bytes
@@ -304,7 +298,7 @@ func (l *shardLoop) nextWake(now time.Time) time.Duration {
 	if at, ok := l.gate.DueAt(); ok && !l.wakes.running {
 		wake = min(wake, at.Sub(now))
 	}
-	if at, ok := l.saveAt(); ok && !l.saving {
+	if at, ok := l.seat.saveAt(); ok {
 		wake = min(wake, at.Sub(now))
 	}
 	if at, ok := l.nextWakeAt(now); ok {
@@ -323,7 +317,7 @@ func (l *shardLoop) leave() outcome {
 	for {
 		l.drainDispatch()
 		l.wake(time.Now())
-		if l.busy == 0 && !l.saving && l.toldLeaving() && l.waiting() == 0 {
+		if l.busy == 0 && l.toldLeaving() && l.waiting() == 0 {
 			break
 		}
 		select {
@@ -332,9 +326,9 @@ func (l *shardLoop) leave() outcome {
 		case <-l.retryWake():
 		case s := <-l.settled:
 			l.settle(s)
-			l.serveMark()
-		case s := <-l.saved:
-			if out, over := l.afterSave(s); over {
+			l.report()
+		case <-l.seat.wake:
+			if out, over := l.heed(); over {
 				return l.quit(out)
 			}
 		case <-l.work.Done():
@@ -377,17 +371,9 @@ func (l *shardLoop) drainDispatch() {
 func (l *shardLoop) quit(out outcome) outcome {
 	l.stopWork(ErrLeaseLost) // an earlier cause stands
 	l.closeMark()
-	for l.busy > 0 || l.saving {
-		select {
-		case s := <-l.settled:
-			l.settle(s)
-			l.closeMark()
-		case s := <-l.saved:
-			l.saving = false
-			if s.err == nil && s.result.verdict == checkpoint.Adopted {
-				l.held = s.result.row
-			}
-		}
+	for l.busy > 0 {
+		l.settle(<-l.settled)
+		l.closeMark()
 	}
 	return out
 }

@@ -121,9 +121,14 @@ func (t *tenure) once() (cause error, again bool) {
 	if err := t.begin(running); err != nil {
 		return t.endWithout()
 	}
-	loop := t.newLoop(running)
+	keeper := newKeeper(t.worker, t.writer(), t.work, t.row)
+	loop := t.newLoop(keeper, running)
 	out := t.drive(loop)
-	t.row = loop.held
+	keeper.rest()
+	if verdict, over := keeper.verdict(); over {
+		out = verdict
+	}
+	t.row = keeper.row()
 	if running.Load() > 0 {
 		// It may still act on what it was given. The lease is left to expire,
 		// which takes longer than its context has been over.
@@ -131,9 +136,9 @@ func (t *tenure) once() (cause error, again bool) {
 	}
 	switch out {
 	case outcomeEnded:
-		return t.end(loop)
+		return t.end(loop, keeper.progress())
 	case outcomeLeave:
-		return t.letGo(loop.progress())
+		return t.letGo(keeper.progress())
 	case outcomeRestart:
 		return nil, true
 	}
@@ -174,19 +179,19 @@ func (t *tenure) endWithout() (error, bool) {
 }
 
 // newLoop makes the loop that works the shard from the row's checkpoint.
-func (t *tenure) newLoop(running *atomic.Int64) *shardLoop {
+func (t *tenure) newLoop(k *keeper, running *atomic.Int64) *shardLoop {
 	w := t.worker
 	cfg := &w.cfg
+	from := checkpoint.Progress{Position: t.row.Checkpoint, Arrived: t.row.LastArrival, ReadUpTo: t.row.ReadUpTo}
 	l := &shardLoop{
-		cfg: cfg, worker: w, shard: t.row.Shard, fence: w.fence(t.row), policy: w.policy, writer: t.writer(),
+		cfg: cfg, worker: w, shard: t.row.Shard, fence: w.fence(t.row), policy: w.policy, seat: k.sit("", from, &t.status),
 		reading: t.reading, work: t.work, stopWork: t.stopWork,
-		held:     t.row,
-		tracker:  checkpoint.NewTracker(checkpoint.Progress{Position: t.row.Checkpoint, Arrived: t.row.LastArrival}),
+		tracker:  checkpoint.NewTracker(from),
 		gathered: w.budget.enter(), started: -1, running: running,
 		suspect: t.row.Suspect, crashes: t.row.SuspectCrashes,
 		isolate:  t.row.Suspect.IsRecord() || t.row.OwnerSwitches >= crashLoop,
 		suspects: w.cfg.MaximumInFlight + largestRead,
-		chunks:   make(chan fetched), settled: make(chan settlement), saved: make(chan saveDone, 1), savedAt: time.Now(),
+		chunks:   make(chan fetched), settled: make(chan settlement),
 		status: &t.status, readUpTo: t.row.ReadUpTo, wakes: newWakes(cfg.Handler), acks: newAcks(),
 		gate: batching.NewGate(cfg.KeyLimit), pauses: w.keyPauses.watch(),
 	}

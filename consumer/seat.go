@@ -1,0 +1,102 @@
+package consumer
+
+import (
+	"time"
+
+	"github.com/towpath/towpath/checkpoint"
+	"github.com/towpath/towpath/shard"
+)
+
+// seat is the place of one handler's loop at its tenure's keeper.
+type seat struct {
+	*keeper
+	handler string // empty where there is one
+	status  *shardStatus
+	wake    chan struct{} // capacity 1: there is news
+
+	// What may be written of the handler at any time, and how many of its
+	// records are pending.
+	said    checkpoint.Progress
+	pending int
+	// turn counts what was said, so that States are written once.
+	turn int
+	// The save that the loop waits for, if any, and the answer to the last.
+	asked    *checkpoint.Progress
+	answered *answer
+	// The record that is being handled alone, which every save names.
+	suspect checkpoint.Progress
+}
+
+// answer is what a save that a loop asked for came to.
+type answer struct {
+	// row is the row that now stands.
+	row shard.Lease
+	// applied tells whether the save was written. If not, it may be asked for
+	// again.
+	applied bool
+	// refused is why the table did not take what was to be written with the
+	// position, such as a *checkpoint.EffectError; nil if it was not that.
+	refused error
+}
+
+// sit makes the seat of a handler that begins at from.
+func (k *keeper) sit(handler string, from checkpoint.Progress, status *shardStatus) *seat {
+	s := &seat{keeper: k, handler: handler, said: from, status: status, wake: make(chan struct{}, 1)}
+	k.mu.Lock()
+	k.seats = append(k.seats, s)
+	k.mu.Unlock()
+	return s
+}
+
+// say notes how far the handler is: Position, Arrived, ReadUpTo and, if they
+// have to stand beside just that position, States. It is written with the next
+// save, whoever wants it.
+func (s *seat) say(p checkpoint.Progress, pending int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if p.States == nil && p.Position == s.said.Position {
+		p.States = s.said.States // not yet written
+	}
+	s.said, s.pending = p, pending
+	s.turn++
+}
+
+// ask wants p written as soon as no other save is under way, with its Effects
+// and States in the same transaction, and wakes the loop when it is answered. A
+// loop asks for one save at a time. Effects of two loops are never in one save,
+// so that the refusal of one stops nobody else.
+func (s *seat) ask(p checkpoint.Progress) {
+	s.mu.Lock()
+	s.asked, s.answered = &p, nil
+	s.mu.Unlock()
+	s.keep(time.Now(), false)
+}
+
+// waiting reports whether a save was asked for and is not answered.
+func (s *seat) waiting() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.asked != nil
+}
+
+// take is the answer to the save asked for, once.
+func (s *seat) take() (answer, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	a := s.answered
+	s.answered = nil
+	if a == nil {
+		return answer{}, false
+	}
+	return *a, true
+}
+
+// mark names the record that the handler is about to get alone, in every save
+// from the next on; unmark takes it back.
+func (s *seat) mark(at shard.Position, crashes int) {
+	s.mu.Lock()
+	s.suspect = checkpoint.Progress{Suspect: at, SuspectCrashes: crashes}
+	s.mu.Unlock()
+}
+
+func (s *seat) unmark() { s.mark(shard.Position{}, 0) }
