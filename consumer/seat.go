@@ -18,7 +18,7 @@ type seat struct {
 	// records are pending.
 	said    checkpoint.Progress
 	pending int
-	// turn counts what was said, so that States are written once.
+	// turn counts the States that were said, so that they are written once.
 	turn int
 	// The save that the loop waits for, if any, and the answer to the last.
 	asked    *checkpoint.Progress
@@ -48,17 +48,19 @@ func (k *keeper) sit(handler string, from checkpoint.Progress, status *shardStat
 	return s
 }
 
-// say notes how far the handler is: Position, Arrived, ReadUpTo and, if they
-// have to stand beside just that position, States. It is written with the next
-// save, whoever wants it.
+// say notes how far the handler is: Position, Arrived, ReadUpTo and States,
+// which are written in one transaction with the next save, whoever wants it. Nil
+// States are unchanged since they were last said: a loop that has state never
+// says a position without the state that belongs to it.
 func (s *seat) say(p checkpoint.Progress, pending int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if p.States == nil && p.Position == s.said.Position {
-		p.States = s.said.States // not yet written
+	if p.States == nil {
+		p.States = s.said.States // not yet written, if there are any
+	} else {
+		s.turn++
 	}
 	s.said, s.pending = p, pending
-	s.turn++
 }
 
 // ask wants p written as soon as no other save is under way, with its Effects
