@@ -12,8 +12,8 @@ import (
 	"github.com/towpath/towpath/shard"
 )
 
-// Rig is a stream of two adjacent open shards without records, and what a test
-// does to it. What cannot be done to it is nil; the subtests that need it end at
+// Rig is a stream of two open shards, adjacent if shards can merge, without
+// records, and what a test does to it. What cannot be done to it is nil; the subtests that need it end at
 // once.
 type Rig struct {
 	// Source reads the stream.
@@ -33,6 +33,18 @@ type Rig struct {
 	Trim func(t *testing.T, shardID string, n int)
 	// PutUnkeyed adds a record without a partition key.
 	PutUnkeyed func(t *testing.T, shardID string, data []byte)
+	// Shards is how many open shards the stream has. The default is 2; with 1,
+	// what needs another is left out.
+	Shards int
+	// Children is how many shards come of a Split. The default is 2.
+	Children int
+	// Unranged is set if the shards have no ranges of hashes.
+	Unranged bool
+	// Unwrap is what was put, of a record that carries it inside something else.
+	// The default is the record's key and data.
+	Unwrap func(r shard.Record) (key string, data []byte)
+	// Rounding is what times of arrival are cut to. The default is exact ones.
+	Rounding time.Duration
 	// Largest is the size of the largest record that is tried, in bytes. The
 	// default is 1 MiB.
 	Largest int
@@ -79,13 +91,22 @@ func newBench(t *testing.T, open func(t *testing.T) Rig, virtual bool) *bench {
 	if b.Largest == 0 {
 		b.Largest = 1 << 20
 	}
+	if b.Shards == 0 {
+		b.Shards = 2
+	}
+	if b.Children == 0 {
+		b.Children = 2
+	}
+	if b.Unwrap == nil {
+		b.Unwrap = func(r shard.Record) (string, []byte) { return r.PartitionKey, r.Data }
+	}
 	var err error
 	if b.stream, err = b.Source.Describe(ctx); err != nil {
 		t.Fatal(err)
 	}
 	b.shards = b.list(t)
-	if len(b.shards) != 2 {
-		t.Fatalf("the rig's stream has %d shards, want 2", len(b.shards))
+	if len(b.shards) != b.Shards {
+		t.Fatalf("the rig's stream has %d shards, want %d", len(b.shards), b.Shards)
 	}
 	return b
 }
@@ -202,7 +223,8 @@ func (r *tail) more(t *testing.T, times int) *tail {
 func (r *tail) data() []string {
 	var all []string
 	for _, record := range r.records {
-		all = append(all, string(record.Data))
+		_, data := r.bench.Unwrap(record)
+		all = append(all, string(data))
 	}
 	return all
 }

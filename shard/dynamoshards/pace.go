@@ -1,0 +1,111 @@
+package dynamoshards
+
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
+// How fast a quiet shard's polling relaxes, and how errors back off.
+const (
+	busyFor   = 5 * time.Second  // after a record the shard is polled at the floor
+	quietFrom = 30 * time.Second // after so much silence, at the ceiling
+
+	throttleFirst = 500 * time.Millisecond
+	throttleMost  = 8 * time.Second
+	errorFirst    = 100 * time.Millisecond
+	errorMost     = 5 * time.Second
+	deniedWait    = 10 * time.Second
+)
+
+// pace decides when a shard is read next. It is a value: every event gives a new
+// one, and now is always told.
+type pace struct {
+	limits Options
+	reads  []time.Time // when the last reads ended, the oldest first; at most ReadsPerSecond
+	active time.Time   // when a record last came, or the reader began
+	due    time.Time   // when there is reason to read again
+	why    string      // that reason
+	failed int         // failures in a row
+}
+
+// newPace is the pace of a reader that begins now: it may read at once.
+func newPace(limits Options, now time.Time) pace {
+	return pace{limits: limits, active: now, due: now, why: "begin"}
+}
+
+// next is when the next read is due: there is a reason for it and the limit
+// allows it.
+func (p pace) next() time.Time {
+	if len(p.reads) >= p.limits.ReadsPerSecond {
+		if free := p.reads[0].Add(time.Second); free.After(p.due) {
+			return free
+		}
+	}
+	return p.due
+}
+
+// answered is the pace after an answer with so many records; more says that
+// there is certainly more to read.
+func (p pace) answered(now time.Time, records int, more bool) pace {
+	p = p.count(now)
+	p.failed = 0
+	if records > 0 {
+		p.active = now
+	}
+	if more {
+		p.due, p.why = now, "behind"
+		return p
+	}
+	p.due, p.why = now.Add(p.interval(now)), "caught up"
+	return p
+}
+
+// interval is how long a shard that has been caught up with is left alone: the
+// floor while records come, then longer and longer, at last the ceiling.
+func (p pace) interval(now time.Time) time.Duration {
+	quiet := now.Sub(p.active)
+	share := min(max(float64(quiet-busyFor)/float64(quietFrom-busyFor), 0), 1)
+	return p.limits.PollFloor + time.Duration(share*float64(p.limits.PollCeiling-p.limits.PollFloor))
+}
+
+// refused is the pace after a failure. luck is a random number from 0 to 1.
+func (p pace) refused(now time.Time, t trouble, luck float64) pace {
+	p = p.count(now)
+	p.failed++
+	var wait time.Duration
+	switch t {
+	case troubleThrottled:
+		// Jitter: whoever was throttled together does not come back together.
+		place := time.Second / time.Duration(p.limits.ReadsPerSecond)
+		most := doubled(throttleFirst, throttleMost, p.failed)
+		wait = place + time.Duration(luck*float64(max(0, most-place)))
+	case troubleDenied:
+		wait = deniedWait + time.Duration(luck*float64(time.Second))
+	default:
+		wait = max(errorFirst, time.Duration((1+luck)/2*float64(doubled(errorFirst, errorMost, p.failed))))
+	}
+	p.due, p.why = now.Add(wait), t.String()
+	return p
+}
+
+// count counts a read against the limit, by the time of its end: the service
+// saw it before that.
+func (p pace) count(now time.Time) pace {
+	reads := append(slices.Clone(p.reads), now)
+	p.reads = reads[max(0, len(reads)-p.limits.ReadsPerSecond):]
+	return p
+}
+
+// String says when the next read is due, and why.
+func (p pace) String() string {
+	return fmt.Sprintf("%s: next read at %s", p.why, p.next().UTC().Format("15:04:05.000"))
+}
+
+// doubled is first, doubled for every failure after the first, up to most.
+func doubled(first, most time.Duration, failures int) time.Duration {
+	for ; failures > 1 && first < most; failures-- {
+		first *= 2
+	}
+	return min(first, most)
+}
