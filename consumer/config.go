@@ -115,6 +115,9 @@ type Config struct {
 	// bound. What waits is in memory, and once MaximumInFlight records are in
 	// flight the shard stops reading.
 	KeyLimit batching.KeyLimit
+	// Breaker stops calling the handler while what lies behind it is down: the
+	// zero value never does.
+	Breaker Breaker
 	// MemoryBudget bounds the bytes of all records that this process holds,
 	// from before they are read until they are finished: at least 32 MiB;
 	// default a quarter of the process's memory limit (GOMEMLIMIT, or the
@@ -198,6 +201,7 @@ const (
 	defaultCheckpointInterval = 10 * time.Second
 	defaultLeaseDuration      = 10 * time.Second
 	defaultDrainTimeout       = 25 * time.Second
+	defaultCooldown           = 10 * time.Second
 	leastMemoryBudget         = 32 << 20
 )
 
@@ -219,6 +223,7 @@ func (c Config) withDefaults() Config {
 	}
 	c.CheckpointInterval = or(c.CheckpointInterval, defaultCheckpointInterval)
 	c.LeaseDuration = or(c.LeaseDuration, defaultLeaseDuration)
+	c.Breaker.Cooldown = or(c.Breaker.Cooldown, defaultCooldown)
 	c.DrainTimeout = or(c.DrainTimeout, defaultDrainTimeout)
 	if c.MemoryBudget == 0 {
 		c.MemoryBudget = max(memoryLimit()/4, leastMemoryBudget)

@@ -104,6 +104,7 @@ func (w *worker) run(ctx context.Context) error {
 	stop, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	w.stop, w.cancel = stop, cancel
+	defer w.breaker.stop()
 	if err := w.prepare(stop); err != nil {
 		if ctx.Err() != nil {
 			return nil
@@ -179,6 +180,8 @@ func (w *worker) live(stop context.Context) error {
 	s := &session{
 		id: newWorkerID(w.cfg.WorkerPrefix), clock: w.clock, table: w.cfg.Leases, timing: w.timing, maxLeases: w.cfg.MaximumLeases,
 	}
+	gen, _ := tableCall(stop, w, func(ctx context.Context) (int64, error) { return w.pace.begin(ctx), nil })
+	s.shareGen.Store(gen)
 	if err := s.register(stop); err != nil {
 		return err
 	}
@@ -192,6 +195,7 @@ func (w *worker) live(stop context.Context) error {
 	h := &heart{fleet: f, end: end}
 	pulse.Go(func() { h.beat(life) })
 	pulse.Go(func() { h.mailbox(life) })
+	pulse.Go(func() { h.steer(life) })
 	f.run(life, stop)
 	over := context.Cause(life)
 	end(nil)

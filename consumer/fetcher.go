@@ -27,7 +27,7 @@ type fetcher struct {
 // repeated; the reader waits as long as it should between two.
 func (f *fetcher) run(ctx context.Context) {
 	for {
-		if f.reader.Ready(ctx) != nil {
+		if f.reader.Ready(ctx) != nil || f.worker.pace.open(ctx, f.shard) != nil || f.worker.breaker.ready(ctx) != nil {
 			return
 		}
 		c, err := f.next(ctx)

@@ -193,6 +193,9 @@ func (f *fleet) start(row shard.Lease, from string) {
 	if f.tenures[row.Key] != nil {
 		return
 	}
+	if len(f.tenures) == 0 && f.pace.limited() {
+		f.beatNow() // there is a load to share the limit out by
+	}
 	t := newTenure(f.life, f.worker, row, from)
 	f.tenures[row.Key] = t
 	f.session.leases.Store(int64(len(f.tenures)))

@@ -55,6 +55,12 @@ type Hooks struct {
 	// Conflict: a conditional write was refused. Expected now and then; many
 	// mean that two applications share a table.
 	Conflict func(ConflictEvent)
+	// ControlChanged: a worker goes by something new that the fleet is told: a
+	// limit, its share of it, or what is paused.
+	ControlChanged func(ControlEvent)
+	// BreakerChanged: the breaker has opened, lets a probe through, or has
+	// closed.
+	BreakerChanged func(BreakerEvent)
 }
 
 // SessionEvent tells of a worker's session.
@@ -247,6 +253,28 @@ type PressureEvent struct {
 type ConflictEvent struct {
 	// Write is the write that was refused: take, save, finish, release, end.
 	Worker, Shard, Write string
+}
+
+// ControlEvent tells what a worker goes by from now on.
+type ControlEvent struct {
+	Worker string
+	// Gen is the generation of what the fleet is told.
+	Gen int64
+	// Limited tells whether the calls that run at once in the fleet are limited,
+	// Limit to how many, and Share how many of them are this worker's.
+	Limited      bool
+	Limit, Share int
+	// Pauses are what is held back.
+	Pauses []shard.Pause
+}
+
+// BreakerEvent tells of the breaker of one process.
+type BreakerEvent struct {
+	Worker string
+	// State is what it is now. Err is what the call failed with that opened it;
+	// nil otherwise.
+	State batching.BreakerState
+	Err   error
 }
 
 // fire calls a hook if it is set.

@@ -162,6 +162,18 @@ func TestEveryHookFires(t *testing.T) {
 			}
 			return nil
 		},
+		"ControlChanged": func(t *testing.T, w world, _ *consumer.Config) func(*running) {
+			return func(r *running) {
+				if err := r.Steering().SetFleetConcurrency(t.Context(), batching.AtMost(3)); err != nil {
+					t.Error(err)
+				}
+			}
+		},
+		"BreakerChanged": func(_ *testing.T, _ world, cfg *consumer.Config) func(*running) {
+			cfg.Breaker.Failures = 1
+			cfg.Handler = consumer.HandlerFunc(func(context.Context, *batching.Batch) error { return errors.New("down") })
+			return nil
+		},
 		"Conflict": func(_ *testing.T, w world, cfg *consumer.Config) func(*running) {
 			cfg.CheckpointInterval = time.Second
 			return func(*running) {

@@ -308,7 +308,9 @@ func TestPausedKeyWaitsWhileOthersGoOn(t *testing.T) {
 		cfg.Handler = h
 		r := start(t, cfg)
 		await(t, "the first are done", func() bool { return h.of("a") == "0 1 2" && h.of("b") == "0 1 2" })
-		consumer.PauseKeys(r.Consumer, shard.Pause{KeyHash: batching.HashKey("a")}, shard.Pause{Shard: "another", KeyHash: batching.HashKey("b")})
+		must(t, r.Steering().Pause(t.Context(), consumer.PauseOf{Key: "a"}))
+		must(t, r.Steering().Pause(t.Context(), consumer.PauseOf{Shard: "another", Key: "b"}))
+		time.Sleep(2 * time.Second)
 		for i := range 4 {
 			stream.Put("a", fmt.Append(nil, "a/", 3+i))
 			stream.Put("b", fmt.Append(nil, "b/", 3+i))
@@ -318,7 +320,7 @@ func TestPausedKeyWaitsWhileOthersGoOn(t *testing.T) {
 		if got := h.of("a"); got != "0 1 2" {
 			t.Errorf("of the paused key was handled %q", got)
 		}
-		consumer.PauseKeys(r.Consumer)
+		must(t, r.Steering().Resume(t.Context(), consumer.PauseOf{Key: "a"}))
 		await(t, "the key goes on", func() bool { return h.of("a") == "0 1 2 3 4 5 6" })
 	})
 }

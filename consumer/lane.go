@@ -24,6 +24,8 @@ type lane struct {
 	isolate bool
 	own     *ownBatch // set if the batch is of one key that was held
 	err     error     // of the last call
+	failed  bool      // a call of this batch has, so that the breaker knows of it
+	sour    int       // calls in a row that failed because of the surroundings
 	settled chan<- settlement
 	left    *batching.Call  // what the last call left beside its error
 	inside  bool            // it is within a call, so that none without records is made
@@ -123,6 +125,11 @@ func (l *lane) step(s batching.Segment) (batching.Verdict, error) {
 		return rest, nil
 	}
 	if l.isolate {
+		// Not marked while it would wait: a process that is ended in the meantime
+		// does not die of the record.
+		if l.worker.pace.open(l.reading, l.shard) != nil || l.worker.breaker.ready(l.reading) != nil {
+			return batching.Verdict{}, errLaneOver
+		}
 		crashes, err := l.markSuspect(&records[0])
 		if err != nil {
 			return batching.Verdict{}, err
@@ -211,18 +218,9 @@ func sizeOf(records []shard.Record) (bytes int64) {
 
 // call makes one call of the handler, when the process may have one more.
 func (l *lane) call(s batching.Segment, records []shard.Record) (batching.Outcome, error) {
-	weight := int64(1)
-	if l.isolate {
-		weight = l.worker.slots // alone in the process
-	}
-	if err := l.acquire(weight, len(records)); err != nil {
+	pass, err := l.admit(len(records))
+	if err != nil {
 		return batching.Outcome{}, err
-	}
-	// The deadline of the lease is looked at here and not only in the context:
-	// after a pause of the process, this is what runs first.
-	if !l.worker.session.valid() || l.ctx.Err() != nil {
-		l.worker.handlers.Release(weight)
-		return batching.Outcome{}, errLaneOver
 	}
 	batch := &batching.Batch{
 		Stream: l.worker.stream.ARN, Shard: l.shard, Records: records, Attempt: s.Attempts + 1,
@@ -230,11 +228,17 @@ func (l *lane) call(s batching.Segment, records []shard.Record) (batching.Outcom
 	}
 	l.left = batch.Call
 	started := time.Now()
-	err, stuck := l.invoke(func(ctx context.Context) error { return l.cfg.Handler.Handle(ctx, batch) }, batch.First().Position(), weight)
+	err, stuck := l.invoke(func(ctx context.Context) error { return l.cfg.Handler.Handle(ctx, batch) }, batch.First().Position())
 	if stuck {
+		l.worker.breaker.report(pass, batching.BreakerUnknown, nil)
 		return batching.Outcome{}, errLaneOver
 	}
 	outcome := batching.Read(records, l.checkEmitted(err))
+	if outcome.Failed && l.ctx.Err() != nil {
+		l.worker.breaker.report(pass, batching.BreakerUnknown, nil) // it was told to end
+	} else {
+		l.judge(pass, &outcome)
+	}
 	event := BatchEvent{
 		Worker: l.worker.session.id, Shard: l.shard, Records: len(records), Attempt: batch.Attempt,
 		Handled: len(records), Rejected: len(outcome.Rejects), Behind: batch.Behind, Took: time.Since(started), Err: outcome.Err,
@@ -275,24 +279,6 @@ func firstReject(o batching.Outcome) int {
 	return n
 }
 
-// acquire waits for a handler slot and for the rate limit. A drain ends the
-// wait, except where leaving the batch would make others' work be repeated.
-func (l *lane) acquire(weight int64, records int) error {
-	ctx := l.patience()
-	if err := l.worker.handlers.Acquire(ctx, weight); err != nil {
-		return errLaneOver
-	}
-	for limiter := l.worker.limiter; limiter != nil && records > 0; {
-		n := min(records, limiter.Burst())
-		if err := limiter.WaitN(ctx, n); err != nil {
-			l.worker.handlers.Release(weight)
-			return errLaneOver
-		}
-		records -= n
-	}
-	return nil
-}
-
 // patience is the context of a lane that waits. A shard with one lane leaves a
 // batch at once when it is to stop: nothing behind it has been started. One with
 // several finishes what it began, so that nothing that other lanes have handled
@@ -327,7 +313,7 @@ func (l *lane) pause(d batching.Delay) error {
 // can be left behind. It waits for it past the context's end by the time that is
 // granted to return. The handler's slot is free when the handler has returned,
 // however late that is.
-func (l *lane) invoke(call func(context.Context) error, first shard.Position, weight int64) (err error, stuck bool) {
+func (l *lane) invoke(call func(context.Context) error, first shard.Position) (err error, stuck bool) {
 	ctx, cancel := context.WithCancelCause(l.ctx)
 	defer cancel(nil)
 	if l.cfg.HandlerTimeout > 0 {
@@ -350,7 +336,7 @@ func (l *lane) invoke(call func(context.Context) error, first shard.Position, we
 			}
 			l.acks.returned(hold)
 			l.running.Add(-1)
-			l.worker.handlers.Release(weight)
+			l.worker.pace.slots.release()
 			answer <- err
 		}()
 		err = call(ctx)

@@ -54,6 +54,7 @@ var shownBy = map[string]string{
 	"KeyLimit":              "TestKeyLimitKeepsOtherKeysQuick",
 	"HandlerTimeout":        "TestHandlerTimeoutEndsTheCall",
 	"MaximumConcurrency":    "TestMaximumConcurrencyHoldsOverAllShards",
+	"Breaker":               "TestBreakerMakesOneCallACooldownWhileAllIsDown",
 	"RecordsPerSecond":      "TestRecordsPerSecondIsKept",
 	"MemoryBudget":          "TestThousandShardsStayWithinTheMemoryBudget",
 	"MaximumInFlight":       "TestMaximumInFlightStopsReadingBehindAStuckKey",

@@ -63,6 +63,7 @@ type session struct {
 	leaving    atomic.Bool
 	plans      atomic.Int64
 	leases     atomic.Int64 // how many it holds, its load
+	shareGen   atomic.Int64 // see shard.Session
 	maxLeases  int
 }
 
@@ -77,7 +78,7 @@ func newWorkerID(prefix string) string {
 func (s *session) row() shard.Session {
 	return shard.Session{
 		ID: s.id, Leaving: s.leaving.Load(), Plans: s.plans.Load(), Load: float64(s.leases.Load()),
-		MaxLeases: s.maxLeases, Version: protocolVersion,
+		MaxLeases: s.maxLeases, Version: protocolVersion, ShareGen: s.shareGen.Load(),
 	}
 }
 

@@ -95,6 +95,7 @@ func (l *shardLoop) run() outcome {
 	l.pauseKeys(time.Now())
 	for {
 		now := time.Now()
+		paceChanged := l.worker.pace.watch() // before it is looked at
 		if l.reading.Err() == nil {
 			l.wake(now)
 			l.dispatch(now)
@@ -112,6 +113,11 @@ func (l *shardLoop) run() outcome {
 		}
 		select {
 		case c := <-chunks:
+			select {
+			case <-l.pauses: // said before this was read
+				l.pauseKeys(time.Now())
+			default:
+			}
 			l.take(c, time.Now())
 		case s := <-l.settled:
 			l.settle(s)
@@ -128,6 +134,7 @@ func (l *shardLoop) run() outcome {
 			l.takeAcks()
 		case <-l.pauses:
 			l.pauseKeys(time.Now())
+		case <-paceChanged:
 		case <-timer.C:
 		case <-l.reading.Done():
 			return l.leave()
@@ -195,7 +202,7 @@ func (l *shardLoop) drop(records []shard.Record) {
 
 // dispatch gives every idle lane its batch, if one is due.
 func (l *shardLoop) dispatch(now time.Time) {
-	if !l.worker.session.valid() || l.mark != nil || l.wakes.running {
+	if !l.worker.session.valid() || l.mark != nil || l.wakes.running || l.worker.pace.closed(l.shard) {
 		return
 	}
 	for i := range l.lanes {
@@ -351,7 +358,7 @@ func (l *shardLoop) drainDispatch() {
 	for i := range l.lanes {
 		l.startLate(i)
 	}
-	if l.work.Err() != nil || len(l.lanes) == 1 || l.isolate || !l.worker.session.valid() {
+	if l.work.Err() != nil || len(l.lanes) == 1 || l.isolate || !l.worker.session.valid() || l.worker.pace.closed(l.shard) {
 		return
 	}
 	edge := l.started

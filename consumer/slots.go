@@ -2,6 +2,7 @@ package consumer
 
 import (
 	"context"
+	"errors"
 	"sync"
 )
 
@@ -14,20 +15,30 @@ type slots struct {
 	used    int
 	alone   bool // the one call that runs does so alone
 	waiting []*slotWaiter
-	even    chan struct{} // capacity 1: used has come down to size
+	falling bool          // more are used than there are
+	even    chan struct{} // capacity 1: that is over
 }
 
 type slotWaiter struct {
 	alone bool
-	ready chan struct{} // closed when the slot is this one's
+	none  bool          // there are none any more
+	ready chan struct{} // closed when the slot is this one's, or with none
 }
+
+// errNoSlots says that no call may run at all.
+var errNoSlots = errors.New("no handler may be called")
 
 func newSlots(size int) *slots { return &slots{size: size, even: make(chan struct{}, 1)} }
 
-// acquire waits for a slot, or alone for all of them. With none at all, nobody
-// gets one.
+// acquire waits for a slot, or alone for all of them. When there are none at
+// all it is errNoSlots at once, so that whoever waits can do so for a better
+// reason.
 func (s *slots) acquire(ctx context.Context, alone bool) error {
 	s.mu.Lock()
+	if s.size == 0 {
+		s.mu.Unlock()
+		return errNoSlots
+	}
 	if ctx.Err() == nil && len(s.waiting) == 0 && s.fits(alone) {
 		s.grant(alone)
 		s.mu.Unlock()
@@ -38,11 +49,17 @@ func (s *slots) acquire(ctx context.Context, alone bool) error {
 	s.mu.Unlock()
 	select {
 	case <-w.ready:
+		if w.none {
+			return errNoSlots
+		}
 		return nil
 	case <-ctx.Done():
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if w.none {
+		return errNoSlots
+	}
 	for i, other := range s.waiting {
 		if other == w {
 			s.waiting = append(s.waiting[:i:i], s.waiting[i+1:]...)
@@ -67,7 +84,16 @@ func (s *slots) resize(size int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.size = size
+	s.falling = s.used > size
 	s.serve()
+	if size > 0 {
+		return
+	}
+	for _, w := range s.waiting {
+		w.none = true
+		close(w.ready)
+	}
+	s.waiting = nil
 }
 
 // inUse is how many calls run, and over whether that is more than may.
@@ -93,7 +119,8 @@ func (s *slots) give() {
 	s.used--
 	s.alone = false // whoever ran alone was the only one
 	s.serve()
-	if s.used <= s.size {
+	if s.falling && s.used <= s.size {
+		s.falling = false
 		select {
 		case s.even <- struct{}{}:
 		default:

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/towpath/towpath/batching"
 	"github.com/towpath/towpath/shard"
 )
 
@@ -20,6 +21,19 @@ type Status struct {
 	ValidFor time.Duration
 	// MemoryHeld is how many bytes of the memory budget are in use.
 	MemoryHeld int64
+	// Limited tells whether the calls that run at once in the whole fleet are
+	// limited, Limit to how many, and Share how many of them are this worker's;
+	// 0 before it has learnt of it. ControlError says why it could not read that
+	// when it last tried, and goes on as before; empty if it could.
+	Limited      bool
+	Limit, Share int
+	ControlError string
+	// Running is how many handler calls run in this process.
+	Running int
+	// Pauses are what is held back in the whole fleet.
+	Pauses []shard.Pause
+	// Breaker is the state of the breaker.
+	Breaker batching.BreakerState
 	// Shards are the shards it works, by id.
 	Shards []ShardStatus
 }
@@ -48,6 +62,8 @@ type ShardStatus struct {
 	// ReadAt, ProgressAt and CheckpointAt are when something was last read,
 	// finished and written; zero if never.
 	ReadAt, ProgressAt, CheckpointAt time.Time
+	// Paused tells whether the shard is held back as a whole.
+	Paused bool
 	// Error is the last error of reading, handler or destination; empty if none.
 	Error string
 }
@@ -64,13 +80,20 @@ func (c *Consumer) Status() Status {
 	if f == nil {
 		return Status{}
 	}
-	s := Status{Worker: f.session.id, Valid: f.session.valid(), ValidFor: max(0, f.session.left()), MemoryHeld: w.budget.inUse()}
+	s := Status{Worker: f.session.id, Valid: f.session.valid(), ValidFor: max(0, f.session.left()), MemoryHeld: w.budget.inUse(), Breaker: w.breaker.state()}
+	control, share, fault := w.pace.now()
+	s.Running, _ = w.pace.slots.inUse()
+	s.Limited, s.Limit, s.ControlError, s.Pauses = control.Limited, control.Limit, fault, slices.Clone(control.Pauses)
+	if s.Limited {
+		s.Share = share
+	}
 	f.mu.Lock()
 	for _, t := range f.tenures {
 		if t.ended() {
 			continue
 		}
 		one := t.status.snapshot()
+		one.Paused = control.Paused(one.Shard)
 		one.Error = cmp.Or(one.Error, w.noted(one.Shard))
 		s.Shards = append(s.Shards, one)
 	}

@@ -62,6 +62,9 @@ func (l *shardLoop) wake(now time.Time) {
 	if w.waker == nil || w.running || now.Before(w.notBefore) || !l.worker.session.valid() || l.work.Err() != nil {
 		return
 	}
+	if l.worker.pace.closed(l.shard) || l.reading.Err() != nil && l.heldBack() {
+		return
+	}
 	reason, ok := l.wakeReason(now)
 	if !ok {
 		if w.fails = 0; w.hold != nil { // what failed is not wanted any more
@@ -115,7 +118,7 @@ func (l *shardLoop) handled() bool { return l.busy == 0 && l.tracker.Pending() =
 // nextWakeAt is when a call without records can be due, by this host's clock.
 func (l *shardLoop) nextWakeAt(now time.Time) (time.Time, bool) {
 	w := &l.wakes
-	if w.waker == nil || w.running {
+	if w.waker == nil || w.running || l.worker.pace.closed(l.shard) {
 		return time.Time{}, false
 	}
 	if w.fails > 0 {
@@ -166,10 +169,10 @@ func (w *wakes) leaves() { w.fails, w.notBefore = 0, time.Time{} }
 func (w *wakes) done() bool { return w.waker == nil || w.ended }
 
 // toldLeaving reports whether a shard that is being left may go: the handler
-// knows.
+// knows, or may not be called.
 func (l *shardLoop) toldLeaving() bool {
 	w := &l.wakes
-	return w.waker == nil || w.leaving || w.ended || !l.worker.session.valid()
+	return w.waker == nil || w.leaving || w.ended || !l.worker.session.valid() || l.heldBack()
 }
 
 // retryWake fires when a call without records that failed may be made again.
@@ -225,17 +228,14 @@ func (l *lane) wakeOnce(w *batching.Wake, at shard.Position) woke {
 	if l.wakes.calls.Acquire(l.patience(), everyCall) != nil {
 		return answer
 	}
-	if l.acquire(1, 0) != nil {
-		l.wakes.calls.Release(everyCall)
-		return answer
-	}
-	if !l.worker.session.valid() || l.ctx.Err() != nil {
-		l.worker.handlers.Release(1)
+	pass, err := l.admit(0)
+	if err != nil {
 		l.wakes.calls.Release(everyCall)
 		return answer
 	}
 	started := time.Now()
-	err, stuck := l.invoke(func(ctx context.Context) error { return l.wakes.waker.Wake(ctx, w) }, at, 1)
+	err, stuck := l.invoke(func(ctx context.Context) error { return l.wakes.waker.Wake(ctx, w) }, at)
+	l.judgeWake(pass, err, stuck)
 	if stuck {
 		return answer // nothing more is to be called
 	}

@@ -10,7 +10,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/sync/semaphore"
 	"golang.org/x/time/rate"
 
 	"github.com/towpath/towpath/batching"
@@ -33,8 +32,8 @@ type worker struct {
 	// start at LATEST; nil for every other.
 	beforeTip []shard.Shard
 	budget    *budget
-	slots     int64 // how many handler calls may run at once
-	handlers  *semaphore.Weighted
+	pace      *pace
+	breaker   *breaker
 	limiter   *rate.Limiter // nil: unlimited
 	keyPauses keyPauses     // which keys wait because somebody said so
 	beats     chan struct{}
@@ -67,11 +66,12 @@ func newWorker(cfg Config, c clock.Clock) *worker {
 			MaxBackoff:           cfg.MaximumBackoff,
 			SetAside:             cfg.SetAside, CanReject: cfg.OnFailure != nil,
 		},
-		budget: newBudget(cfg.MemoryBudget), slots: int64(or(cfg.MaximumConcurrency, noLimit)),
+		budget:  newBudget(cfg.MemoryBudget),
 		beats:   make(chan struct{}, 1),
 		running: map[string]*atomic.Int64{}, notes: map[string]string{},
 	}
-	w.handlers = semaphore.NewWeighted(w.slots)
+	w.pace = newPace(cfg.Leases, or(cfg.MaximumConcurrency, noLimit), &w.keyPauses)
+	w.breaker = newBreaker(cfg.Breaker, w.breakerChanged)
 	if cfg.RecordsPerSecond > 0 {
 		// A burst of a second's records, so that a batch need not be cut.
 		w.limiter = rate.NewLimiter(rate.Limit(cfg.RecordsPerSecond), max(1, int(cfg.RecordsPerSecond)))
@@ -89,6 +89,18 @@ func tableCall[T any](ctx context.Context, w *worker, f func(context.Context) (T
 func tableDo(ctx context.Context, w *worker, f func(context.Context) error) error {
 	_, err := tableCall(ctx, w, func(ctx context.Context) (struct{}, error) { return struct{}{}, f(ctx) })
 	return err
+}
+
+// breakerChanged tells of the breaker's state.
+func (w *worker) breakerChanged(state batching.BreakerState, err error) {
+	if state != batching.BreakerProbing {
+		w.log.Warn("the breaker is "+state.String(), "error", err)
+	}
+	event := BreakerEvent{State: state, Err: err}
+	if f := w.currentFleet(); f != nil {
+		event.Worker = f.session.id
+	}
+	fire(w.cfg.Hooks.BreakerChanged, event)
 }
 
 // fence is the token of a tenure that begins with this row.

@@ -7,9 +7,6 @@ import (
 	"slices"
 )
 
-// Unbounded is the ceiling of a worker that may not know of the limit yet.
-const Unbounded = math.MaxInt32
-
 // Apportion shares the fleet's limit out over its workers. C is the control row
 // as it stands, and the sessions are all there are, read strongly consistent
 // after it. Turn is a number that grows by one every so often: while there are
@@ -30,12 +27,13 @@ const Unbounded = math.MaxInt32
 //  3. a share goes away only with its worker's session: when the worker has
 //     deleted it, which it does last, or it was revoked, and then the worker
 //     has stopped before, by its own clock;
-//  4. a worker that is not named runs nothing, if its session says that it knows
-//     of the limit; and may run anything, if not;
+//  4. a worker that is not named runs nothing;
 //  5. of two that apportion at once, one is refused.
 //
 // A limit that is lowered lowers the shares, so that the sum may exceed the limit
 // until the last worker has answered; nothing is raised until it no longer does.
+// So it is with a limit that begins: a worker may run what it likes until it
+// learns of it, which Kept knows.
 //
 // Shares are proportional to the shards that the workers hold, and each worker
 // with shards gets one call at least. Where the limit is less than that, turns
@@ -63,8 +61,11 @@ func Apportion(c Control, sessions []Session, turn int64) Control {
 			shares[id] = share
 		}
 	}
-	free := max(0, c.Limit-committed(shares))
+	free := c.Limit - committed(shares)
 	for _, id := range neediest(goals, shares) {
+		if free < 0 {
+			break // not even up to its own ceiling: others may be above theirs still
+		}
 		share := shares[id]
 		may := max(share.Calls, share.Ceiling)
 		calls := min(goals[id], may+free)
@@ -83,23 +84,19 @@ func Apportion(c Control, sessions []Session, turn int64) Control {
 }
 
 // settled are the shares that still count, without the ceilings of workers that
-// have answered, and with those of workers that may not know of the limit.
+// have answered.
 func settled(c Control, sessions []Session) map[string]Share {
 	shares := map[string]Share{}
 	for _, s := range sessions {
 		if !s.Alive() {
 			continue
 		}
-		share, named := c.Shares[s.ID]
-		switch {
-		case !named && s.ShareGen < c.Since:
-			share = Share{Gen: c.Since, Ceiling: Unbounded}
-		case !named:
-			continue
-		case s.ShareGen >= share.Gen:
-			share.Ceiling = share.Calls
+		if share, named := c.Shares[s.ID]; named {
+			if s.ShareGen >= share.Gen {
+				share.Ceiling = share.Calls
+			}
+			shares[s.ID] = share
 		}
-		shares[s.ID] = share
 	}
 	return shares
 }

@@ -3,6 +3,7 @@ package shard
 import (
 	"fmt"
 	"maps"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -16,10 +17,7 @@ func sharesOf(c Control) string {
 	for _, id := range slices.Sorted(maps.Keys(c.Shares)) {
 		s := c.Shares[id]
 		part := fmt.Sprintf("%s:%d", id, s.Calls)
-		switch {
-		case s.Ceiling == Unbounded:
-			part += "^∞"
-		case s.Ceiling > s.Calls:
+		if s.Ceiling > s.Calls {
 			part += fmt.Sprintf("^%d", s.Ceiling)
 		}
 		parts = append(parts, part)
@@ -80,23 +78,28 @@ func TestApportionRaisesOnlyWhatIsKnownToBeFree(t *testing.T) {
 	b.RevokedBy = "a"
 	step("a is alone", "a:6")
 	b.RevokedBy = ""
-	step("b may not know of the limit", "a:3^6 b:3^∞")
-	b.ShareGen = 1
-	step("b knows of it: it runs as much as is free, which is nothing yet", "a:3^6 b:3")
-	if c.Kept([]Session{a, b}) {
-		t.Error("the limit is kept before a has answered")
-	}
+	step("b has come: it runs as much as is free, which is nothing yet", "a:3^6")
 	a.ShareGen = c.Gen
 	step("a has answered", "a:3 b:3")
+	if c.Kept([]Session{a, b}) {
+		t.Error("the limit is kept before b is known to know of it")
+	}
+	b.ShareGen = 1
 	if !c.Kept([]Session{a, b}) {
 		t.Error("the limit is not kept after both have answered")
 	}
 	c = c.WithLimit(2)
 	c.Gen++
 	step("lowered", "a:1^3 b:1^3")
+	b.Load = 0
+	step("b needs none: its call is not a's yet, though a has a higher ceiling", "a:1^3 b:0^3")
+	b.Load = 1
 	c = c.WithLimit(9)
 	c.Gen++
 	step("raised before they answered", "a:5 b:4")
+	if c.Limit != 9 || !c.Limited {
+		t.Errorf("got %+v, want a limit of 9", c)
+	}
 }
 
 func TestControlTellsWhatIsPaused(t *testing.T) {
@@ -119,7 +122,7 @@ func TestControlTellsWhatIsPaused(t *testing.T) {
 // answered, the highest limit since it last was; and when all is calm the whole
 // limit is given out.
 func TestApportionNeverExceedsTheLimit(t *testing.T) {
-	seeds := uint64(2000)
+	seeds := uint64(3000)
 	if testing.Short() {
 		seeds = 200
 	}
@@ -137,6 +140,9 @@ func TestApportionNeverExceedsTheLimit(t *testing.T) {
 	}
 }
 
+// unbounded is what a worker may run that knows of no limit.
+const unbounded = math.MaxInt32
+
 // fleetModel is a control row and whoever reads and writes it.
 type fleetModel struct {
 	r        *rand.Rand
@@ -153,7 +159,7 @@ type fleetModel struct {
 
 type modelWorker struct {
 	gen     int64 // the generation it goes by
-	share   int   // Unbounded: not limited
+	share   int   // unbounded: not limited
 	running int
 	load    float64
 	late    []Session // heartbeats under way
@@ -167,7 +173,7 @@ type modelPlan struct {
 
 func newFleetModel(seed uint64) *fleetModel {
 	return &fleetModel{
-		r: rand.New(rand.NewPCG(seed, 1)), sessions: map[string]Session{}, workers: map[string]*modelWorker{}, allowed: Unbounded,
+		r: rand.New(rand.NewPCG(seed, 1)), sessions: map[string]Session{}, workers: map[string]*modelWorker{}, allowed: unbounded,
 	}
 }
 
@@ -177,6 +183,9 @@ func (m *fleetModel) step() {
 		// It reads the row, registers, and reads it again before it runs.
 		m.names++
 		w := &modelWorker{gen: m.row.Gen, load: float64(m.r.IntN(4))}
+		if m.r.IntN(3) == 0 {
+			w.gen = 0 // it could not read it the first time
+		}
 		id := fmt.Sprintf("w%02d", m.names)
 		m.sessions[id] = Session{ID: id, ShareGen: w.gen, Load: w.load}
 		m.workers[id] = w
@@ -228,7 +237,7 @@ func (m *fleetModel) work(id string, w *modelWorker, what int) {
 		if c.Gen < w.gen {
 			return
 		}
-		w.gen, w.share = c.Gen, Unbounded
+		w.gen, w.share = c.Gen, unbounded
 		if calls, limited := c.CallsOf(id); limited {
 			w.share = calls
 		}
@@ -284,7 +293,7 @@ func (m *fleetModel) operate() {
 
 func (m *fleetModel) limit() int {
 	if !m.row.Limited {
-		return Unbounded
+		return unbounded
 	}
 	return m.row.Limit
 }
@@ -314,7 +323,7 @@ func (m *fleetModel) check() string {
 		m.allowed = m.limit()
 	}
 	may := m.sum(func(_ string, w *modelWorker) int { return max(w.share, w.running) })
-	if may > m.allowed && m.allowed < Unbounded {
+	if may > m.allowed && m.allowed < unbounded {
 		return fmt.Sprintf("%d calls may run, and %d are allowed: %+v", may, m.allowed, m.row)
 	}
 	if m.row.Limited && may > m.row.Limit && m.row.Kept(slices.Collect(maps.Values(m.sessions))) {

@@ -93,5 +93,13 @@ func (c Control) CallsOf(worker string) (calls int, limited bool) {
 // sessions were read after c, strongly consistent: nobody runs more calls than
 // its share, and the shares are no more than the limit.
 func (c Control) Kept(sessions []Session) bool {
-	return !c.Limited || committed(settled(c, sessions)) <= c.Limit
+	if !c.Limited {
+		return true
+	}
+	for _, s := range sessions {
+		if s.Alive() && s.ShareGen < c.Since {
+			return false // it may not know of the limit
+		}
+	}
+	return committed(settled(c, sessions)) <= c.Limit
 }

@@ -40,7 +40,7 @@ func everything() shard.Control {
 		Limited: true, Limit: 12, Since: 1,
 		Shares: map[string]shard.Share{
 			anna:                                   {Calls: 5, Gen: 3, Ceiling: 7},
-			bert:                                   {Ceiling: shard.Unbounded},
+			bert:                                   {Ceiling: 1 << 30},
 			"a name: with \"quotes\" and spaces/0": {Calls: 1, Ceiling: 1},
 		},
 		Pauses: []shard.Pause{

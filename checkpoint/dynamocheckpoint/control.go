@@ -3,6 +3,7 @@ package dynamocheckpoint
 import (
 	"context"
 	"fmt"
+	"math"
 	"strconv"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
@@ -137,8 +138,8 @@ func (r *reading) mustTruth(name string) bool {
 // size is a number of calls.
 func (r *reading) size(name string) int {
 	n := r.mustCount(name)
-	if n > shard.Unbounded {
-		r.wrong(name, "is %d, beyond %d", n, shard.Unbounded)
+	if n > math.MaxInt32 {
+		r.wrong(name, "is %d, beyond %d", n, math.MaxInt32)
 		return 0
 	}
 	return int(n)

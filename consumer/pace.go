@@ -1,0 +1,150 @@
+package consumer
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	"github.com/towpath/towpath/checkpoint"
+	"github.com/towpath/towpath/shard"
+)
+
+// pace is how many handler calls this process may run, and of what: the limit of
+// its own, its share of the fleet's, and what is paused. All shards of a run
+// share it, over all its sessions.
+type pace struct {
+	table checkpoint.Controls // nil: nobody can steer this fleet
+	own   int                 // MaximumConcurrency
+	slots *slots
+	keys  *keyPauses
+
+	mu      sync.Mutex // guards what is below; never held while waiting
+	known   bool       // this session has read the control row
+	control shard.Control
+	share   int
+	fault   string        // why the control row was not read when it was last tried
+	changed chan struct{} // closed when something of this changes
+}
+
+func newPace(leases checkpoint.Leases, own int, keys *keyPauses) *pace {
+	p := &pace{own: own, slots: newSlots(own), keys: keys, share: noLimit, known: true, changed: make(chan struct{})}
+	p.table, _ = leases.(checkpoint.Controls)
+	return p
+}
+
+// begin is called before a session begins: nothing runs until it has read what
+// the fleet is told. It returns the generation that the session may say it keeps
+// to, as it runs nothing. Whatever comes after that generation is read once
+// more, when the session stands where whoever shares out the limit can see it.
+func (p *pace) begin(ctx context.Context) (gen int64) {
+	if p.table == nil {
+		return 0
+	}
+	p.mu.Lock()
+	p.known, p.share = false, 0
+	p.slots.resize(0)
+	p.tell()
+	p.mu.Unlock()
+	c, err := p.table.Control(ctx)
+	if err != nil {
+		return 0
+	}
+	return c.Gen
+}
+
+// apply goes by what the fleet is told from now on, if it is newer than what is
+// known, and reports whether anything has changed.
+func (p *pace) apply(c shard.Control, me string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.fault = ""
+	if c.Gen < p.control.Gen || p.known && c.Gen == p.control.Gen {
+		return false
+	}
+	calls, limited := c.CallsOf(me)
+	if !limited {
+		calls = noLimit
+	}
+	news := !p.known || c.Gen > p.control.Gen
+	p.known, p.control, p.share = true, c, calls
+	p.keys.set(c.Pauses) // before anything that was held back for it goes on
+	p.slots.resize(min(p.own, calls))
+	p.tell()
+	return news
+}
+
+// failed notes that the control row could not be read, and reports whether that
+// is news. What is known stays in force.
+func (p *pace) failed(err error) (news bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	news = p.fault != err.Error()
+	p.fault = err.Error()
+	return news
+}
+
+// kept is the generation whose share no more calls run than, and false as long
+// as more do.
+func (p *pace) kept() (gen int64, ok bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	_, over := p.slots.inUse()
+	return p.control.Gen, p.known && !over
+}
+
+// closed reports whether no handler may be called for a shard.
+func (p *pace) closed(shardID string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.share == 0 || p.control.Paused(shardID)
+}
+
+// limited reports whether the fleet is.
+func (p *pace) limited() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.control.Limited
+}
+
+// watch is closed when anything changes.
+func (p *pace) watch() <-chan struct{} {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.changed
+}
+
+// tell wakes whoever watches. The caller holds mu.
+func (p *pace) tell() {
+	close(p.changed)
+	p.changed = make(chan struct{})
+}
+
+// open waits until handlers may be called for a shard, or one of the contexts
+// ends.
+func (p *pace) open(ctx context.Context, shardID string) error {
+	for {
+		changed := p.watch()
+		if !p.closed(shardID) {
+			return ctx.Err()
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// now is what is in force.
+func (p *pace) now() (c shard.Control, share int, fault string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.known {
+		return shard.Control{}, 0, p.fault
+	}
+	return p.control, p.share, p.fault
+}
+
+// ErrNoControls says that a lease table cannot steer a fleet: it is no
+// checkpoint.Controls.
+var ErrNoControls = errors.New("this lease table cannot steer a fleet")
