@@ -22,6 +22,9 @@ type Batch struct {
 	// Behind is how far the shard's reader was behind the tip when it read the
 	// last of these records; 0 is caught up.
 	Behind time.Duration
+	// Now is the service's time at which the call was made; zero in a batch that
+	// was made by hand.
+	Now time.Time
 	// Token grows from one tenure of the lease to the next. See Fence.
 	Token Fence
 	// Held reports whether the lease is still this worker's to act on. The

@@ -68,10 +68,11 @@ func (b *Batch) Attach(effect any) {
 	c.effects = append(c.effects, effect)
 }
 
-// Defer says that the records of this batch are not finished when the handler
-// returns nil, but when Done of the answer is called, at any later time and by
-// any goroutine. Until then they count as in flight. An error returned after
-// Defer takes it back.
+// Defer says that the records which this call handles are not finished when it
+// returns, but when Done of the answer is called, at any later time and by any
+// goroutine. Until then they count as in flight, and nobody gets them again
+// unless the shard changes hands. What the call fails or rejects is treated as
+// ever, and is none of the answer's.
 func (b *Batch) Defer() *Ack {
 	c := b.call()
 	c.mu.Lock()

@@ -38,7 +38,7 @@ func (w *Wake) Batch() *Batch {
 	}
 	return &Batch{
 		Stream: w.Stream, Shard: w.Shard, Handler: w.Handler, Attempt: 1,
-		Behind: w.Behind, Token: w.Token, Held: w.Held, Call: w.Call,
+		Behind: w.Behind, Now: w.Now, Token: w.Token, Held: w.Held, Call: w.Call,
 	}
 }
 

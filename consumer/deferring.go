@@ -140,12 +140,22 @@ func (d *deferrals) oldest() (time.Time, bool) {
 	return d.queue[0].since, true
 }
 
-// putOff leaves the records of a segment to the handler, until it acknowledges
-// them.
-func (l *lane) putOff(s batching.Segment, ack *batching.Ack) {
-	d := &deferral{
-		lane: l.number, attempts: s.Attempts + 1, since: time.Now(),
-		batch: batching.Gathered{Records: l.batch.Records[s.From:s.To], Tickets: l.batch.Tickets[s.From:s.To], Behind: l.batch.Behind},
+// putOff leaves what a call handled of a segment to the handler, until it
+// acknowledges it.
+func (l *lane) putOff(s batching.Segment, v batching.Verdict, ack *batching.Ack) {
+	rejected := map[int]bool{}
+	for _, r := range v.Rejected {
+		rejected[r.Index] = true
+	}
+	d := &deferral{lane: l.number, attempts: s.Attempts + 1, since: time.Now(), batch: batching.Gathered{Behind: l.batch.Behind}}
+	for i := range v.Handled {
+		if !rejected[i] {
+			d.batch.Records = append(d.batch.Records, l.batch.Records[s.From+i])
+			d.batch.Tickets = append(d.batch.Tickets, l.batch.Tickets[s.From+i])
+		}
+	}
+	if len(d.batch.Records) == 0 {
+		return
 	}
 	l.settled <- settlement{deferred: d}
 	acks := l.acks // and not the shard: an Ack may be kept for long

@@ -167,16 +167,17 @@ func (l *lane) apply(s batching.Segment, records []shard.Record, outcome batchin
 	if err := l.sendOn(records, verdict); err != nil {
 		return verdict, err
 	}
-	if ack := l.left.Deferred(); ack != nil && outcome.Err == nil {
-		l.putOff(s, ack)
-		return verdict, nil
-	}
-	if err := l.succeed(withoutRejected(records[:verdict.Handled], verdict.Rejected), s.Attempts+1); err != nil {
+	handled := withoutRejected(records[:verdict.Handled], verdict.Rejected)
+	finish := l.finish
+	if ack := l.left.Deferred(); ack != nil {
+		l.putOff(s, verdict, ack)
+		finish = func(int, int) {}
+	} else if err := l.succeed(handled, s.Attempts+1); err != nil {
 		return verdict, err
 	}
 	done := 0
 	for _, r := range verdict.Rejected {
-		l.finish(s.From+done, s.From+r.Index)
+		finish(s.From+done, s.From+r.Index)
 		err := l.giveUp(records[r.Index:r.Index+1], destination.Failure{
 			Condition: destination.Rejected, Attempts: s.Attempts + 1, Err: r.Err, Partial: true,
 		})
@@ -186,7 +187,7 @@ func (l *lane) apply(s batching.Segment, records []shard.Record, outcome batchin
 		l.finish(s.From+r.Index, s.From+r.Index+1)
 		done = r.Index + 1
 	}
-	l.finish(s.From+done, s.From+verdict.Handled)
+	finish(s.From+done, s.From+verdict.Handled)
 	if n := verdict.GiveUp; n > 0 {
 		from := verdict.Handled
 		err := l.giveUp(records[from:from+n], destination.Failure{
@@ -224,7 +225,7 @@ func (l *lane) call(s batching.Segment, records []shard.Record) (batching.Outcom
 	}
 	batch := &batching.Batch{
 		Stream: l.worker.stream.ARN, Shard: l.shard, Records: records, Attempt: s.Attempts + 1,
-		Behind: l.batch.Behind, Token: l.fence, Held: l.worker.session.valid, Call: &batching.Call{},
+		Behind: l.batch.Behind, Now: l.worker.serviceNow(), Token: l.fence, Held: l.worker.session.valid, Call: &batching.Call{},
 	}
 	l.left = batch.Call
 	started := time.Now()
@@ -247,8 +248,8 @@ func (l *lane) call(s batching.Segment, records []shard.Record) (batching.Outcom
 		event.Handled = outcome.From
 	}
 	event.Handled -= event.Rejected
-	if l.left.Deferred() != nil && outcome.Err == nil {
-		event.Handled, event.Deferred = 0, len(records)
+	if l.left.Deferred() != nil {
+		event.Handled, event.Deferred = 0, event.Handled
 	}
 	fire(l.cfg.Hooks.BatchDone, event)
 	if l.ctx.Err() != nil && context.Cause(l.ctx) == ErrLeaseLost {

@@ -84,8 +84,11 @@ func (l *lane) checkEmitted(err error) error {
 	return err
 }
 
-// sends reports whether what the last call finished goes anywhere.
-func (l *lane) sends() bool { return l.cfg.OnSuccess != nil || len(l.left.Emitted()) > 0 }
+// sends reports whether what the last call handled is not finished with it: it
+// goes somewhere, or the handler finishes it later.
+func (l *lane) sends() bool {
+	return l.cfg.OnSuccess != nil || len(l.left.Emitted()) > 0 || l.left.Deferred() != nil
+}
 
 // sendOn sends what the last call has made of the records that the verdict lets
 // pass, until it is accepted.
