@@ -264,6 +264,11 @@ func (l *shardLoop) settle(s settlement) {
 	switch {
 	case s.deferred != nil:
 		l.deferred.add(s.deferred)
+		if l.isolate {
+			// Records that are handled one by one to find the one that kills the
+			// process must not kill it later, together.
+			l.wakes.pressed = true
+		}
 	case s.woke != nil:
 		l.busy--
 		l.afterWake(*s.woke)

@@ -28,6 +28,10 @@ func (c Config) validate() error {
 		}
 	}
 	checks("Source", c.Source)
+	checks("Handler", c.Handler)
+	if collect, ok := c.Handler.(*Collect); ok {
+		add(collect.Check != nil && c.OnFailure == nil, "Handler: Check is set but OnFailure is nil, so that there is nowhere for what it rejects: set OnFailure, or name destination.Discard")
+	}
 	checks("OnFailure", c.OnFailure)
 	checks("OnSuccess", c.OnSuccess)
 	checks("EmitTo", c.EmitTo)
