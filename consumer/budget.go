@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"golang.org/x/sync/semaphore"
+
+	"github.com/towpath/towpath/shard"
 )
 
 // budget bounds the bytes of the records that a process holds. Bytes are
@@ -159,4 +161,12 @@ func (b *budget) press() {
 		default:
 		}
 	}
+}
+
+// sizeOf is what records count towards the budget.
+func sizeOf(records []shard.Record) (bytes int64) {
+	for i := range records {
+		bytes += int64(records[i].Size())
+	}
+	return bytes
 }

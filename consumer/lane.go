@@ -209,14 +209,6 @@ func (l *lane) finish(from, to int) {
 	l.settled <- settlement{tickets: l.batch.Tickets[from:to], bytes: sizeOf(l.batch.Records[from:to])}
 }
 
-// sizeOf is what records count towards the budget.
-func sizeOf(records []shard.Record) (bytes int64) {
-	for i := range records {
-		bytes += int64(records[i].Size())
-	}
-	return bytes
-}
-
 // call makes one call of the handler, when the process may have one more.
 func (l *lane) call(s batching.Segment, records []shard.Record) (batching.Outcome, error) {
 	pass, err := l.admit(len(records))
