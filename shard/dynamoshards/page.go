@@ -47,6 +47,12 @@ const maxBytes = 10 << 20
 // that would make the chunk too large.
 func (c cursor) harvest(page []types.Record, arn, shardID string) (harvest, error) {
 	h := harvest{cursor: c}
+	for _, r := range page {
+		if r.Dynamodb != nil {
+			at := aws.ToTime(r.Dynamodb.ApproximateCreationDateTime)
+			h.cursor.fine = h.cursor.fine || !at.Truncate(time.Minute).Equal(at)
+		}
+	}
 	bytes := 0
 	for _, r := range page {
 		if r.Dynamodb == nil {
@@ -61,7 +67,7 @@ func (c cursor) harvest(page []types.Record, arn, shardID string) (harvest, erro
 		case h.cursor.last.IsRecord() && shard.CompareSequences(position.Sequence, h.cursor.last.Sequence) <= 0:
 			h.skipped++
 			continue
-		case h.cursor.early(&at):
+		case h.cursor.early(at):
 			continue
 		}
 		record := toRecord(&r, arn, shardID, at)
@@ -91,12 +97,10 @@ func (h harvest) cutAt(err error) (harvest, error) {
 // Times are cut to the second by the service, and to the minute by some servers,
 // so a record whose time may have been cut across that time is not early: some
 // from before it are delivered rather than one from after it dropped.
-func (c *cursor) early(at *time.Time) bool {
-	cut := time.Second
-	if !at.Truncate(time.Minute).Equal(*at) {
-		c.fine = true
-	} else if !c.fine {
-		cut = time.Minute
+func (c cursor) early(at time.Time) bool {
+	cut := time.Minute
+	if c.fine {
+		cut = time.Second
 	}
 	return !c.from.IsZero() && !at.Add(cut).After(c.from)
 }

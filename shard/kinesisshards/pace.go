@@ -34,6 +34,9 @@ type pace struct {
 
 // newPace is the pace of a reader that begins now: it may read at once.
 func newPace(limits Options, now time.Time) pace {
+	if limits.validate() != nil {
+		limits = Options{}.withDefaults() // every read will tell what is wrong with them
+	}
 	return pace{limits: limits, active: now, due: now, why: "begin"}
 }
 

@@ -3,6 +3,8 @@ package kinesisshards
 import (
 	"testing"
 	"time"
+
+	"github.com/towpath/towpath/shard"
 )
 
 var noon = time.Date(2026, 5, 6, 12, 0, 0, 0, time.UTC)
@@ -116,5 +118,15 @@ func TestPaceSaysWhy(t *testing.T) {
 	got := standard().refused(noon, troubleDenied, 0).String()
 	if want := "denied: next read at 12:00:10.000"; got != want {
 		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// What is wrong with the options is told by every read, and harms nobody.
+func TestReaderOfAWrongSourceTellsSo(t *testing.T) {
+	r := Open(nil, "clicks", func(o *Options) { o.ReadsPerSecond = -3 }).Open(shard.Start{Shard: "shardId-000000000000"})
+	for range 2 {
+		if _, err := r.Next(t.Context()); err == nil {
+			t.Error("a read of a wrong source did not fail")
+		}
 	}
 }
