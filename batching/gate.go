@@ -178,28 +178,6 @@ func (g *Gate) Paused(key string) bool {
 	return k != nil && k.paused
 }
 
-// Park holds a key until Unpark: its records are kept elsewhere, and those that
-// come are to be brought there.
-func (g *Gate) Park(key string, now time.Time) {
-	k := g.hold(key)
-	k.parked, k.aside, k.attempts, k.out = true, false, 0, false
-	g.schedule(k, now)
-}
-
-// Unpark ends Park: nothing of the key is kept elsewhere any more.
-func (g *Gate) Unpark(key string, now time.Time) {
-	if k := g.keys[key]; k != nil {
-		k.parked = false
-		g.schedule(k, now)
-	}
-}
-
-// Parked reports whether a key is parked.
-func (g *Gate) Parked(key string) bool {
-	k := g.keys[key]
-	return k != nil && k.parked
-}
-
 // Attempts is how many calls the first record of a key has failed.
 func (g *Gate) Attempts(key string) int {
 	if k := g.keys[key]; k != nil {
@@ -208,32 +186,10 @@ func (g *Gate) Attempts(key string) int {
 	return 0
 }
 
-// Peek is the oldest records that wait of a key, as many as one batch may have
-// but always one if there is one. They stay.
-func (g *Gate) Peek(key string, bounds Gathering) Gathered {
-	var out Gathered
+// Calling reports whether a batch of the key's own is being called.
+func (g *Gate) Calling(key string) bool {
 	k := g.keys[key]
-	if k == nil {
-		return out
-	}
-	for i := range k.waiting() {
-		w := &k.queue[k.head+i]
-		size := int64(w.Record.Size())
-		if n := len(out.Records); n > 0 && (bounds.Records > 0 && n >= bounds.Records || bounds.Bytes > 0 && out.Bytes+size > bounds.Bytes) {
-			break
-		}
-		out.Records, out.Tickets = append(out.Records, w.Record), append(out.Tickets, w.Ticket)
-		out.Bytes += size
-		out.Behind = w.Behind
-	}
-	return out
-}
-
-// Drop lets go of the first n records that wait of a key.
-func (g *Gate) Drop(key string, n int) {
-	if k := g.keys[key]; k != nil {
-		g.shift(k, min(n, len(k.waiting())))
-	}
+	return k != nil && k.out
 }
 
 // schedule puts a key where it is looked at next, or forgets it if nothing holds
@@ -343,20 +299,6 @@ func (g *Gate) Take(key string, bounds Gathering, now time.Time) (batch Gathered
 	g.shift(k, len(batch.Records))
 	k.out = true
 	return batch, k.attempts
-}
-
-// Allow is how many of n records of a key that is parked may be called now by
-// its limit, and if none may, when.
-func (g *Gate) Allow(key string, n int, now time.Time) (allowed int, at time.Time) {
-	if !g.limit.On() {
-		return n, now
-	}
-	allowed = min(n, g.buckets.room(key, now))
-	if allowed <= 0 {
-		return 0, g.buckets.at(key, now)
-	}
-	g.buckets.take(key, allowed, now)
-	return allowed, now
 }
 
 // Holds reports whether a key is held, and Len is how many of its records wait.

@@ -182,7 +182,7 @@ func TestGateKeepsAParkedKeysRecordsUntilTheyAreDropped(t *testing.T) {
 	if got := y.Peek("a", batching.Gathering{Records: 2}); len(got.Records) != 2 || got.Tickets[0] != 1 {
 		t.Errorf("peeked %d records from ticket %d, want 2 from 1", len(got.Records), got.Tickets[0])
 	}
-	y.Drop("a", 2)
+	y.Remove("a", []int64{1, 2})
 	y.after(time.Hour)
 	y.wants(t, "")
 	y.Unpark("a", y.now)
@@ -219,13 +219,13 @@ func TestGateKeepsTheOrderOfEachKey(t *testing.T) {
 			case 0, 1, 2:
 				rec := shard.Record{PartitionKey: key, Data: fmt.Append(nil, put[i])}
 				put[i]++
-				if g.Pass(key, batching.Waiting{Record: rec, Added: now}) {
+				if g.Pass(key, batching.Waiting{Record: rec, Ticket: int64(put[i]), Added: now}) {
 					out(i, rec.Data)
 				}
 			case 3: // the last one that came out failed
 				if done[i] > 0 && !g.Parked(key) {
 					done[i]--
-					g.Return(key, batching.Gathered{Records: []shard.Record{{Data: fmt.Append(nil, done[i])}}, Tickets: []int64{0}}, now)
+					g.Return(key, batching.Gathered{Records: []shard.Record{{Data: fmt.Append(nil, done[i])}}, Tickets: []int64{int64(done[i]) + 1}}, now)
 					g.SetAside(key, 1, now.Add(time.Duration(r.IntN(2000))*time.Millisecond), now)
 				}
 			case 4:
@@ -235,13 +235,10 @@ func TestGateKeepsTheOrderOfEachKey(t *testing.T) {
 				if r.IntN(2) == 0 {
 					g.Park(key, now)
 				} else if g.Parked(key) {
-					n := r.IntN(g.Len(key) + 1)
-					for j, rec := range g.Peek(key, batching.Gathering{}).Records {
-						if j < n {
-							out(i, rec.Data)
-						}
+					some := g.Peek(key, batching.Gathering{Records: 1 + r.IntN(3)})
+					for _, rec := range g.Remove(key, some.Tickets).Records {
+						out(i, rec.Data)
 					}
-					g.Drop(key, n)
 					g.Unpark(key, now)
 				}
 			case 6, 7:

@@ -41,8 +41,10 @@ var ErrNotParkable = errors.New("the record can not be parked")
 type ParkedKey struct {
 	// Handler is the handler's name where a consumer has several.
 	Handler string
-	// Hash is the SHA-256 of the key in hexadecimal, which stands for it.
-	Hash string
+	// Key is what order belongs to: as the records themselves, it stands in the
+	// table and is shown nowhere. Hash is its SHA-256 in hexadecimal, which stands
+	// for it.
+	Key, Hash string
 	// Shard is the shard that it belongs to alone; empty if it belongs to
 	// whichever shard takes its Point, the children of the one that parked it
 	// among them.
@@ -58,18 +60,20 @@ type ParkedKey struct {
 	// Since is when the key was parked and Due when it is tried again, both by
 	// the service's time. Zero Due is at once.
 	Since, Due time.Time
-	// Last is the position of the newest record that was ever parked, in
-	// LastShard, and SeekGen that of the row at the time: what comes again at or
-	// before it is kept already, or was handled since.
-	Last      shard.Position
-	LastShard string
-	SeekGen   int64
+	// First and Last are the positions of the first and the newest record that
+	// was ever parked of LastShard, and SeekGen that of the row at the time: what
+	// comes again from First to Last is kept already, or was handled since. What
+	// comes again before First may not have been handled.
+	First, Last shard.Position
+	LastShard   string
+	SeekGen     int64
 }
 
 // Knows reports whether a record that comes of a parked key has been parked
 // before: it was read again after its position could not be saved.
 func (k ParkedKey) Knows(r *shard.Record, seekGen int64) bool {
-	return r.Shard == k.LastShard && seekGen == k.SeekGen && r.Position().Compare(k.Last) <= 0
+	at := r.Position()
+	return r.Shard == k.LastShard && seekGen == k.SeekGen && at.Compare(k.First) >= 0 && at.Compare(k.Last) <= 0
 }
 
 // With is the key with records added to it, which were parked at now.
@@ -78,11 +82,14 @@ func (k ParkedKey) With(records []shard.Record, seekGen int64) ParkedKey {
 		r := &records[i]
 		k.Records++
 		k.Bytes += int64(r.Size())
-		if r.Shard != k.LastShard || seekGen != k.SeekGen || r.Position().Compare(k.Last) > 0 {
-			k.Last, k.LastShard = r.Position(), r.Shard
+		at := r.Position()
+		switch {
+		case r.Shard != k.LastShard || seekGen != k.SeekGen:
+			k.First, k.Last, k.LastShard, k.SeekGen = at, at, r.Shard, seekGen
+		case at.Compare(k.Last) > 0:
+			k.Last = at
 		}
 	}
-	k.SeekGen = seekGen
 	return k
 }
 

@@ -20,7 +20,7 @@ func TestParkedKeyKnowsWhatWasParked(t *testing.T) {
 		gen  int64
 		want bool
 	}{
-		{rec("a", "8", 0), 2, true}, {rec("a", "9", 1), 2, true},
+		{rec("a", "7", 0), 2, true}, {rec("a", "8", 0), 2, true}, {rec("a", "6", 0), 2, false}, {rec("a", "9", 1), 2, true},
 		{rec("a", "9", 2), 2, false}, {rec("a", "10", 0), 2, false},
 		{rec("child", "8", 0), 2, false}, // of another shard: never read here
 		{rec("a", "8", 0), 3, false},     // somebody moved the position back

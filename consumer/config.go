@@ -100,6 +100,12 @@ type Config struct {
 	// and MaximumRecordAge count over all of it. Without BisectBatchOnError the
 	// handler has to name the record with batching.FailFrom.
 	SetAside batching.SetAside
+	// Park keeps a key aside whose record has failed after each of SetAside's
+	// delays, or of which more waits than Park.Backlog, with all that follows of
+	// it: in a table, so that the checkpoint and the other keys go on. Its records
+	// are called again, in order, after Park.RetryEvery and when Consumer.Unpark
+	// says so. Default: none is. Leases has to be a checkpoint.Parking.
+	Park Park
 	// HandlerTimeout ends the context of a call that takes longer: default 0,
 	// which is no deadline. A handler that ignores its context keeps its lane.
 	HandlerTimeout time.Duration
@@ -221,6 +227,7 @@ func (c Config) withDefaults() Config {
 	if c.MaximumBackoff == 0 {
 		c.MaximumBackoff = max(batching.DefaultMaxBackoff, c.MinimumBackoff)
 	}
+	c.Park = c.Park.withDefaults(&c)
 	c.CheckpointInterval = or(c.CheckpointInterval, defaultCheckpointInterval)
 	c.LeaseDuration = or(c.LeaseDuration, defaultLeaseDuration)
 	c.Breaker.Cooldown = or(c.Breaker.Cooldown, defaultCooldown)

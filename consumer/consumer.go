@@ -168,6 +168,11 @@ func (w *worker) prepareOnce(ctx context.Context) error {
 	if err := w.cfg.Leases.Prepare(ctx, stream); err != nil {
 		return fmt.Errorf("prepare the lease table: %w", err)
 	}
+	if table, ok := w.cfg.Leases.(checkpoint.Parking); ok && w.cfg.Park.on() {
+		if err := table.PrepareParking(ctx); err != nil {
+			return fmt.Errorf("prepare the table of parked records: %w", err)
+		}
+	}
 	return nil
 }
 

@@ -22,6 +22,8 @@ var (
 	ErrNotHeld = errors.New("the shard is not held by this worker")
 	// ErrNobodyElse is returned by Release if no other worker could take it.
 	ErrNobodyElse = errors.New("no other worker is there to take the shard")
+	// ErrNotParked is returned by Unpark for a key that is not parked.
+	ErrNotParked = errors.New("the key is not parked")
 	// ErrLoss ends a run with StopOnLoss.
 	ErrLoss = errors.New("records were trimmed unread")
 	// ErrStuck ends a run that had to leave a handler behind which ignored the

@@ -12,6 +12,7 @@ import (
 type ownBatch struct {
 	key      string
 	attempts int
+	parked   *parkedKey // nil unless it comes from the table
 }
 
 // begin has the first record called alone.
@@ -31,6 +32,7 @@ type asideBatch struct {
 	rest     batching.Gathered
 	attempts int
 	wait     time.Duration
+	asked    bool // the handler said for how long
 	err      error
 }
 
@@ -40,7 +42,7 @@ func (l *lane) giveBack(v batching.Verdict) {
 	first := v.Next[0]
 	rest := batching.Gathered{Records: l.batch.Records[first.From:], Tickets: l.batch.Tickets[first.From:], Behind: l.batch.Behind}
 	l.settled <- settlement{aside: &asideBatch{
-		lane: l.number, rest: rest, attempts: first.Attempts, wait: v.Delay.Max, err: l.err,
+		lane: l.number, rest: rest, attempts: first.Attempts, wait: v.Delay.Max, asked: v.Attempts == 0, err: l.err,
 	}}
 }
 
@@ -54,7 +56,18 @@ func (l *shardLoop) keyOf(r *shard.Record) string {
 
 // passes reports whether a record goes on to its lane; if not, the gate has it.
 func (l *shardLoop) passes(r *shard.Record, ticket int64, behind time.Duration, now time.Time) bool {
-	return l.gate.Pass(l.keyOf(r), batching.Waiting{Record: *r, Ticket: ticket, Behind: behind, Added: now})
+	key := l.keyOf(r)
+	if l.parking.knows(key, r) {
+		l.tracker.Done(ticket)
+		l.bytes -= int64(r.Size())
+		l.worker.budget.release(int64(r.Size()))
+		return false
+	}
+	if l.gate.Pass(key, batching.Waiting{Record: *r, Ticket: ticket, Behind: behind, Added: now}) {
+		return true
+	}
+	l.parking.overflows(key, now)
+	return false
 }
 
 // openGate lets go on what nothing holds any more, and calls the keys whose time
@@ -101,6 +114,12 @@ func (l *shardLoop) freeFor(first *shard.Record, now time.Time) (lane int, free 
 // setAside puts the key of a record that failed into the gate, with all that is
 // in hand of it, and gives the lane back the rest.
 func (l *shardLoop) setAside(s *asideBatch, now time.Time) {
+	own := l.lanes[s.lane].own
+	l.lanes[s.lane].own = nil
+	if own != nil && own.parked != nil {
+		l.parking.fails(own.parked, s)
+		return
+	}
 	first := &s.rest.Records[0]
 	key := l.keyOf(first)
 	mine := batching.Gathered{Behind: s.rest.Behind}
@@ -120,8 +139,15 @@ func (l *shardLoop) setAside(s *asideBatch, now time.Time) {
 	gather.Return(others)
 	l.gate.Return(key, mine, now)
 	wait := l.untilTooOld(first, s.wait)
+	switch {
+	case l.gate.Parked(key):
+		l.parking.failsBefore(key, s, now)
+		return
+	case !s.asked && l.cfg.SetAside.Spent(s.attempts) &&
+		l.parking.park(key, first, s.attempts, l.untilTooOld(first, l.cfg.Park.RetryEvery), now):
+		return
+	}
 	l.gate.SetAside(key, s.attempts, now.Add(wait), now)
-	l.lanes[s.lane].own = nil
 	fire(l.cfg.Hooks.KeySetAside, KeySetAsideEvent{
 		Worker: l.worker.session.id, Shard: l.shard, Key: batching.HashKey(key),
 		Attempts: s.attempts, Wait: wait, Records: l.gate.Len(key), Err: s.err,
@@ -138,12 +164,17 @@ func (l *shardLoop) untilTooOld(r *shard.Record, wait time.Duration) time.Durati
 	return min(wait, max(0, left)+time.Millisecond)
 }
 
-// ownOver takes note of the end of a held key's batch of which nothing failed.
-// One that was told to stop leaves its key held: what follows must not pass it.
+// ownOver takes note of the end of a held key's batch. If nothing of it failed,
+// the key goes on. One that was told to stop leaves its key held: what follows
+// must not pass it.
 func (l *shardLoop) ownOver(s settlement) {
 	own := l.lanes[s.lane].own
 	l.lanes[s.lane].own = nil
-	if own != nil && !s.broken {
+	switch {
+	case own == nil:
+	case own.parked != nil && s.broken:
+		l.parking.broken(own.parked)
+	case own.parked == nil && !s.broken:
 		l.gate.Settled(own.key, time.Now())
 	}
 }

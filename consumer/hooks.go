@@ -39,6 +39,10 @@ type Hooks struct {
 	DestinationRefused func(DestinationRefusedEvent)
 	// KeySetAside: a key waits for another call of a record that failed.
 	KeySetAside func(KeySetAsideEvent)
+	// KeyParked: a key's records are kept in a table from now on.
+	KeyParked func(KeyParkedEvent)
+	// KeyReleased: the last parked record of a key is finished.
+	KeyReleased func(KeyReleasedEvent)
 	// Checkpointed: a position was written.
 	Checkpointed func(CheckpointEvent)
 	// Loss: records were trimmed before they were read.
@@ -203,6 +207,27 @@ type KeySetAsideEvent struct {
 	Records int
 	// Err is what the handler returned last.
 	Err error
+}
+
+// KeyParkedEvent tells of a key that is parked.
+type KeyParkedEvent struct {
+	Worker, Shard string
+	// Key is the SHA-256 of the key in hexadecimal.
+	Key string
+	// Attempts is how many calls of its first record have failed; 0 if it was
+	// parked because too many of its records waited.
+	Attempts int
+	// Records is how many wait of it.
+	Records int
+}
+
+// KeyReleasedEvent tells of a key that is not parked any more.
+type KeyReleasedEvent struct {
+	Worker, Shard string
+	// Key is the SHA-256 of the key in hexadecimal.
+	Key string
+	// For is how long it was parked.
+	For time.Duration
 }
 
 // CheckpointEvent tells of a position that was written.

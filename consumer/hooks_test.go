@@ -100,6 +100,21 @@ func TestEveryHookFires(t *testing.T) {
 			})
 			return nil
 		},
+		"KeyParked": func(_ *testing.T, _ world, cfg *consumer.Config) func(*running) {
+			parks(cfg, consumer.HandlerFunc(func(_ context.Context, b *batching.Batch) error { return errors.New("bad") }))
+			return nil
+		},
+		"KeyReleased": func(_ *testing.T, _ world, cfg *consumer.Config) func(*running) {
+			calls := 0
+			parks(cfg, consumer.HandlerFunc(func(_ context.Context, b *batching.Batch) error {
+				if calls++; calls < 10 {
+					return errors.New("bad")
+				}
+				return nil
+			}))
+			cfg.Park.RetryEvery = time.Second
+			return nil
+		},
 		"KeySetAside": func(_ *testing.T, _ world, cfg *consumer.Config) func(*running) {
 			cfg.SetAside = batching.SetAside{After: 1, Delays: []time.Duration{time.Second}}
 			cfg.BisectBatchOnError = true

@@ -24,6 +24,7 @@ type keeper struct {
 	mu      sync.Mutex // guards what is below, and the seats; never held while waiting
 	seats   []*seat
 	held    shard.Lease
+	beside  []*sideWrite // what waits to be written with a save
 	saving  bool
 	savedAt time.Time
 	over    bool // the go at the shard is, as out says
@@ -73,10 +74,17 @@ func (k *keeper) keep(now time.Time, routine bool) {
 		return
 	}
 	asker := k.asker()
-	if at, due := k.dueAt(); asker == nil && (!routine || !due || now.Before(at)) {
+	var side *sideWrite
+	if asker == nil && len(k.beside) > 0 {
+		side, k.beside = k.beside[0], k.beside[1:]
+	}
+	if at, due := k.dueAt(); asker == nil && side == nil && (!routine || !due || now.Before(at)) {
 		return
 	}
 	p, held := k.merged(asker), k.held
+	if side != nil {
+		p.Effects = append(p.Effects, side.effects...)
+	}
 	turns := make([]int, len(k.seats))
 	pending := 0
 	for i, s := range k.seats {
@@ -90,6 +98,7 @@ func (k *keeper) keep(now time.Time, routine bool) {
 		k.took(asker, held, res, err, turns, CheckpointEvent{
 			Worker: k.worker.session.id, Shard: held.Shard, At: res.row.Checkpoint, Pending: pending, Took: time.Since(started),
 		})
+		side.answer(res, err)
 	})
 }
 

@@ -42,6 +42,7 @@ type settlement struct {
 	mark    *suspectMark
 	aside   *asideBatch
 	unmark  bool // the record that was marked is not being handled any more
+	page    *parkedPage
 	over    bool // the lane is done with its batch
 	broken  bool // with over: it was told to stop before that
 	lane    int

@@ -51,6 +51,7 @@ var shownBy = map[string]string{
 	"MinimumBackoff":        "TestBackoffBoundsTheWait",
 	"MaximumBackoff":        "TestBackoffBoundsTheWait",
 	"SetAside":              "TestSetAsideLetsOtherKeysOfTheLaneGoOn",
+	"Park":                  "TestParkLetsTheCheckpointGoOn",
 	"KeyLimit":              "TestKeyLimitKeepsOtherKeysQuick",
 	"HandlerTimeout":        "TestHandlerTimeoutEndsTheCall",
 	"MaximumConcurrency":    "TestMaximumConcurrencyHoldsOverAllShards",

@@ -30,6 +30,8 @@ type result struct {
 	verdict checkpoint.Verdict
 	// gone is set with Lost if the row was deleted by somebody's hand.
 	gone bool
+	// answered tells that this very write was, and applied.
+	answered bool
 	// refused is why the table took nothing of a save, where that has nothing to
 	// do with the row: one of its effects was refused.
 	refused error
@@ -81,7 +83,7 @@ func (w *rowWriter) judgeOwn(row shard.Lease) result {
 	if row.Fault != nil {
 		return result{verdict: checkpoint.Lost}
 	}
-	return result{row: row, verdict: checkpoint.Adopted}
+	return result{row: row, verdict: checkpoint.Adopted, answered: true}
 }
 
 // judge asks Adopt what a row means that did not come from a write that was

@@ -31,6 +31,8 @@ type shardLoop struct {
 	split    batching.Lanes
 	lanes    []laneState
 	gate     *batching.Gate // keys that wait
+	parking  *parking       // keys that are parked; nil if none ever are
+	unparks  <-chan unpark  // who asks for one to be called again
 	gathered *gatherer
 	bytes    int64          // held from the budget for records read and not finished
 	started  int64          // the highest ticket that a lane was given, -1: none
@@ -100,10 +102,11 @@ func (l *shardLoop) run() outcome {
 			l.wake(now)
 			l.dispatch(now)
 		}
+		l.parking.next(now, l.reading.Err() != nil)
 		l.report()
 		l.seat.keep(now, l.reading.Err() == nil)
 		l.publish()
-		if l.ended && l.idle() && l.wakes.done() {
+		if l.ended && l.idle() && l.wakes.done() && l.parking.mayEnd() {
 			return outcomeEnded
 		}
 		timer.Reset(l.nextWake(now))
@@ -134,6 +137,10 @@ func (l *shardLoop) run() outcome {
 			l.takeAcks()
 		case <-l.pauses:
 			l.pauseKeys(time.Now())
+		case a := <-l.parking.written():
+			l.parking.afterWrite(a, time.Now())
+		case u := <-l.unparks:
+			u.answer <- l.parking.release(u.key)
 		case <-paceChanged:
 		case <-timer.C:
 		case <-l.reading.Done():
@@ -169,6 +176,9 @@ func (l *shardLoop) take(c fetched, now time.Time) {
 		}
 	}
 	filtering.over(len(records))
+	if n := len(records); n > 0 && l.parking != nil {
+		l.parking.readTo = records[n-1].Position()
+	}
 	if c.Ended {
 		l.ended, l.lost, l.children = true, c.gone, c.Children
 		for i := range l.lanes {
@@ -279,6 +289,11 @@ func (l *shardLoop) settle(s settlement) {
 		l.ownOver(s)
 	case s.aside != nil:
 		l.setAside(s.aside, time.Now())
+	case s.page != nil:
+		l.busy--
+		l.parking.afterRead(s.page, time.Now())
+	case len(s.tickets) > 0 && s.tickets[0] < 0:
+		l.parking.finished(s)
 	case s.mark != nil:
 		l.mark = s.mark
 		l.askMark()
@@ -310,6 +325,9 @@ func (l *shardLoop) nextWake(now time.Time) time.Duration {
 	if at, ok := l.gate.DueAt(); ok && !l.wakes.running {
 		wake = min(wake, at.Sub(now))
 	}
+	if at, ok := l.parking.nextAt(now); ok {
+		wake = min(wake, at.Sub(now))
+	}
 	if at, ok := l.seat.saveAt(); ok {
 		wake = min(wake, at.Sub(now))
 	}
@@ -329,10 +347,15 @@ func (l *shardLoop) leave() outcome {
 	for {
 		l.drainDispatch()
 		l.wake(time.Now())
-		if l.busy == 0 && l.toldLeaving() && l.waiting() == 0 {
+		l.parking.next(time.Now(), true)
+		if l.busy == 0 && l.toldLeaving() && l.waiting() == 0 && !l.parking.owes() {
 			break
 		}
+		l.seat.keep(time.Now(), false)
 		select {
+		case a := <-l.parking.written():
+			l.parking.afterWrite(a, time.Now())
+		case <-l.parking.retry():
 		case <-l.acks.ready:
 			l.takeAcks()
 		case <-l.retryWake():
@@ -350,7 +373,7 @@ func (l *shardLoop) leave() outcome {
 			return l.quit(outcomeLeave)
 		}
 	}
-	if l.ended && l.tracker.Pending() == 0 && l.wakes.done() {
+	if l.ended && l.tracker.Pending() == 0 && l.wakes.done() && l.parking.mayEnd() {
 		return outcomeEnded
 	}
 	return outcomeLeave
@@ -395,4 +418,5 @@ func (l *shardLoop) publish() {
 	at, _ := l.tracker.Mark()
 	l.status.publish(at, l.tracker.Pending(), l.busy, l.behind)
 	l.status.publishHeld(l.gate.Keys(), l.gate.Records(), l.waiting())
+	l.parking.publishParked()
 }

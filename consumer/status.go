@@ -53,6 +53,8 @@ type ShardStatus struct {
 	KeysHeld, RecordsHeld int
 	// Deferred is how many of the pending records their handler finishes later.
 	Deferred int
+	// Parked is what is kept in a table of keys that are parked.
+	Parked ParkedStatus
 	// Handled is how many records this worker has finished in this tenure.
 	Handled int64
 	// Filtered is how many of those matched none of the filters.
@@ -66,6 +68,31 @@ type ShardStatus struct {
 	Paused bool
 	// Error is the last error of reading, handler or destination; empty if none.
 	Error string
+}
+
+// ParkedStatus is what is parked of one shard.
+type ParkedStatus struct {
+	// Keys is how many keys are parked, Records how many records of them, and
+	// Bytes the sum of their sizes.
+	Keys, Records int
+	Bytes         int64
+	// Oldest is since when the first of them has been parked, by the service's
+	// time; zero if none is.
+	Oldest time.Time
+	// Shown are the 100 that were looked at last, by Since.
+	Shown []ParkedKeyStatus
+}
+
+// ParkedKeyStatus is one key that is parked.
+type ParkedKeyStatus struct {
+	// Key is the SHA-256 of the key in hexadecimal.
+	Key string
+	// Records is how many are parked, and Attempts how many calls of the first
+	// have failed.
+	Records, Attempts int
+	// Since is when it was parked, Due when it is called again, by the service's
+	// time.
+	Since, Due time.Time
 }
 
 // Status says what the consumer is doing now. It costs no call to AWS.
@@ -127,6 +154,12 @@ func (s *shardStatus) publishHeld(keys, records, deferred int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.now.KeysHeld, s.now.RecordsHeld, s.now.Deferred = keys, records, deferred
+}
+
+func (s *shardStatus) publishParked(p ParkedStatus) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.now.Parked = p
 }
 
 // read notes that a chunk has come, and whether it was the last to wait for.

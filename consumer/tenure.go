@@ -33,13 +33,14 @@ type tenure struct {
 	drain   *time.Timer // ends work when the drain time is over
 	leaving time.Time   // since when
 
-	status shardStatus
-	done   chan struct{}
-	cause  error // why it ended, nil at the shard's end; valid after done
+	status  shardStatus
+	unparks chan unpark
+	done    chan struct{}
+	cause   error // why it ended, nil at the shard's end; valid after done
 }
 
 func newTenure(ctx context.Context, w *worker, row shard.Lease, from string) *tenure {
-	t := &tenure{worker: w, row: row, from: from, done: make(chan struct{})}
+	t := &tenure{worker: w, row: row, from: from, unparks: make(chan unpark), done: make(chan struct{})}
 	t.life, t.lose = context.WithCancelCause(ctx)
 	t.renew()
 	t.status.init(row)
@@ -121,8 +122,13 @@ func (t *tenure) once() (cause error, again bool) {
 	if err := t.begin(running); err != nil {
 		return t.endWithout()
 	}
+	parked, err := t.loadParked("")
+	if err != nil {
+		return t.endWithout()
+	}
 	keeper := newKeeper(t.worker, t.writer(), t.work, t.row)
 	loop := t.newLoop(keeper, running)
+	loop.parking = loop.newParking(t.row, parked)
 	out := t.drive(loop)
 	keeper.rest()
 	if verdict, over := keeper.verdict(); over {
@@ -193,7 +199,7 @@ func (t *tenure) newLoop(k *keeper, running *atomic.Int64) *shardLoop {
 		suspects: w.cfg.MaximumInFlight + largestRead,
 		chunks:   make(chan fetched), settled: make(chan settlement),
 		status: &t.status, readUpTo: t.row.ReadUpTo, wakes: newWakes(cfg.Handler), acks: newAcks(),
-		gate: batching.NewGate(cfg.KeyLimit), pauses: w.keyPauses.watch(),
+		gate: batching.NewGate(cfg.KeyLimit), pauses: w.keyPauses.watch(), unparks: t.unparks,
 	}
 	l.split, l.lanes = w.newLanes()
 	return l

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/towpath/towpath/batching"
+	"github.com/towpath/towpath/checkpoint"
 	"github.com/towpath/towpath/checkpoint/checkpointtest"
 	"github.com/towpath/towpath/consumer"
 	"github.com/towpath/towpath/destination"
@@ -58,6 +59,21 @@ var wrong = []struct {
 	{"negative rate of a key", func(c *consumer.Config) { c.KeyLimit.RecordsPerSecond = -1 }, []string{"KeyLimit.RecordsPerSecond is -1"}},
 	{"burst of nothing", func(c *consumer.Config) { c.KeyLimit.Burst = 3 }, []string{"KeyLimit.Burst is 3", "RecordsPerSecond is 0"}},
 	{"limit without keys", func(c *consumer.Config) { c.Unordered, c.KeyLimit.RecordsPerSecond = true, 1 }, []string{"Unordered and KeyLimit"}},
+	{"parking no keys", func(c *consumer.Config) { c.Park.Backlog = 7 }, []string{"Park is set but Park.Keys is 0"}},
+	{"negative keys", func(c *consumer.Config) { c.Park.Keys = -1 }, []string{"Park.Keys is -1"}},
+	{"negative bounds of parking", func(c *consumer.Config) {
+		c.Park = consumer.Park{Keys: 1, Records: -1, Bytes: -1, Backlog: -1, RetryEvery: -1}
+	}, []string{"Park.Records is -1", "Park.Bytes is -1", "Park.Backlog is -1", "Park.RetryEvery is -1ns"}},
+	{"nothing that parks", func(c *consumer.Config) { c.Park.Keys = 1 }, []string{"Park is set without SetAside and KeyLimit"}},
+	{"parking without order", func(c *consumer.Config) {
+		c.Park.Keys, c.Unordered, c.SetAside.Delays = 1, true, []time.Duration{time.Second}
+	}, []string{"Unordered and Park"}},
+	{"parking nowhere", func(c *consumer.Config) {
+		c.Park.Keys, c.SetAside.Delays, c.Leases = 1, []time.Duration{time.Second}, struct{ checkpoint.Leases }{c.Leases}
+	}, []string{"no checkpoint.Parking"}},
+	{"backlog over what is read", func(c *consumer.Config) {
+		c.Park.Keys, c.SetAside.Delays, c.Park.Backlog = 1, []time.Duration{time.Second}, 10_000
+	}, []string{"Park.Backlog is 10000", "MaximumInFlight"}},
 	{"negative timeout", func(c *consumer.Config) { c.HandlerTimeout = -1 }, []string{"HandlerTimeout is -1ns"}},
 	{"negative concurrency", func(c *consumer.Config) { c.MaximumConcurrency = -1 }, []string{"MaximumConcurrency is -1"}},
 	{"negative rate", func(c *consumer.Config) { c.RecordsPerSecond = -1 }, []string{"RecordsPerSecond is -1"}},

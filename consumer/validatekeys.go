@@ -3,6 +3,8 @@ package consumer
 import (
 	"fmt"
 	"time"
+
+	"github.com/towpath/towpath/checkpoint"
 )
 
 // validateKeys reports what is wrong with the settings of keys that wait.
@@ -22,5 +24,30 @@ func (c Config) validateKeys() (problems []error) {
 	add(c.KeyLimit.Burst < 0, "KeyLimit.Burst is %d, want 0 or more", c.KeyLimit.Burst)
 	add(c.KeyLimit.Burst > 0 && rate == 0, "KeyLimit.Burst is %d but KeyLimit.RecordsPerSecond is 0, which is no limit", c.KeyLimit.Burst)
 	add(c.Unordered && c.KeyLimit.On(), "Unordered and KeyLimit contradict each other: without order there are no keys")
+	return append(problems, c.validatePark()...)
+}
+
+// validatePark reports what is wrong with the settings of keys that are parked.
+func (c Config) validatePark() (problems []error) {
+	add := func(bad bool, format string, args ...any) {
+		if bad {
+			problems = append(problems, fmt.Errorf(format, args...))
+		}
+	}
+	p := c.Park
+	add(p.Keys < 0 || p.Keys > 10_000, "Park.Keys is %d, want 0 to 10000", p.Keys)
+	if p == (Park{}) {
+		return problems
+	}
+	add(p.Keys == 0, "Park is set but Park.Keys is 0, so that no key is ever parked: say how many may be")
+	add(p.Records < 1, "Park.Records is %d, want 1 or more", p.Records)
+	add(p.Bytes < 1, "Park.Bytes is %d, want 1 or more", p.Bytes)
+	add(p.Backlog < 1 || p.Backlog >= c.MaximumInFlight, "Park.Backlog is %d, want 1 to below MaximumInFlight, %d: reading stops there before anything is parked", p.Backlog, c.MaximumInFlight)
+	add(p.RetryEvery < 0 || p.RetryEvery > 30*24*time.Hour, "Park.RetryEvery is %v, want above 0 to 720h", p.RetryEvery)
+	add(!c.SetAside.On() && !c.KeyLimit.On(), "Park is set without SetAside and KeyLimit, so that no key is ever parked: set one of them")
+	add(c.Unordered, "Unordered and Park contradict each other: without order there are no keys")
+	if _, ok := c.Leases.(checkpoint.Parking); !ok && c.Leases != nil {
+		problems = append(problems, fmt.Errorf("Park is set but Leases, a %T, is no checkpoint.Parking: it has no place for what is parked", c.Leases))
+	}
 	return problems
 }

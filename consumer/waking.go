@@ -113,7 +113,9 @@ func (l *shardLoop) wakeReason(now time.Time) (batching.WakeReason, bool) {
 }
 
 // handled reports whether the handler has had every record that was read.
-func (l *shardLoop) handled() bool { return l.busy == 0 && l.tracker.Pending() == l.waiting() }
+func (l *shardLoop) handled() bool {
+	return l.busy == 0 && l.tracker.Pending()+l.parking.deferred() == l.waiting()
+}
 
 // nextWakeAt is when a call without records can be due, by this host's clock.
 func (l *shardLoop) nextWakeAt(now time.Time) (time.Time, bool) {

@@ -60,7 +60,7 @@ func recordOf(shardID, partitionKey, sequence string, size int) shard.Record {
 }
 
 func keyNamed(partitionKey string) checkpoint.ParkedKey {
-	return checkpoint.ParkedKey{Hash: "hash-of-" + partitionKey, Point: shard.PointOf(partitionKey), Attempts: 3, Since: created, Due: created.Add(time.Minute)}
+	return checkpoint.ParkedKey{Key: partitionKey, Hash: "hash-of-" + partitionKey, Point: shard.PointOf(partitionKey), Attempts: 3, Since: created, Due: created.Add(time.Minute)}
 }
 
 // park parks records with the next save, and returns the row and the key as they

@@ -212,7 +212,11 @@ func (t *Table) parkedKeyRow(row shard.Lease, k checkpoint.ParkedKey) Effect {
 		placeKey: place, partKey: part,
 		"keyHash": text(k.Hash), "records": number(int64(k.Records)), "bytes": number(k.Bytes),
 		"attempts": number(int64(k.Attempts)), "sinceMs": number(millis(k.Since)), "dueMs": number(millis(k.Due)),
+		"first": text(k.First.Sequence), "firstSub": number(k.First.Sub),
 		"last": text(k.Last.Sequence), "lastSub": number(k.Last.Sub), "lastShard": text(k.LastShard), "seekGen": number(k.SeekGen),
+	}
+	if k.Key != "" {
+		it["key"] = text(k.Key)
 	}
 	if k.Shard != "" {
 		it["shardId"] = text(k.Shard)
@@ -227,10 +231,10 @@ func (t *Table) parkedKeyRow(row shard.Lease, k checkpoint.ParkedKey) Effect {
 func parkedKeyOf(it item) (checkpoint.ParkedKey, error) {
 	r := &reading{row: it}
 	k := checkpoint.ParkedKey{
-		Hash: r.text("keyHash"), Shard: r.text("shardId"), Point: r.text("point"),
+		Key: r.text("key"), Hash: r.text("keyHash"), Shard: r.text("shardId"), Point: r.text("point"),
 		Records: int(r.count("records")), Bytes: r.count("bytes"), Attempts: int(r.count("attempts")),
 		Since: r.instant("sinceMs"), Due: r.instant("dueMs"),
-		Last: r.position("last", "lastSub"), LastShard: r.text("lastShard"), SeekGen: r.count("seekGen"),
+		First: r.position("first", "firstSub"), Last: r.position("last", "lastSub"), LastShard: r.text("lastShard"), SeekGen: r.count("seekGen"),
 	}
 	if k.Hash == "" {
 		r.wrong("keyHash", "is missing")

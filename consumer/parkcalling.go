@@ -1,0 +1,196 @@
+package consumer
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/towpath/towpath/batching"
+	"github.com/towpath/towpath/checkpoint"
+)
+
+// due reports whether a key's records are to be called again: its time has come,
+// and nothing of it that belongs before them is on its way, in memory or still to
+// be read again.
+func (p *parking) due(k *parkedKey, now time.Time) bool {
+	return k.said && !now.Before(k.notUntil) && !p.gate.Paused(k.name) && !p.behind(k) && p.reached(k)
+}
+
+// reached reports whether everything has been read that came before the key was
+// parked: after a crash it comes again, and belongs before what is parked.
+func (p *parking) reached(k *parkedKey) bool {
+	return k.now.LastShard != p.shard || k.now.SeekGen != p.row.SeekGen ||
+		p.readTo.Compare(k.now.First) >= 0 || p.ended || p.full || p.behindTip() == 0
+}
+
+// behindTip is how far reading is behind, and above 0 before the first read.
+func (p *parking) behindTip() time.Duration {
+	if p.seenAt.IsZero() {
+		return time.Hour
+	}
+	return p.shardLoop.behind
+}
+
+// parkedPage is what was read of a key.
+type parkedPage struct {
+	key     *parkedKey
+	was     checkpoint.ParkedKey // when it was asked for
+	records []checkpoint.ParkedRecord
+	err     error
+}
+
+// read reads the oldest records of a key in the background.
+func (p *parking) read(k *parkedKey, now time.Time) {
+	n, at := p.gate.Allow(k.name, p.cfg.BatchSize, now)
+	if n == 0 {
+		k.notUntil = at
+		return
+	}
+	k.reading = true
+	p.busy++
+	row, key, bytes := p.row, k.now, p.cfg.MaximumBatchBytes
+	go func() { // ends with its answer or with the work context; awaited by run
+		records, err := tableCall(p.work, p.worker, func(ctx context.Context) ([]checkpoint.ParkedRecord, error) {
+			return p.table.ParkedRecords(ctx, row, key, n, bytes)
+		})
+		p.settled <- settlement{page: &parkedPage{key: k, was: key, records: records, err: err}}
+	}()
+}
+
+// afterRead takes what was read. If something came meanwhile that belongs before
+// it, it is read again.
+func (p *parking) afterRead(page *parkedPage, now time.Time) {
+	k := page.key
+	k.reading = false
+	switch {
+	case page.err != nil:
+		p.worker.note(p.shard, fmt.Errorf("read what is parked: %w", page.err))
+		k.notUntil = now.Add(time.Second)
+		return
+	case p.behind(k):
+		return
+	case len(page.records) == 0:
+		// Counted too often, as when somebody moved the position back. What is
+		// being written now may not have been there yet.
+		k.gone = k.now == page.was && (p.write == nil || p.write.key != k) && (p.again == nil || p.again.key != k)
+		return
+	}
+	var bytes int64
+	for i := range page.records {
+		bytes += int64(page.records[i].Record.Size())
+	}
+	// They are counted like records that were read from the stream. A budget
+	// that is used up already is overdrawn, which the next releases pay.
+	p.bytes += p.worker.budget.settle(0, bytes)
+	k.batch, k.done = page.records, make([]bool, len(page.records))
+	k.first = p.tickets - 1
+	for i := range page.records {
+		p.called[k.first-int64(i)] = k
+	}
+	p.tickets -= int64(len(page.records))
+}
+
+// call gives a batch to its lane, if that is free.
+func (p *parking) call(k *parkedKey, now time.Time) {
+	if p.mark != nil || p.wakes.running || p.isolate && p.busy > 0 || p.gate.Paused(k.name) {
+		return
+	}
+	if p.behind(k) {
+		p.forgetBatch(k) // something that its lane had goes before
+		return
+	}
+	i, free := p.freeFor(&k.batch[0].Record, now)
+	if !free {
+		return
+	}
+	g := batching.Gathered{Behind: p.shardLoop.behind}
+	for j := range k.batch {
+		g.Records, g.Tickets = append(g.Records, k.batch[j].Record), append(g.Tickets, k.first-int64(j))
+	}
+	k.calling = true
+	p.start(i, g, &ownBatch{key: k.name, attempts: k.now.Attempts, parked: k})
+}
+
+// finished notes records that were called again.
+func (p *parking) finished(s settlement) {
+	for _, ticket := range s.tickets {
+		if k := p.called[ticket]; k != nil {
+			k.done[k.first-ticket] = true
+			if k.handled() == len(k.batch) {
+				k.calling = false
+			}
+		}
+	}
+	p.bytes -= s.bytes
+	p.worker.budget.release(s.bytes)
+}
+
+// fails notes that the rest of a batch waits.
+func (p *parking) fails(k *parkedKey, s *asideBatch) {
+	if !s.asked {
+		s.wait = p.cfg.Park.RetryEvery
+	}
+	s.wait = p.untilTooOld(&s.rest.Records[0], s.wait)
+	k.calling, k.failed = false, s
+}
+
+// failsBefore notes that a record failed that its lane had when the key was
+// parked, and that belongs before all that is parked. The gate has it.
+func (p *parking) failsBefore(name string, s *asideBatch, now time.Time) {
+	k := p.keys[name]
+	k.now.Attempts = s.attempts
+	k.notUntil = now.Add(p.cfg.Park.RetryEvery)
+	k.now.Due = p.worker.serviceNow().Add(p.cfg.Park.RetryEvery)
+	if k.batch != nil && !k.calling {
+		p.forgetBatch(k)
+	}
+}
+
+// broken notes that a lane was told to stop before it was done with a batch.
+func (p *parking) broken(k *parkedKey) { k.calling = false }
+
+// deferred is how many records that were called again their handler finishes
+// later.
+func (p *parking) deferred() (n int) {
+	if p == nil {
+		return 0
+	}
+	for _, k := range p.order {
+		if k.calling {
+			n += len(k.batch) - k.handled()
+		}
+	}
+	return n
+}
+
+// retry is when a write that failed is to be made again; nil if none is.
+func (p *parking) retry() <-chan time.Time {
+	if p == nil || p.lost || p.write != nil {
+		return nil
+	}
+	if wait := time.Until(p.retryAt); wait > 0 {
+		return time.After(wait)
+	}
+	return nil
+}
+
+// nextAt is when next has something to do though nothing happens.
+func (p *parking) nextAt(now time.Time) (at time.Time, ok bool) {
+	if p == nil {
+		return time.Time{}, false
+	}
+	sooner := func(t time.Time) {
+		if !ok || t.Before(at) {
+			at, ok = t, true
+		}
+	}
+	if p.write == nil && p.retryAt.After(now) {
+		sooner(p.retryAt)
+	}
+	for _, k := range p.order {
+		if k.said && k.batch == nil && !k.reading && k.notUntil.After(now) {
+			sooner(k.notUntil)
+		}
+	}
+	return at, ok
+}
