@@ -80,6 +80,7 @@ func (l *shardLoop) openGate(now time.Time) {
 	l.gate.Advance(now, func(_ string, w batching.Waiting) {
 		l.lanes[l.split.Of(&w.Record)].gather.Add(w.Record, w.Ticket, w.Behind, now)
 	})
+	l.parking.calls(now)
 	bounds := batching.Gathering{Records: l.cfg.BatchSize, Bytes: l.cfg.MaximumBatchBytes}
 	l.gate.Due(func(key string, first *shard.Record) {
 		if l.isolate && l.busy > 0 {

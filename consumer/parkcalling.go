@@ -90,9 +90,21 @@ func (p *parking) afterRead(page *parkedPage, now time.Time) {
 	p.tickets -= int64(len(page.records))
 }
 
+// calls gives what was read to its lanes, where they are free.
+func (p *parking) calls(now time.Time) {
+	if p == nil {
+		return
+	}
+	for _, k := range p.order {
+		if k.batch != nil && !k.calling && k.handled() == 0 && k.failed == nil && !(p.isolate && p.busy > 0) {
+			p.call(k, now)
+		}
+	}
+}
+
 // call gives a batch to its lane, if that is free.
 func (p *parking) call(k *parkedKey, now time.Time) {
-	if p.mark != nil || p.wakes.running || p.isolate && p.busy > 0 || p.gate.Paused(k.name) {
+	if p.gate.Paused(k.name) {
 		return
 	}
 	if p.behind(k) {

@@ -33,10 +33,7 @@ func (p *parking) next(now time.Time, leaving bool) {
 		return
 	}
 	for _, k := range p.order {
-		switch {
-		case k.batch != nil && !k.calling && k.handled() == 0 && k.failed == nil:
-			p.call(k, now)
-		case k.batch == nil && !k.reading && !k.gone && p.due(k, now):
+		if k.batch == nil && !k.reading && !k.gone && p.due(k, now) {
 			p.read(k, now)
 		}
 	}
