@@ -96,10 +96,11 @@ start() {
   cd "$home"
   # OVERRIDE_IN_DOCKER: on a machine that is itself a container it would otherwise take
   # /var/lib/localstack for its own. NODE_OPTIONS reaches its Kinesis, see loopback.cjs.
+  # sts and iam are for its Firehose, which takes on a role. Its Lambda needs Docker.
   # DynamoDB's provider v2 is DynamoDB Local's own streams; the default one loses records.
   exec nohup env OVERRIDE_IN_DOCKER=0 "FILESYSTEM_ROOT=$root" "TMPDIR=$RUN/tmp" \
     "XDG_CACHE_HOME=$home/cache" "JAVA_TOOL_OPTIONS=-Djava.io.tmpdir=$RUN/tmp" "GATEWAY_LISTEN=127.0.0.1:$port" \
-    SERVICES=kinesis,dynamodb,dynamodbstreams,sqs,sns,s3 EAGER_SERVICE_LOADING=1 \
+    SERVICES=kinesis,dynamodb,dynamodbstreams,sqs,sns,s3,events,stepfunctions,firehose,sts,iam EAGER_SERVICE_LOADING=1 \
     PROVIDER_OVERRIDE_DYNAMODB=v2 DYNAMODB_IN_MEMORY=1 DDB_LOCAL_TELEMETRY=0 \
     KINESIS_MOCK_PROVIDER_ENGINE=node KINESIS_LATENCY=20 "NODE_OPTIONS=--require=$here/loopback.cjs" \
     DNS_ADDRESS=0 DISABLE_EVENTS=1 SKIP_SSL_CERT_DOWNLOAD=1 \
@@ -149,6 +150,7 @@ print_env() {
   local at=http://127.0.0.1:$port
   cat <<END
 export TOWPATH_TEST_ENDPOINTS=kinesis=$at,dynamodb=$at,aws=$at
+export TOWPATH_TEST_LACKING=lambda
 unset TOWPATH_TEST_DYNAMODB_CONTROL
 export AWS_REGION=us-east-1 AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test AWS_EC2_METADATA_DISABLED=true
 END

@@ -3,7 +3,7 @@
 #
 #   kinesis     kinesis-local, from npm             Kinesis with resharding and lineage
 #   dynamodb    DynamoDB Local, from Maven          leases and streams, roll-over on demand
-#   ministack   ministack, from PyPI                SQS, SNS, S3
+#   ministack   ministack, from PyPI                SQS, SNS, S3, EventBridge, Lambda, Step Functions, Firehose
 #
 # usage: ci/servers.sh install | up | down | env
 #   install   puts the three under EMULATORS_DIR (default .emulators in the repository), once
@@ -123,6 +123,7 @@ print_env() {
   cat <<END
 export TOWPATH_TEST_ENDPOINTS=kinesis=$at:$kinesis_port,dynamodb=$at:$dynamodb_port,aws=$at:$ministack_port
 export TOWPATH_TEST_DYNAMODB_CONTROL=$at:$control_port
+unset TOWPATH_TEST_LACKING
 export AWS_REGION=us-east-1 AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test AWS_EC2_METADATA_DISABLED=true
 END
 }

@@ -40,6 +40,9 @@ type PublisherRig struct {
 	Once bool
 	// Unordered tells that Published need not be in order.
 	Unordered bool
+	// Rewrites tells that the server writes JSON anew, so that a number may lose
+	// digits.
+	Rewrites bool
 	// Free tells that the publisher was opened to fill its calls whatever the keys
 	// are, so that what is behind a refused record of its key does not wait.
 	Free bool

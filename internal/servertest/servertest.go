@@ -16,7 +16,8 @@ import (
 
 const (
 	// Endpoints is the environment variable that names the servers, as
-	// kinesis=URL,dynamodb=URL,aws=URL: aws is one that has SQS, SNS and S3.
+	// kinesis=URL,dynamodb=URL,aws=URL: aws is one that has SQS, SNS and S3,
+	// EventBridge, Lambda, Step Functions and Firehose, but for what Lacking names.
 	Endpoints = "TOWPATH_TEST_ENDPOINTS"
 	// Required is the environment variable that, set to 1, makes a missing
 	// server a failure instead of a skip.
@@ -37,6 +38,23 @@ func Endpoint(t testing.TB, name string) string {
 	}
 	t.Skipf("NOT TESTED: %s names no server %s, so that this did not run against one", Endpoints, name)
 	return ""
+}
+
+// Lacking is the environment variable that names, between commas, what the
+// servers of Endpoints do not have, such as lambda where there is no Docker.
+const Lacking = "TOWPATH_TEST_LACKING"
+
+// Lacks reports, loudly, that the servers do not have a service, by its signing
+// name. It is for a server that is known to lack it; nothing is skipped silently.
+func Lacks(t testing.TB, service string) bool {
+	t.Helper()
+	for name := range strings.SplitSeq(os.Getenv(Lacking), ",") {
+		if strings.TrimSpace(name) == service {
+			t.Logf("NOT TESTED: %s says that the servers have no %s", Lacking, service)
+			return true
+		}
+	}
+	return false
 }
 
 // Config talks to a server by its name in Endpoints.
