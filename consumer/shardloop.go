@@ -317,12 +317,13 @@ func (l *shardLoop) settle(s settlement) {
 // nextWake is when run must look again though nothing happened.
 func (l *shardLoop) nextWake(now time.Time) time.Duration {
 	wake := time.Hour
+	held := l.wakes.running || l.worker.pace.closed(l.shard) // what is due has to wait
 	for i := range l.lanes {
-		if at, ok := l.lanes[i].gather.DueAt(); ok && !l.lanes[i].busy && !l.wakes.running {
+		if at, ok := l.lanes[i].gather.DueAt(); ok && !l.lanes[i].busy && !held {
 			wake = min(wake, at.Sub(now))
 		}
 	}
-	if at, ok := l.gate.DueAt(); ok && !l.wakes.running {
+	if at, ok := l.gate.DueAt(); ok && !held {
 		wake = min(wake, at.Sub(now))
 	}
 	if at, ok := l.parking.nextAt(now); ok {

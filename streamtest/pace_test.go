@@ -1,0 +1,436 @@
+package streamtest_test
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"log/slog"
+	"math"
+	"math/rand/v2"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/towpath/towpath/batching"
+	"github.com/towpath/towpath/checkpoint/checkpointtest"
+	"github.com/towpath/towpath/consumer"
+	"github.com/towpath/towpath/internal/clock"
+	"github.com/towpath/towpath/shard/shardtest"
+)
+
+var paceSeeds = flag.Int("paceseeds", 200, "how many seeds of the random limits")
+
+// A fleet whose limit is changed, to 0 and back among others, while workers come,
+// stop, die, are paused for longer than their leases last, and are cut off from
+// the table: the handlers that truly run are never more than the limit. After
+// it was lowered they are never more than the higher one was, and no more than
+// the new one once every worker has acknowledged it or ended, which takes
+// seconds, or as long as a lease lasts where a worker is silent. Nothing that
+// waits burns an attempt, and when all is calm the whole limit is used and
+// everything is handled. A failing seed is tried again with
+// -run TestFleetNeverRunsMoreThanItsLimit -seed N -paceseeds 1.
+func TestFleetNeverRunsMoreThanItsLimit(t *testing.T) {
+	n := *paceSeeds
+	if raceEnabled {
+		n = min(n, 10)
+	}
+	for i := range n {
+		seed := *firstSeed + uint64(i)
+		t.Run(fmt.Sprint("seed=", seed), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { randomLimits(t, rand.New(rand.NewPCG(seed, 3))) })
+		})
+	}
+}
+
+// paced is a fleet with a gauge of the handlers that run.
+type paced struct {
+	t      *testing.T
+	stream *shardtest.Stream
+	table  *checkpointtest.Table
+	steer  *consumer.Steering
+	r      *rand.Rand
+
+	mu      sync.Mutex
+	workers map[string]*pacedWorker
+	running map[*pacedCall]bool
+	peak    int
+	handled map[string]bool
+	started int // calls
+	// allowed is the highest limit since the fleet was last known to keep to
+	// one, and limit the one that is set; math.MaxInt without.
+	allowed, limit int
+	lowered        time.Time // when it was last lowered
+}
+
+// pacedCall is one call of a handler.
+type pacedCall struct{ worker, session string }
+
+// pacedWorker is one worker, whose host can be stopped.
+type pacedWorker struct {
+	name   string
+	cancel context.CancelFunc
+	done   chan error
+	start  time.Time
+
+	mu      sync.Mutex
+	session string
+	frozen  chan struct{} // nil: its host runs
+	dead    bool          // it stays frozen
+	cut     bool
+}
+
+// Elapsed is its clock: whoever reads it while the host is stopped waits.
+func (w *pacedWorker) Elapsed() time.Duration {
+	w.pass()
+	return time.Since(w.start)
+}
+
+func (w *pacedWorker) pass() {
+	for {
+		w.mu.Lock()
+		frozen := w.frozen
+		w.mu.Unlock()
+		if frozen == nil {
+			return
+		}
+		<-frozen
+	}
+}
+
+func (w *pacedWorker) freeze() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.frozen == nil {
+		w.frozen = make(chan struct{})
+	}
+}
+
+func (w *pacedWorker) thaw() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.frozen != nil {
+		close(w.frozen)
+		w.frozen = nil
+	}
+}
+
+func (w *pacedWorker) isCut() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.cut
+}
+
+func newPaced(t *testing.T, r *rand.Rand) *paced {
+	p := &paced{
+		t: t, r: r, stream: shardtest.NewStream(6), table: checkpointtest.NewTable(),
+		workers: map[string]*pacedWorker{}, running: map[*pacedCall]bool{}, handled: map[string]bool{},
+		allowed: math.MaxInt, limit: math.MaxInt,
+	}
+	p.steer = consumer.Steer(p.table)
+	p.table.Interfere(p.before, nil)
+	return p
+}
+
+// before is the network between a worker and the table.
+func (p *paced) before(_, caller string) error {
+	p.mu.Lock()
+	w := p.workers[caller]
+	p.mu.Unlock()
+	if w == nil {
+		return nil
+	}
+	w.pass()
+	time.Sleep(2 * time.Millisecond)
+	w.pass()
+	if w.isCut() {
+		return errors.New("no route to the table")
+	}
+	return nil
+}
+
+func (p *paced) start(name string) {
+	w := &pacedWorker{name: name, done: make(chan error, 1), start: time.Now()}
+	p.mu.Lock()
+	p.workers[name] = w
+	p.mu.Unlock()
+	c, err := consumer.New(consumer.Config{
+		Name: "clickstream", Source: p.stream, Leases: p.table.As(name), WorkerPrefix: name, Logger: slog.New(slog.DiscardHandler),
+		LeaseDuration: 5 * time.Second, CheckpointInterval: 2 * time.Second, BatchSize: 1, ParallelizationFactor: 4, MaximumInFlight: 20,
+		Handler: consumer.HandlerFunc(func(ctx context.Context, b *batching.Batch) error { return p.handle(ctx, w, b) }),
+		Hooks: consumer.Hooks{SessionStarted: func(e consumer.SessionEvent) {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			w.session = e.Worker
+		}},
+	})
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(clock.With(context.Background(), w))
+	w.cancel = cancel
+	go func() { w.done <- c.Run(ctx) }() // awaited by end
+}
+
+// end brings a worker to its end, whatever was done to it.
+func (p *paced) end(w *pacedWorker) {
+	w.cancel()
+	w.mu.Lock()
+	w.cut = w.cut || w.dead // what is dead stays cut off
+	w.mu.Unlock()
+	w.thaw()
+	<-w.done
+}
+
+// handle is a call that takes a while and minds its context.
+func (p *paced) handle(ctx context.Context, w *pacedWorker, b *batching.Batch) error {
+	w.pass()
+	w.mu.Lock()
+	call := &pacedCall{worker: w.name, session: w.session}
+	w.mu.Unlock()
+	p.mu.Lock()
+	p.running[call] = true
+	p.started++
+	takes := time.Duration(50+p.r.IntN(2000)) * time.Millisecond
+	p.mu.Unlock()
+	if b.Attempt != 1 {
+		p.t.Errorf("a record is at attempt %d, though none has failed", b.Attempt)
+	}
+	p.check("a handler has begun")
+	var err error
+	select {
+	case <-time.After(takes):
+	case <-ctx.Done():
+		err = context.Cause(ctx)
+	}
+	w.pass()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.running, call)
+	if err == nil {
+		p.handled[string(b.First().Data)] = true
+	}
+	return err
+}
+
+// check compares the gauge with what is allowed. Handlers of a host that stands
+// still do not run, and those of a worker whose session was revoked may not act
+// and are told to end.
+func (p *paced) check(when string) {
+	sessions, err := p.table.SessionsNow(context.Background())
+	if err != nil {
+		p.t.Error(err)
+	}
+	live := map[string]bool{}
+	for _, s := range sessions {
+		live[s.ID] = s.Alive()
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	count := 0
+	for call := range p.running {
+		w := p.workers[call.worker]
+		w.mu.Lock()
+		if live[call.session] && w.frozen == nil {
+			count++
+		}
+		w.mu.Unlock()
+	}
+	p.peak = max(p.peak, count)
+	if count > p.allowed {
+		p.t.Errorf("%s: %d handlers run, and %d are allowed", when, count, p.allowed)
+		p.allowed = count // once is enough
+	}
+}
+
+// look is a check from outside, which learns whether the fleet keeps to its
+// limit.
+func (p *paced) look() {
+	p.check("meanwhile")
+	keeps, err := p.steer.FleetKeeps(context.Background())
+	if err != nil {
+		p.t.Error(err)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if keeps {
+		p.allowed = p.limit
+	}
+}
+
+// set changes the limit; math.MaxInt takes it away.
+func (p *paced) set(limit int) {
+	p.mu.Lock()
+	p.allowed = max(p.allowed, limit)
+	if limit < p.limit {
+		p.lowered = time.Now()
+	}
+	p.limit = limit
+	p.mu.Unlock()
+	to := batching.AtMost(limit)
+	if limit == math.MaxInt {
+		to = batching.Unlimited
+	}
+	if err := p.steer.SetFleetConcurrency(context.Background(), to); err != nil {
+		p.t.Error(err)
+	}
+}
+
+// pass lets time pass, with a look every fifth of a second.
+func (p *paced) pass(d time.Duration) {
+	for began := time.Now(); time.Since(began) < d; time.Sleep(200 * time.Millisecond) {
+		p.look()
+	}
+}
+
+// silence is how long a worker that says nothing more may hold up what the others
+// wait for: until it is found silent, and then some rounds.
+const silence = 12 * time.Second
+
+func randomLimits(t *testing.T, r *rand.Rand) {
+	p := newPaced(t, r)
+	names := 0
+	start := func() { names++; p.start(fmt.Sprint("w", names)) }
+	some := func() *pacedWorker { // one that lives
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		var live []*pacedWorker
+		for i := 1; i <= names; i++ {
+			if w := p.workers[fmt.Sprint("w", i)]; w != nil && !w.dead {
+				live = append(live, w)
+			}
+		}
+		return live[p.r.IntN(len(live))]
+	}
+	dice := func(n int) int {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		return p.r.IntN(n)
+	}
+	put := 0
+	fill := func(n int) {
+		for range n {
+			p.stream.Put(fmt.Sprint("key-", put), []byte(fmt.Sprint(put)))
+			put++
+		}
+	}
+	kill := func(w *pacedWorker) {
+		w.freeze()
+		w.mu.Lock()
+		w.dead = true
+		w.mu.Unlock()
+	}
+	defer func() {
+		for i := 1; i <= names; i++ {
+			p.end(p.workers[fmt.Sprint("w", i)])
+		}
+	}()
+	if dice(2) == 0 {
+		p.set(5)
+	}
+	for range 3 {
+		start()
+	}
+	fill(400)
+	p.pass(time.Duration(dice(15)) * time.Second)
+	limits := []int{5, 2, 0, 7, math.MaxInt, 1, 3}
+	p.set(5)
+	for range 20 {
+		p.pass(time.Duration(200+dice(4000)) * time.Millisecond)
+		switch dice(12) {
+		case 0:
+			kill(some())
+			start()
+		case 1:
+			w := some()
+			w.mu.Lock()
+			w.dead = true // nothing more is done to it
+			w.mu.Unlock()
+			w.cancel()
+			start()
+		case 2:
+			start()
+		case 3, 4:
+			some().freeze()
+		case 5:
+			w := some()
+			w.mu.Lock()
+			w.cut = true
+			w.mu.Unlock()
+		case 6:
+			p.heal()
+		default:
+			p.set(limits[dice(len(limits))])
+		}
+		fill(5)
+	}
+
+	// The stop switch, with whatever is wrong at the moment, and one worker that is
+	// not: somebody must find the others silent.
+	start()
+	p.set(0)
+	p.pass(silence)
+	p.mu.Lock()
+	before := p.started
+	p.mu.Unlock()
+	p.pass(20 * time.Second)
+	p.mu.Lock()
+	if p.started != before {
+		t.Errorf("%d handlers were started while the limit was 0", p.started-before)
+	}
+	if p.allowed != 0 {
+		t.Errorf("%v after a limit of 0 was set, the fleet is not known to keep to it", time.Since(p.lowered))
+	}
+	p.mu.Unlock()
+
+	// All is well again: the whole limit is used.
+	p.heal()
+	p.set(7)
+	p.pass(5 * time.Second)
+	p.mu.Lock()
+	p.peak = 0
+	p.mu.Unlock()
+	for began := time.Now(); ; p.pass(time.Second) {
+		fill(10)
+		p.mu.Lock()
+		peak := p.peak
+		p.mu.Unlock()
+		if peak == 7 {
+			break
+		}
+		if time.Since(began) > 30*time.Second {
+			t.Errorf("%d handlers run at most when all is well, want the limit of 7", peak)
+			break
+		}
+	}
+	p.set(math.MaxInt)
+	for began := time.Now(); ; p.pass(time.Second) {
+		p.mu.Lock()
+		done := len(p.handled) == put
+		p.mu.Unlock()
+		if done {
+			return
+		}
+		if time.Since(began) > 5*time.Minute {
+			t.Fatalf("%d of %d records are handled", len(p.handled), put)
+		}
+	}
+}
+
+// heal takes away what was done to those that are not dead.
+func (p *paced) heal() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, w := range p.workers {
+		w.mu.Lock()
+		dead := w.dead
+		if !dead {
+			w.cut = false
+		}
+		w.mu.Unlock()
+		if !dead {
+			w.thaw()
+		}
+	}
+}
