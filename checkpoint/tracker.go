@@ -130,6 +130,10 @@ func (t *Tracker) Mark() (shard.Position, time.Time) { return t.mark, t.arrived 
 // Pending is how many records are begun and not finished.
 func (t *Tracker) Pending() int { return t.pending }
 
+// FinishedBefore reports whether every record is finished that was begun before
+// the one with the ticket.
+func (t *Tracker) FinishedBefore(ticket int64) bool { return ticket <= t.first }
+
 // Oldest is the unfinished record that holds the mark, and false if there is
 // none.
 func (t *Tracker) Oldest() (shard.Position, bool) {
