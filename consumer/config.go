@@ -25,6 +25,12 @@ type Config struct {
 	// Leases is the table in which the workers agree, such as
 	// dynamocheckpoint.Open(client, "clickstream").
 	Leases checkpoint.Leases
+	// Positions is where the handler keeps its positions itself, in one
+	// transaction with its effects, such as in an SQL database; nil is nowhere
+	// but in Leases. It is asked before a shard begins, and is believed before
+	// the lease row, which is written as ever. The handler's transactions must
+	// carry batch.Fence(), so that a worker that has lost the shard is refused.
+	Positions checkpoint.Positions
 	// Handler gets the batches. Several calls may run at once: one a shard and
 	// lane.
 	Handler Handler

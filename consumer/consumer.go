@@ -173,6 +173,11 @@ func (w *worker) prepareOnce(ctx context.Context) error {
 			return fmt.Errorf("prepare the table of parked records: %w", err)
 		}
 	}
+	if states := w.states(); states != nil {
+		if err := states.PrepareStates(ctx); err != nil {
+			return fmt.Errorf("prepare the state table: %w", err)
+		}
+	}
 	return nil
 }
 

@@ -30,6 +30,9 @@ type Hooks struct {
 	BatchDone func(BatchEvent)
 	// Woken: a call of the handler without records has returned; see Waker.
 	Woken func(WakeEvent)
+	// CommitRefused: the effects of a call were refused, so that nothing of it was
+	// written and it counts as failed.
+	CommitRefused func(CommitRefusedEvent)
 	// GaveUp: the destination has accepted records that were given up.
 	GaveUp func(GaveUpEvent)
 	// Published: EmitTo has accepted what a call emitted, or OnSuccess what it
@@ -160,6 +163,18 @@ type WakeEvent struct {
 	Reason batching.WakeReason
 	Took   time.Duration
 	// Err is what the handler returned; it is then called again.
+	Err error
+}
+
+// CommitRefusedEvent tells of effects that were refused. The call's BatchDone
+// came before, with what the handler answered.
+type CommitRefusedEvent struct {
+	Worker, Shard string
+	// Records is how many the call had, and Effects how many were attached.
+	Records, Effects int
+	// Attempt is the call's.
+	Attempt int
+	// Err is why: with a *checkpoint.EffectError in it, which effect was refused.
 	Err error
 }
 

@@ -150,6 +150,13 @@ func TestEveryHookFires(t *testing.T) {
 			cfg.Handler, cfg.HandlerTimeout = h, time.Second
 			return nil
 		},
+		"CommitRefused": func(_ *testing.T, _ world, cfg *consumer.Config) func(*running) {
+			cfg.Handler = consumer.HandlerFunc(func(_ context.Context, b *batching.Batch) error {
+				b.Attach(checkpointtest.Effect{Refuse: func() error { return errors.New("refused") }})
+				return nil
+			})
+			return nil
+		},
 		"RowQuarantined": func(t *testing.T, w world, cfg *consumer.Config) func(*running) {
 			makeRows(t, *cfg)
 			w.table.Edit(zero, func(l *shard.Lease) { l.Fault = errors.New("a counter that is no number") })

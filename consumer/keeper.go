@@ -2,6 +2,7 @@ package consumer
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"sync"
 	"time"
@@ -95,7 +96,7 @@ func (k *keeper) keep(now time.Time, routine bool) {
 	k.saves.Go(func() { // ends with the work context at the latest; awaited by rest
 		started := time.Now()
 		res, err := k.writer.save(k.work, held, p)
-		k.took(asker, held, res, err, turns, CheckpointEvent{
+		k.took(asker, held, p, res, err, turns, CheckpointEvent{
 			Worker: k.worker.session.id, Shard: held.Shard, At: res.row.Checkpoint, Pending: pending, Took: time.Since(started),
 		})
 		side.answer(res, err)
@@ -186,8 +187,11 @@ func mergeProgress(of map[string]checkpoint.Progress) checkpoint.Progress {
 }
 
 // took takes the answer of a save and wakes every loop.
-func (k *keeper) took(asker *seat, held shard.Lease, res result, err error, turns []int, event CheckpointEvent) {
-	gone, adopted := k.judge(asker, held, res, err, turns)
+func (k *keeper) took(asker *seat, held shard.Lease, p checkpoint.Progress, res result, err error, turns []int, event CheckpointEvent) {
+	if err == nil && res.err != nil && len(p.States)+len(p.Effects) > 0 {
+		k.worker.note(held.Shard, fmt.Errorf("write what belongs to the position: %w", res.err))
+	}
+	gone, adopted := k.judge(asker, held, p, res, err, turns)
 	if adopted {
 		fire(k.worker.cfg.Hooks.Checkpointed, event)
 	}
@@ -201,7 +205,7 @@ func (k *keeper) took(asker *seat, held shard.Lease, res result, err error, turn
 	}
 }
 
-func (k *keeper) judge(asker *seat, held shard.Lease, res result, err error, turns []int) (gone, adopted bool) {
+func (k *keeper) judge(asker *seat, held shard.Lease, p checkpoint.Progress, res result, err error, turns []int) (gone, adopted bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.saving = false
@@ -230,7 +234,13 @@ func (k *keeper) judge(asker *seat, held shard.Lease, res result, err error, tur
 		return false, false
 	}
 	k.held = res.row
-	applied := res.row.Counter != held.Counter
+	if further(res.row, p) {
+		// A save with effects that was given up, as it could not be known to be
+		// applied, has been after all: its records are done.
+		k.over, k.out = true, outcomeRestart
+		return false, false
+	}
+	applied := res.applied(held, p)
 	for i, s := range k.seats {
 		at, ok := res.row.Marks[s.handler]
 		if !ok {
@@ -246,7 +256,7 @@ func (k *keeper) judge(asker *seat, held shard.Lease, res result, err error, tur
 		asker.said = *asker.asked
 		asker.said.States, asker.said.Effects = nil, nil
 	}
-	k.answer(asker, answer{row: res.row, applied: applied, refused: res.refused})
+	k.answer(asker, answer{row: res.row, applied: applied, refused: res.refused, err: res.err})
 	return false, true
 }
 

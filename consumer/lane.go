@@ -43,6 +43,9 @@ type settlement struct {
 	aside   *asideBatch
 	unmark  bool // the record that was marked is not being handled any more
 	page    *parkedPage
+	state   *stateTaken
+	commit  *commitment
+	astray  bool // effects of records whose predecessors are not finished: begin anew
 	over    bool // the lane is done with its batch
 	broken  bool // with over: it was told to stop before that
 	lane    int
@@ -111,6 +114,9 @@ func oneByOne(n int) []batching.Segment {
 // step makes one call with the records of a segment, delivers what is given up,
 // and reports what is finished.
 func (l *lane) step(s batching.Segment) (batching.Verdict, error) {
+	if err := l.between(); err != nil {
+		return batching.Verdict{}, err
+	}
 	records := l.batch.Records[s.From:s.To]
 	if n := l.policy.Expired(records, l.worker.serviceNow()); n > 0 {
 		err := l.giveUp(records[:n], destination.Failure{Condition: destination.RecordAgeExceeded, Attempts: s.Attempts})
@@ -147,7 +153,7 @@ func (l *lane) step(s batching.Segment) (batching.Verdict, error) {
 		return batching.Verdict{}, err
 	}
 	defer l.exit()
-	outcome, err := l.call(s, records)
+	outcome, effects, err := l.call(s, records)
 	if l.isolate {
 		l.settled <- settlement{unmark: true}
 	}
@@ -155,6 +161,9 @@ func (l *lane) step(s batching.Segment) (batching.Verdict, error) {
 		return batching.Verdict{}, err
 	}
 	l.err = outcome.Err
+	if len(effects) > 0 {
+		return l.commit(s, records, effects, outcome)
+	}
 	return l.apply(s, records, outcome)
 }
 
@@ -168,13 +177,18 @@ func (l *lane) apply(s batching.Segment, records []shard.Record, outcome batchin
 	if err := l.sendOn(records, verdict); err != nil {
 		return verdict, err
 	}
+	return verdict, l.carryOut(s, records, outcome, verdict)
+}
+
+// carryOut delivers what a verdict gives up and finishes what it settles.
+func (l *lane) carryOut(s batching.Segment, records []shard.Record, outcome batching.Outcome, verdict batching.Verdict) error {
 	handled := withoutRejected(records[:verdict.Handled], verdict.Rejected)
 	finish := l.finish
 	if ack := l.left.Deferred(); ack != nil {
 		l.putOff(s, verdict, ack)
 		finish = func(int, int) {}
 	} else if err := l.succeed(handled, s.Attempts+1); err != nil {
-		return verdict, err
+		return err
 	}
 	done := 0
 	for _, r := range verdict.Rejected {
@@ -183,7 +197,7 @@ func (l *lane) apply(s batching.Segment, records []shard.Record, outcome batchin
 			Condition: destination.Rejected, Attempts: s.Attempts + 1, Err: r.Err, Partial: true,
 		})
 		if err != nil {
-			return verdict, err
+			return err
 		}
 		l.finish(s.From+r.Index, s.From+r.Index+1)
 		done = r.Index + 1
@@ -195,11 +209,11 @@ func (l *lane) apply(s batching.Segment, records []shard.Record, outcome batchin
 			Condition: destination.RetryAttemptsExhausted, Attempts: verdict.Attempts, Err: outcome.Err, Partial: outcome.Partial,
 		})
 		if err != nil {
-			return verdict, err
+			return err
 		}
 		l.finish(s.From+from, s.From+from+n)
 	}
-	return verdict, nil
+	return nil
 }
 
 // finish reports the records [from, to) of the batch as finished.
@@ -211,10 +225,10 @@ func (l *lane) finish(from, to int) {
 }
 
 // call makes one call of the handler, when the process may have one more.
-func (l *lane) call(s batching.Segment, records []shard.Record) (batching.Outcome, error) {
+func (l *lane) call(s batching.Segment, records []shard.Record) (batching.Outcome, []any, error) {
 	pass, err := l.admit(len(records))
 	if err != nil {
-		return batching.Outcome{}, err
+		return batching.Outcome{}, nil, err
 	}
 	batch := &batching.Batch{
 		Stream: l.worker.stream.ARN, Shard: l.shard, Records: records, Attempt: s.Attempts + 1,
@@ -225,9 +239,9 @@ func (l *lane) call(s batching.Segment, records []shard.Record) (batching.Outcom
 	err, stuck := l.invoke(func(ctx context.Context) error { return l.cfg.Handler.Handle(ctx, batch) }, batch.First().Position())
 	if stuck {
 		l.worker.breaker.report(pass, batching.BreakerUnknown, nil)
-		return batching.Outcome{}, errLaneOver
+		return batching.Outcome{}, nil, errLaneOver
 	}
-	outcome := batching.Read(records, l.checkEmitted(err))
+	effects, outcome := l.effects(batch, batching.Read(records, l.checkEmitted(err)))
 	if outcome.Failed && l.ctx.Err() != nil {
 		l.worker.breaker.report(pass, batching.BreakerUnknown, nil) // it was told to end
 	} else {
@@ -247,7 +261,7 @@ func (l *lane) call(s batching.Segment, records []shard.Record) (batching.Outcom
 	fire(l.cfg.Hooks.BatchDone, event)
 	if l.ctx.Err() != nil && context.Cause(l.ctx) == ErrLeaseLost {
 		// Too late to be believed: the records are another worker's.
-		return outcome, errLaneOver
+		return outcome, nil, errLaneOver
 	}
 	if outcome.Failed && l.ctx.Err() != nil {
 		// It failed because it was told to end. That is no attempt, but what it
@@ -255,12 +269,12 @@ func (l *lane) call(s batching.Segment, records []shard.Record) (batching.Outcom
 		if outcome.From > 0 && !l.sends() {
 			l.finish(s.From, s.From+firstReject(outcome))
 		}
-		return outcome, errLaneOver
+		return outcome, nil, errLaneOver
 	}
 	if outcome.Err != nil {
 		l.worker.note(l.shard, outcome.Err)
 	}
-	return outcome, nil
+	return outcome, effects, nil
 }
 
 // firstReject is how many leading records of a failed range are done beyond

@@ -26,6 +26,14 @@ func (t *tenure) end(l *shardLoop, p checkpoint.Progress) (error, bool) {
 			return ErrLeaseLost, false
 		}
 	}
+	if len(p.States) > 0 {
+		// The children begin with it: it stands before they may.
+		res, err := t.writer().keep(t.life, t.row, p)
+		if err != nil || res.verdict != checkpoint.Adopted {
+			return t.notKept(res, err, p)
+		}
+		t.row, p.States = res.row, nil
+	}
 	res, err := t.writer().end(t.life, t.row, children, l.lost)
 	if err != nil {
 		return ErrLeaseLost, false
@@ -42,6 +50,18 @@ func (t *tenure) end(l *shardLoop, p checkpoint.Progress) (error, bool) {
 	}
 	t.row = res.row
 	return nil, false
+}
+
+// notKept is what becomes of a shard whose last state could not be written.
+func (t *tenure) notKept(res result, err error, p checkpoint.Progress) (error, bool) {
+	switch {
+	case err == nil && res.gone:
+		return ErrLeaseLost, t.putBack(p)
+	case err == nil && res.verdict == checkpoint.Restart:
+		t.row = res.row
+		return nil, true
+	}
+	return ErrLeaseLost, false
 }
 
 // letGo writes the position and gives the lease away: to whoever asked for it,
@@ -136,6 +156,10 @@ func (t *tenure) target() string {
 func (t *tenure) putBack(p checkpoint.Progress) bool {
 	w := t.worker
 	lost := t.row
+	if len(p.States) > 0 {
+		// What is not written is not there: begin where the last state belongs.
+		p = checkpoint.Progress{Position: lost.Checkpoint, Arrived: lost.LastArrival, Marks: lost.Marks}
+	}
 	lost.Checkpoint, lost.LastArrival, lost.CheckpointOwner, lost.Owner = p.Position, p.Arrived, "", w.session.id
 	for try := 1; w.session.valid(); try++ {
 		ctx, cancel := context.WithTimeout(t.life, w.timing.tableCall)

@@ -33,6 +33,7 @@ var shownBy = map[string]string{
 	"Name":                  "TestNameStandsInTheLogAndTheEnvelope",
 	"Source":                "TestLanesRunAtOnceAndKeepTheOrderOfEachKey",
 	"Leases":                "TestCaughtUpEndsWithEverythingHandled",
+	"Positions":             "TestPositionsAreBelievedBeforeTheRow",
 	"Handler":               "TestHandlerSteersWithWhatItReturns",
 	"OnFailure":             "TestNothingIsDroppedWhileTheDestinationRefuses",
 	"Filters":               "TestFilteredRecordsAreFinishedUnhandledAndCounted",

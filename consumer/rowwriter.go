@@ -32,6 +32,9 @@ type result struct {
 	gone bool
 	// answered tells that this very write was, and applied.
 	answered bool
+	// err is why the write was not answered, where the row says that it may not
+	// have been applied.
+	err error
 	// refused is why the table took nothing of a save, where that has nothing to
 	// do with the row: one of its effects was refused.
 	refused error
@@ -58,7 +61,9 @@ func (w *rowWriter) write(ctx context.Context, name string, held shard.Lease, f 
 		row, readErr := w.once(ctx, func(ctx context.Context) (shard.Lease, error) { return w.table.Get(ctx, held.Key) })
 		switch {
 		case readErr == nil:
-			return w.judge(held, row, true), nil
+			res := w.judge(held, row, true)
+			res.err = err
+			return res, nil
 		case errors.Is(readErr, checkpoint.ErrNoLease):
 			return w.judge(held, shard.Lease{}, false), nil
 		case errors.Is(readErr, checkpoint.ErrNoTable):
@@ -107,15 +112,34 @@ func (w *rowWriter) end(ctx context.Context, held shard.Lease, children []shard.
 	}, func(row shard.Lease) bool { return row.Finished() })
 }
 
+// keep writes states with a position, and goes on until it is known that they are
+// written.
+func (w *rowWriter) keep(ctx context.Context, held shard.Lease, p checkpoint.Progress) (result, error) {
+	for try := 1; ; try++ {
+		res, err := w.save(ctx, held, p)
+		if err != nil || res.verdict != checkpoint.Adopted || res.applied(held, p) {
+			return res, err
+		}
+		if further(res.row, p) {
+			res.verdict = checkpoint.Restart
+			return res, nil
+		}
+		held = res.row
+		if clock.Sleep(ctx, backoff(try, 50*time.Millisecond, 2*time.Second)) != nil {
+			return result{}, fmt.Errorf("save %s: %w", held.Key, context.Cause(ctx))
+		}
+	}
+}
+
 func (w *rowWriter) release(ctx context.Context, held shard.Lease, p checkpoint.Progress, to string) (result, error) {
 	return w.persist(ctx, "release", held, func(ctx context.Context, held shard.Lease) (shard.Lease, error) {
-		return w.table.Release(ctx, held, w.me, p, to)
+		return w.table.Release(ctx, held, w.me, notBehind(held, p), to)
 	}, func(row shard.Lease) bool { return row.Holder() != w.me })
 }
 
 func (w *rowWriter) finish(ctx context.Context, held shard.Lease, p checkpoint.Progress) (result, error) {
 	return w.persist(ctx, "finish", held, func(ctx context.Context, held shard.Lease) (shard.Lease, error) {
-		return w.table.Finish(ctx, held, w.me, p)
+		return w.table.Finish(ctx, held, w.me, notBehind(held, p))
 	}, func(row shard.Lease) bool { return row.Holder() != w.me })
 }
 

@@ -7,11 +7,14 @@ import (
 // progress is what a write of the row says now of this loop's handler.
 func (l *shardLoop) progress() checkpoint.Progress {
 	at, arrived := l.tracker.Mark()
+	if l.floor.Position.Compare(at) > 0 {
+		at, arrived = l.floor.Position, l.floor.Arrived
+	}
 	return checkpoint.Progress{Position: at, Arrived: arrived, ReadUpTo: l.readUpTo}
 }
 
 // report tells the keeper how far the handler is.
-func (l *shardLoop) report() { l.seat.say(l.progress(), l.tracker.Pending()) }
+func (l *shardLoop) report() { l.seat.say(l.keeping.writable(l.progress()), l.tracker.Pending()) }
 
 // askMark has the record written down that a lane is about to handle alone.
 func (l *shardLoop) askMark() {
@@ -20,7 +23,7 @@ func (l *shardLoop) askMark() {
 		crashes = l.crashes + 1
 	}
 	l.seat.mark(at, crashes)
-	l.seat.ask(l.progress())
+	l.seat.ask(l.keeping.writable(l.progress()))
 }
 
 // heed looks at what the keeper's last answers mean. Over says that this go at
@@ -30,10 +33,11 @@ func (l *shardLoop) heed() (out outcome, over bool) {
 		return out, true
 	}
 	answer, ok := l.seat.take()
-	if !ok || l.mark == nil {
-		return 0, false
-	}
 	switch {
+	case !ok:
+	case l.commit != nil:
+		l.afterCommit(answer)
+	case l.mark == nil:
 	case answer.row.Suspect.Compare(l.mark.record.Position()) == 0:
 		l.mark.written <- answer.row.SuspectCrashes
 		l.mark = nil

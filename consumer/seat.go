@@ -37,6 +37,8 @@ type answer struct {
 	// refused is why the table did not take what was to be written with the
 	// position, such as a *checkpoint.EffectError; nil if it was not that.
 	refused error
+	// err is why it may not have been applied.
+	err error
 }
 
 // sit makes the seat of a handler that begins at from.
@@ -55,6 +57,11 @@ func (k *keeper) sit(handler string, from checkpoint.Progress, status *shardStat
 func (s *seat) say(p checkpoint.Progress, pending int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if p.Position.Compare(s.said.Position) < 0 {
+		// Effects were written with a position that the loop has not reached yet.
+		p = s.said
+		p.States = nil
+	}
 	if p.States == nil {
 		p.States = s.said.States // not yet written, if there are any
 	} else {

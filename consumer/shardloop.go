@@ -51,6 +51,12 @@ type shardLoop struct {
 
 	acks     *acks
 	deferred deferrals
+	commit   *commitment // waits for its save
+	keeping  keeping     // the handler's state
+	astray   bool        // the go at the shard is to begin anew
+	// floor is where the row stood: Positions may have named an earlier place,
+	// and the row does not go back.
+	floor checkpoint.Progress
 
 	status   *shardStatus
 	behind   time.Duration
@@ -102,11 +108,12 @@ func (l *shardLoop) run() outcome {
 			l.wake(now)
 			l.dispatch(now)
 		}
+		l.wantState(now)
 		l.parking.next(now, l.reading.Err() != nil)
 		l.report()
 		l.seat.keep(now, l.reading.Err() == nil)
 		l.publish()
-		if l.ended && l.idle() && l.wakes.done() && l.parking.mayEnd() {
+		if l.ended && l.idle() && l.wakes.done() && l.parking.mayEnd() && !l.stateLags() {
 			return outcomeEnded
 		}
 		timer.Reset(l.nextWake(now))
@@ -123,7 +130,9 @@ func (l *shardLoop) run() outcome {
 			}
 			l.take(c, time.Now())
 		case s := <-l.settled:
-			l.settle(s)
+			if l.settle(s); l.astray {
+				return l.quit(outcomeRestart)
+			}
 		case <-l.seat.wake:
 			if out, over := l.heed(); over {
 				return l.quit(out)
@@ -282,6 +291,7 @@ func (l *shardLoop) settle(s settlement) {
 	case s.woke != nil:
 		l.busy--
 		l.afterWake(*s.woke)
+		l.keeping.changed = l.keeping.handler != nil
 	case s.over:
 		l.lanes[s.lane].busy = false
 		l.busy--
@@ -299,8 +309,15 @@ func (l *shardLoop) settle(s settlement) {
 		l.askMark()
 	case s.unmark:
 		l.seat.unmark()
+	case s.state != nil:
+		l.tookState(*s.state)
+	case s.commit != nil:
+		l.askCommit(s.commit)
+	case s.astray:
+		l.astray = true
 	default:
 		l.tracker.Done(s.tickets...)
+		l.keeping.finished(s.tickets)
 		l.bytes -= s.bytes
 		l.worker.budget.release(s.bytes)
 		l.status.progressed(len(s.tickets))
@@ -335,6 +352,9 @@ func (l *shardLoop) nextWake(now time.Time) time.Duration {
 	if at, ok := l.nextWakeAt(now); ok {
 		wake = min(wake, at.Sub(now))
 	}
+	if at, ok := l.stateDue(); ok && !l.keeping.wanted.Load() {
+		wake = min(wake, at.Sub(now))
+	}
 	return max(wake, time.Millisecond)
 }
 
@@ -349,7 +369,7 @@ func (l *shardLoop) leave() outcome {
 		l.drainDispatch()
 		l.wake(time.Now())
 		l.parking.next(time.Now(), true)
-		if l.busy == 0 && l.toldLeaving() && l.waiting() == 0 && !l.parking.owes() {
+		if l.busy == 0 && l.toldLeaving() && l.waiting() == 0 && !l.parking.owes() && !l.lastState() {
 			break
 		}
 		l.seat.keep(time.Now(), false)
@@ -374,7 +394,7 @@ func (l *shardLoop) leave() outcome {
 			return l.quit(outcomeLeave)
 		}
 	}
-	if l.ended && l.tracker.Pending() == 0 && l.wakes.done() && l.parking.mayEnd() {
+	if l.ended && l.tracker.Pending() == 0 && l.wakes.done() && l.parking.mayEnd() && !l.stateLags() {
 		return outcomeEnded
 	}
 	return outcomeLeave
@@ -407,9 +427,11 @@ func (l *shardLoop) drainDispatch() {
 func (l *shardLoop) quit(out outcome) outcome {
 	l.stopWork(ErrLeaseLost) // an earlier cause stands
 	l.closeMark()
+	l.closeCommit()
 	for l.busy > 0 {
 		l.settle(<-l.settled)
 		l.closeMark()
+		l.closeCommit()
 	}
 	return out
 }

@@ -119,7 +119,8 @@ func (t *tenure) run() {
 // shard to be begun anew.
 func (t *tenure) once() (cause error, again bool) {
 	running := t.worker.runningIn(t.row.Shard)
-	if err := t.begin(running); err != nil {
+	start, err := t.begin(running)
+	if err != nil {
 		return t.endWithout()
 	}
 	parked, err := t.loadParked("")
@@ -127,9 +128,9 @@ func (t *tenure) once() (cause error, again bool) {
 		return t.endWithout()
 	}
 	keeper := newKeeper(t.worker, t.writer(), t.work, t.row)
-	loop := t.newLoop(keeper, running)
+	loop := t.newLoop(keeper, running, start)
 	loop.parking = loop.newParking(t.row, parked)
-	out := t.drive(loop)
+	out := t.drive(loop, start)
 	keeper.rest()
 	if verdict, over := keeper.verdict(); over {
 		out = verdict
@@ -152,19 +153,34 @@ func (t *tenure) once() (cause error, again bool) {
 }
 
 // begin waits until no handler of an earlier tenure of this shard runs in this
-// process any more, and tells the handler that the shard starts.
-func (t *tenure) begin(running *atomic.Int64) error {
+// process any more, finds out where to begin, and tells the handler.
+func (t *tenure) begin(running *atomic.Int64) (start, error) {
 	for running.Load() > 0 {
 		if err := clock.Sleep(t.reading, 100*time.Millisecond); err != nil {
-			return err
+			return start{}, err
 		}
 	}
-	starter, ok := t.worker.cfg.Handler.(ShardStarter)
-	if !ok {
-		return t.reading.Err()
+	s, err := t.claim(fromRow(t.row))
+	if err != nil {
+		return s, err
 	}
+	if starter, ok := t.worker.cfg.Handler.(ShardStarter); ok {
+		if err := t.tell(starter, s.from.Position); err != nil {
+			return s, err
+		}
+	}
+	if h, ok := t.worker.cfg.Handler.(Stateful); ok {
+		if s.inherited, err = t.restore("", h); err != nil {
+			return s, err
+		}
+	}
+	return s, t.reading.Err()
+}
+
+// tell tells the handler that the shard starts.
+func (t *tenure) tell(starter ShardStarter, after shard.Position) error {
 	for try := 1; ; try++ {
-		err := starter.ShardStarted(t.reading, ShardStart{Shard: t.row.Shard, After: t.row.Checkpoint, Fence: t.worker.fence(t.row)})
+		err := starter.ShardStarted(t.reading, ShardStart{Shard: t.row.Shard, After: after, Fence: t.worker.fence(t.row)})
 		if err == nil {
 			t.status.begun.Store(true) // so that its end will be told, too
 			return t.reading.Err()
@@ -184,13 +200,13 @@ func (t *tenure) endWithout() (error, bool) {
 	return t.letGo(checkpoint.Progress{Position: t.row.Checkpoint, Arrived: t.row.LastArrival})
 }
 
-// newLoop makes the loop that works the shard from the row's checkpoint.
-func (t *tenure) newLoop(k *keeper, running *atomic.Int64) *shardLoop {
+// newLoop makes the loop that works the shard from where it begins.
+func (t *tenure) newLoop(k *keeper, running *atomic.Int64, begun start) *shardLoop {
 	w := t.worker
 	cfg := &w.cfg
-	from := checkpoint.Progress{Position: t.row.Checkpoint, Arrived: t.row.LastArrival, ReadUpTo: t.row.ReadUpTo}
+	from, floor := begun.from, fromRow(t.row).from
 	l := &shardLoop{
-		cfg: cfg, worker: w, shard: t.row.Shard, fence: w.fence(t.row), policy: w.policy, seat: k.sit("", from, &t.status),
+		cfg: cfg, worker: w, shard: t.row.Shard, fence: w.fence(t.row), policy: w.policy, seat: k.sit("", floor, &t.status), floor: floor,
 		reading: t.reading, work: t.work, stopWork: t.stopWork,
 		tracker:  checkpoint.NewTracker(from),
 		gathered: w.budget.enter(), started: -1, running: running,
@@ -198,8 +214,11 @@ func (t *tenure) newLoop(k *keeper, running *atomic.Int64) *shardLoop {
 		isolate:  t.row.Suspect.IsRecord() || t.row.OwnerSwitches >= crashLoop,
 		suspects: w.cfg.MaximumInFlight + largestRead,
 		chunks:   make(chan fetched), settled: make(chan settlement),
-		status: &t.status, readUpTo: t.row.ReadUpTo, wakes: newWakes(cfg.Handler), acks: newAcks(),
+		status: &t.status, readUpTo: from.ReadUpTo, wakes: newWakes(cfg.Handler), acks: newAcks(),
 		gate: batching.NewGate(cfg.KeyLimit), pauses: w.keyPauses.watch(), unparks: t.unparks,
+	}
+	if h, ok := cfg.Handler.(Stateful); ok {
+		l.keeping.begin(h, begun)
 	}
 	l.split, l.lanes = w.newLanes()
 	return l
@@ -214,17 +233,18 @@ const crashLoop = 3
 const largestRead = 10_000
 
 // drive runs the fetcher and the loop, and waits for both.
-func (t *tenure) drive(l *shardLoop) outcome {
+func (t *tenure) drive(l *shardLoop, begun start) outcome {
 	w := t.worker
-	event := ShardStartedEvent{Worker: w.session.id, Shard: l.shard, After: t.row.Checkpoint, Fence: l.fence, From: t.from, Isolated: l.isolate}
-	w.log.Info("shard started", "shard", l.shard, "after", t.row.Checkpoint, "from", t.from, "fence", l.fence.String(), "isolated", l.isolate)
+	after := begun.from.Position
+	event := ShardStartedEvent{Worker: w.session.id, Shard: l.shard, After: after, Fence: l.fence, From: t.from, Isolated: l.isolate}
+	w.log.Info("shard started", "shard", l.shard, "after", after, "from", t.from, "fence", l.fence.String(), "isolated", l.isolate)
 	t.status.begun.Store(true)
 	fire(w.cfg.Hooks.ShardStarted, event)
 	fetching, stopFetching := context.WithCancel(t.reading)
 	f := &fetcher{
 		worker: w, shard: l.shard, chunks: l.chunks, status: &t.status,
 		reader: w.cfg.Source.Open(shard.Start{
-			Stream: w.stream, Shard: l.shard, After: w.startOf(t.row), LastArrival: t.row.LastArrival, ReadUpTo: t.row.ReadUpTo,
+			Stream: w.stream, Shard: l.shard, After: w.startOf(after), LastArrival: begun.from.Arrived, ReadUpTo: begun.from.ReadUpTo,
 		}),
 	}
 	var fetcherDone sync.WaitGroup

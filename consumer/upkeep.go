@@ -15,6 +15,7 @@ type auditor struct {
 	holes   map[string]bool          // seen by the last audit
 	revoked map[string]time.Duration // since when a session has been seen revoked
 	missing map[string]time.Duration // since when a row has been missing that stood before
+	dropped []string                 // keys of rows deleted here whose states still stand
 	ran     bool
 }
 
@@ -112,7 +113,11 @@ func (f *fleet) upkeepRun(ctx context.Context) error {
 		if err != nil && !errors.Is(err, checkpoint.ErrFenced) {
 			return err
 		}
+		if err == nil {
+			f.audit.dropped = append(f.audit.dropped, row.Key)
+		}
 	}
+	f.dropStates(ctx)
 	f.auditHoles(lineage)
 	f.bury(ctx, rows)
 	return nil

@@ -19,6 +19,7 @@ func (c Config) validate() error {
 	add(c.Source == nil, "Source is missing: set it to a stream, such as kinesisshards.Open")
 	add(c.Leases == nil, "Leases is missing: set it to a lease table, such as dynamocheckpoint.Open")
 	add(c.Handler == nil, "Handler is missing: set it to a function, such as consumer.Each(handle)")
+	problems = append(problems, c.validateState()...)
 	// What the drivers can tell without a call, they tell now.
 	checks := func(field string, part any) {
 		if v, ok := part.(interface{ Validate() error }); ok {

@@ -108,10 +108,9 @@ func (w *worker) fence(row shard.Lease) batching.Fence {
 	return batching.Fence{Stream: w.stream.CreatedAt.UnixMilli(), Counter: row.Counter}
 }
 
-// startOf is where to begin to read a row's shard. A row of KCL's that says
+// startOf is where to begin to read a shard. A row of KCL's that says
 // AT_TIMESTAMP does not say which: it is the configured one, as it was for KCL.
-func (w *worker) startOf(row shard.Lease) shard.Position {
-	p := row.Checkpoint
+func (w *worker) startOf(p shard.Position) shard.Position {
 	if p.IsAtTime() && p.At.IsZero() {
 		p.At = w.cfg.StartingPosition.At
 	}
