@@ -122,7 +122,7 @@ func TestControlTellsWhatIsPaused(t *testing.T) {
 // answered, the highest limit since it last was; and when all is calm the whole
 // limit is given out.
 func TestApportionNeverExceedsTheLimit(t *testing.T) {
-	seeds := uint64(3000)
+	seeds := uint64(1000)
 	if testing.Short() {
 		seeds = 200
 	}
@@ -378,4 +378,22 @@ func (m *fleetModel) calmDown() string {
 		return fmt.Sprintf("%d of %d workers had a turn with a limit of %d", len(had), loaded, m.row.Limit)
 	}
 	return ""
+}
+
+// Two workers share six calls by the shards they hold. When the limit is lowered
+// their shares are, and count as what they were until both have answered.
+func ExampleApportion() {
+	sessions := []Session{{ID: "ant", Load: 4}, {ID: "bee", Load: 2}}
+	told := Apportion(Control{}.WithLimit(6), sessions, 0)
+	fmt.Println(told.Shares["ant"].Calls, told.Shares["bee"].Calls)
+
+	told = Apportion(told.WithLimit(3), sessions, 0)
+	fmt.Println(told.Shares["ant"], told.Shares["bee"], told.Kept(sessions))
+
+	sessions[0].ShareGen, sessions[1].ShareGen = told.Gen, told.Gen
+	fmt.Println(told.Kept(sessions))
+	// Output:
+	// 4 2
+	// {2 2 4} {1 2 2} false
+	// true
 }

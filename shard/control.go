@@ -43,6 +43,18 @@ type Pause struct {
 	KeyHash string
 }
 
+// String says what is paused.
+func (p Pause) String() string {
+	s := "every shard"
+	if p.Shard != "" {
+		s = "shard " + p.Shard
+	}
+	if p.KeyHash != "" {
+		s += ", the key with the hash " + p.KeyHash
+	}
+	return s
+}
+
 // Paused reports whether a shard is held back as a whole.
 func (c Control) Paused(shardID string) bool {
 	return slices.ContainsFunc(c.Pauses, func(p Pause) bool {
