@@ -283,9 +283,9 @@ func (l *shardLoop) settle(s settlement) {
 	switch {
 	case s.deferred != nil:
 		l.deferred.add(s.deferred)
-		if l.isolate {
-			// Records that are handled one by one to find the one that kills the
-			// process must not kill it later, together.
+		if l.isolate && l.suspect.IsRecord() {
+			// The last owner died though records were handled one by one: it may
+			// be what is done with them later, together, that kills.
 			l.wakes.pressed = true
 		}
 	case s.woke != nil:
@@ -369,7 +369,7 @@ func (l *shardLoop) leave() outcome {
 		l.drainDispatch()
 		l.wake(time.Now())
 		l.parking.next(time.Now(), true)
-		if l.busy == 0 && l.toldLeaving() && l.waiting() == 0 && !l.parking.owes() && !l.lastState() {
+		if l.busy == 0 && l.toldLeaving() && l.mayGo() && !l.parking.owes() && !l.lastState() {
 			break
 		}
 		l.seat.keep(time.Now(), false)

@@ -177,6 +177,13 @@ func (l *shardLoop) toldLeaving() bool {
 	return w.waker == nil || w.leaving || w.ended || !l.worker.session.valid() || l.heldBack()
 }
 
+// mayGo reports whether a shard that is being left need not wait for records
+// that are finished later: there are none, or what would finish them may not be
+// called.
+func (l *shardLoop) mayGo() bool {
+	return l.waiting() == 0 || l.wakes.waker != nil && !l.wakes.leaving && !l.wakes.ended && l.heldBack()
+}
+
 // retryWake fires when a call without records that failed may be made again.
 func (l *shardLoop) retryWake() <-chan time.Time {
 	w := &l.wakes
