@@ -51,8 +51,8 @@ func ExampleConfig_breaker() {
 			if down--; down >= 0 {
 				return fmt.Errorf("write clicks: %w", errRefused)
 			}
-			fmt.Println("attempt", b.Attempt)
-			return show(ctx, b)
+			fmt.Println(len(b.Records), "records handled at attempt", b.Attempt)
+			return nil
 		}),
 		Hooks: consumer.Hooks{BreakerChanged: func(e consumer.BreakerEvent) {
 			if e.State != batching.BreakerProbing {
@@ -64,7 +64,6 @@ func ExampleConfig_breaker() {
 	// open
 	// open
 	// open
-	// attempt 1
-	// a b
+	// 2 records handled at attempt 1
 	// closed
 }
