@@ -43,6 +43,20 @@ const (
 	// MaxFirehoseBatchBytes is all of one PutRecordBatch: 4 MiB.
 	// https://docs.aws.amazon.com/firehose/latest/dg/limits.html
 	MaxFirehoseBatchBytes = 4 << 20
+	// MaxKinesisBytes is a record of Kinesis, payload before base64 and partition
+	// key together: 1 MiB, unless the stream is set to more
+	// (MaxRecordSizeInKiB), up to MaxKinesisStreamBytes.
+	// https://docs.aws.amazon.com/streams/latest/dev/service-sizes-and-limits.html
+	MaxKinesisBytes = 1 << 20
+	// MaxKinesisStreamBytes is the most that a stream can be set to, and all of
+	// one PutRecords: 10 MiB.
+	MaxKinesisStreamBytes = 10 << 20
+	// MaxDynamoDBBytes is an item, names and values together: 400 KB.
+	// https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
+	MaxDynamoDBBytes = 400 << 10
+	// MaxDynamoDBBatchBytes is all of one BatchWriteItem: 16 MB.
+	// https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchWriteItem.html
+	MaxDynamoDBBatchBytes = 16 << 20
 	// MaxFIFOTokenBytes is the length of a message group id and of a message
 	// deduplication id: 128 characters, letters, digits and ASCII punctuation.
 	// https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html

@@ -11,6 +11,7 @@ type Service struct {
 	now func() time.Time
 
 	mu      sync.Mutex // guards all below; held for work in memory only
+	refuse  func(data []byte) bool
 	limits  limits
 	streams map[string]*stream
 	birth   uint64 // the last number given to a stream or a generation of shards

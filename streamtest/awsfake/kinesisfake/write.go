@@ -117,6 +117,9 @@ func (s *Service) put(t *stream, hash hashKey, e putEntry) (*shard, record, erro
 		return nil, record{}, refusal("InternalFailure", "no open shard of stream %s holds hash key %s", t.name, hash)
 	}
 	now, bytes := s.now(), len(e.Data)+len(*e.PartitionKey)
+	if s.refuse != nil && s.refuse(e.Data) {
+		return nil, record{}, tooFast(t, d)
+	}
 	if d.rejectedPut > 0 {
 		d.rejectedPut--
 		return nil, record{}, tooFast(t, d)
