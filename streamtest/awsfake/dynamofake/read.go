@@ -126,11 +126,11 @@ func (s *Service) batchWriteItem(in struct {
 	ReturnItemCollectionMetrics string
 }) (any, error) {
 	type part struct {
-		PutRequest    *struct{ Item Item }
-		DeleteRequest *struct{ Key Item }
+		PutRequest    *struct{ Item Item } `json:",omitempty"`
+		DeleteRequest *struct{ Key Item }  `json:",omitempty"`
 	}
 	var writes []*write
-	seen := map[string]bool{}
+	seen, unprocessed, count := map[string]bool{}, object{}, 0
 	for _, name := range sortedNames(in.RequestItems) {
 		if len(in.RequestItems[name]) == 0 {
 			return nil, invalid("The batch write request list for a table cannot be null or empty")
@@ -157,10 +157,16 @@ func (s *Service) batchWriteItem(in struct {
 				return nil, invalid("Provided list of item keys contains duplicates")
 			}
 			seen[place] = true
+			count++
+			if p.PutRequest != nil && s.left != nil && s.left(name, p.PutRequest.Item) {
+				left, _ := unprocessed[name].([]any)
+				unprocessed[name] = append(left, p)
+				continue
+			}
 			writes = append(writes, w)
 		}
 	}
-	if len(writes) == 0 || len(writes) > maxBatchWrite {
+	if count == 0 || count > maxBatchWrite {
 		return nil, invalid("Too many items requested for the BatchWriteItem call")
 	}
 	units := map[string]float64{}
@@ -168,7 +174,7 @@ func (s *Service) batchWriteItem(in struct {
 		s.commit(w)
 		units[w.table.name] += w.units
 	}
-	answer := object{"UnprocessedItems": object{}}
+	answer := object{"UnprocessedItems": unprocessed}
 	capacities(answer, in.ReturnConsumedCapacity, units)
 	return answer, nil
 }

@@ -29,6 +29,7 @@ type Service struct {
 	// mu protects everything below. A request holds it while it is applied,
 	// which makes every request one instant; nothing waits under it.
 	mu       sync.Mutex
+	left     func(table string, it Item) bool
 	tables   map[string]*table
 	tokens   map[string]settled
 	done     []*write // effective writes that the observers have not been told of
