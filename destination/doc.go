@@ -49,6 +49,16 @@
 // set Packing.RequirePayload and the destination refuses with [ErrRefused]
 // instead. Either way it is counted, see [Counts].
 //
+// # What handlers emit
+//
+// A [Publisher] takes records that a handler emits, each as a message of its own:
+// its payload as it is where the service has a place for id, key and attributes
+// beside it, else a [Document] with all of them. A [Courier] keeps the order of
+// each key over calls that accept some of a batch, and tells in a [PublishError]
+// what is left. The limits are those of failures, but an emitted record is never
+// split or left out: one that is too large goes to the store whole or, without
+// one, is refused with [ErrRefused].
+//
 // # What is not promised
 //
 // A failure may arrive more than once: the answer of the service may be lost, or

@@ -189,9 +189,10 @@ func (p Packing) wrap(ctx context.Context, e *batching.Emitted, form Form, extra
 // EmittedKey is the key of an emitted record in an object store, below a prefix
 // of its owner's: emitted/<shard>/YYYY/MM/DD/<sequence number>-<digest of its id>,
 // with the date on which the record arrived that it was made of, or
-// emitted/<digest> if it was made of none. A repeat has the same.
+// emitted/<digest> if it was made of none. A repeat has the same. Without an id the
+// digest is one of key and payload.
 func EmittedKey(e *batching.Emitted) string {
-	digest := hashOf([]byte(e.ID))
+	digest := hashOf([]byte(identity(e)))
 	if e.Of == nil {
 		return "emitted/" + digest
 	}
@@ -200,10 +201,19 @@ func EmittedKey(e *batching.Emitted) string {
 }
 
 // RepeatID is what a service recognises a repeat of an emitted record by: 64
-// hexadecimal digits made from the scope and the id alone. The scope keeps two
-// applications apart that emit to one place.
+// hexadecimal digits made from the scope and the id alone; without an id, from
+// key and payload. The scope keeps two applications apart that emit to one place.
 func RepeatID(scope string, e *batching.Emitted) string {
-	return hashOf([]byte(scope + "\x00" + e.ID))
+	return hashOf([]byte(scope + "\x00" + identity(e)))
+}
+
+// identity is the id or, where there is none, as of what was made by hand of no
+// record, what the record holds: two that differ must not pass for one.
+func identity(e *batching.Emitted) string {
+	if e.ID != "" {
+		return e.ID
+	}
+	return "\x00" + hashOf([]byte(e.Key)) + hashOf(e.Data)
 }
 
 // KeyGroup is the message group of an emitted record on a FIFO queue or topic:

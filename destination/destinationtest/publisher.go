@@ -122,7 +122,7 @@ func RunPublisher(t *testing.T, open func(t *testing.T) PublisherRig) {
 // SampleEmitted are n records as a handler emits them, of so many keys in turn,
 // the same each time.
 func SampleEmitted(n, keys int) []batching.Emitted {
-	b := batching.Batch{}
+	b := batching.Batch{Call: &batching.Call{}}
 	for i := range n {
 		b.Records = append(b.Records, record(i))
 		b.Records[i].PartitionKey = fmt.Sprintf("canary-key-%d", i%keys)

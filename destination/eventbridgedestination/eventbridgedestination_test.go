@@ -223,7 +223,7 @@ func ExampleBus_Publish() {
 	fake := awsfake.New() // in production: eventbridge.NewFromConfig(cfg)
 	bus := eventbridgedestination.Open(eventbridge.NewFromConfig(fake.Config("worker-1")), "default")
 
-	// Set as OnSuccess of a consumer, whose handler calls Emit. Here by hand.
+	// Set as EmitTo of a consumer, whose handler calls Emit. Here by hand.
 	err := bus.Publish(context.Background(), []batching.Emitted{{ID: "order-1#0", Key: "alice", Data: []byte(`{"total":12}`)}})
 	for _, event := range fake.EventBridge().Events("default") {
 		fmt.Println(event.DetailType, event.Detail, event.Resources)

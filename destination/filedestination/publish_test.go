@@ -57,7 +57,7 @@ func ExampleFile_Publish() {
 	defer os.RemoveAll(folder)
 	file := filedestination.Open(filepath.Join(folder, "orders.ndjson"))
 
-	// Set as OnSuccess of a consumer, whose handler calls Emit. Here by hand.
+	// Set as EmitTo of a consumer, whose handler calls Emit. Here by hand.
 	err = file.Publish(context.Background(), []batching.Emitted{
 		{ID: "order-1#0", Key: "alice", Data: []byte(`{"total":12}`)},
 		{ID: "order-1#1", Key: "alice", Data: []byte("paid")},

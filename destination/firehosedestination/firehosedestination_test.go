@@ -215,7 +215,7 @@ func ExampleStream_Publish() {
 	fake.Firehose().CreateStream("orders")
 	stream := firehosedestination.Open(firehose.NewFromConfig(fake.Config("worker-1")), "orders")
 
-	// Set as OnSuccess of a consumer, whose handler calls Emit. Here by hand.
+	// Set as EmitTo of a consumer, whose handler calls Emit. Here by hand.
 	err := stream.Publish(context.Background(), []batching.Emitted{{ID: "order-1#0", Key: "alice", Data: []byte(`{"total":12}`)}})
 	for _, line := range fake.Firehose().Records("orders") {
 		fmt.Print(string(line))

@@ -234,7 +234,7 @@ func ExampleFunction_Publish() {
 	})
 	function := lambdadestination.Open(lambda.NewFromConfig(fake.Config("worker-1")), "orders", func(o *lambdadestination.Options) { o.Synchronous = true })
 
-	// Set as OnSuccess of a consumer, whose handler calls Emit. Here by hand.
+	// Set as EmitTo of a consumer, whose handler calls Emit. Here by hand.
 	err := function.Publish(context.Background(), []batching.Emitted{{ID: "order-1#0", Key: "alice", Data: []byte(`{"total":12}`)}})
 	fmt.Println(err)
 	// Output:

@@ -103,7 +103,7 @@ func ExampleBucket_Publish() {
 	_ = fake.S3().CreateBucket("orders")
 	bucket := s3destination.Open(s3.NewFromConfig(fake.Config("worker-1")), "orders")
 
-	// Set as OnSuccess of a consumer, whose handler calls Emit. Here by hand.
+	// Set as EmitTo of a consumer, whose handler calls Emit. Here by hand.
 	err := bucket.Publish(context.Background(), []batching.Emitted{
 		{ID: "order-1#0", Key: "alice", Data: []byte(`{"total":12}`)},
 	})

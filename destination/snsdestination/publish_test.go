@@ -139,7 +139,7 @@ func ExampleTopic_Publish() {
 	arn := fake.SNS().CreateTopic("orders")
 	topic := snsdestination.Open(sns.NewFromConfig(fake.Config("worker-1")), arn)
 
-	// Set as OnSuccess of a consumer, whose handler calls Emit. Here by hand.
+	// Set as EmitTo of a consumer, whose handler calls Emit. Here by hand.
 	err := topic.Publish(context.Background(), []batching.Emitted{
 		{ID: "order-1#0", Key: "alice", Data: []byte(`{"total":12}`), Attributes: map[string]string{"type": "order"}},
 	})

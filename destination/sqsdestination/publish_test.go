@@ -213,7 +213,7 @@ func ExampleQueue_Publish() {
 	url := fake.SQS().CreateQueue("orders.fifo")
 	queue := sqsdestination.Open(sqs.NewFromConfig(fake.Config("worker-1")), url)
 
-	// Set as OnSuccess of a consumer, whose handler calls Emit. Here by hand.
+	// Set as EmitTo of a consumer, whose handler calls Emit. Here by hand.
 	err := queue.Publish(context.Background(), []batching.Emitted{
 		{ID: "order-1#0", Key: "alice", Data: []byte(`{"total":12}`), Attributes: map[string]string{"type": "order"}},
 	})

@@ -203,7 +203,7 @@ func ExampleMachine_Publish() {
 	fake := awsfake.New() // in production: sfn.NewFromConfig(cfg)
 	machine := stepfunctionsdestination.Open(sfn.NewFromConfig(fake.Config("worker-1")), fake.StepFunctions().CreateMachine("orders"))
 
-	// Set as OnSuccess of a consumer, whose handler calls Emit. Here by hand.
+	// Set as EmitTo of a consumer, whose handler calls Emit. Here by hand.
 	err := machine.Publish(context.Background(), []batching.Emitted{{ID: "order-1#0", Key: "alice", Data: []byte(`{"total":12}`)}})
 	for _, execution := range fake.StepFunctions().Executions(machine.String()) {
 		fmt.Println(execution.Input)

@@ -9,6 +9,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
+
+	"github.com/towpath/towpath/streamtest/awsfake/queuefake"
 )
 
 func text(value string) types.MessageAttributeValue {
@@ -213,5 +215,27 @@ func TestGroupsBelongToFIFOQueues(t *testing.T) {
 		w.url = w.fake.CreateQueue("standard")
 		_, err = w.send("m", inGroup("g", "a"))
 		refused(t, "on a standard queue", err, "InvalidParameterValue")
+	})
+}
+
+// TestRefusedEntriesOfABatchAreTold: the others are taken, and the service is to
+// blame.
+func TestRefusedEntriesOfABatchAreTold(t *testing.T) {
+	inBubble(t, "q", func(t *testing.T, w world) {
+		restore := w.fake.RefuseSome(func(m queuefake.Message) bool { return m.Body == "no" })
+		send := func() *sqs.SendMessageBatchOutput {
+			out, err := w.client.SendMessageBatch(t.Context(), &sqs.SendMessageBatchInput{QueueUrl: &w.url, Entries: []types.SendMessageBatchRequestEntry{
+				{Id: aws.String("a"), MessageBody: aws.String("yes")}, {Id: aws.String("b"), MessageBody: aws.String("no")},
+			}})
+			w.must(err)
+			return out
+		}
+		out := send()
+		if len(out.Successful) != 1 || len(out.Failed) != 1 || *out.Failed[0].Id != "b" || *out.Failed[0].Code != "InternalError" || out.Failed[0].SenderFault {
+			t.Errorf("got %+v", out)
+		}
+		restore()
+		same(t, "restored", len(send().Failed), 0)
+		same(t, "messages", len(w.fake.Messages("q")), 3)
 	})
 }

@@ -12,6 +12,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
 	"github.com/aws/aws-sdk-go-v2/service/sns/types"
+
+	"github.com/towpath/towpath/streamtest/awsfake"
+	"github.com/towpath/towpath/streamtest/awsfake/topicfake"
 )
 
 func TestSubscribersGetWhatIsPublished(t *testing.T) {
@@ -233,4 +236,29 @@ func TestPartsOfAMessageFollowTheRules(t *testing.T) {
 		w.must(err)
 		same(t, "published", w.fake.Published(w.arn)[0].Body, "for queues")
 	})
+}
+
+// TestRefusedEntriesOfABatchAreTold: the others are taken, and the service is to
+// blame.
+func TestRefusedEntriesOfABatchAreTold(t *testing.T) {
+	a := awsfake.New()
+	arn := a.SNS().CreateTopic("t")
+	restore := a.SNS().RefuseSome(func(m topicfake.Message) bool { return m.Body == "no" })
+	send := func() *sns.PublishBatchOutput {
+		out, err := sns.NewFromConfig(a.Config("tester")).PublishBatch(t.Context(), &sns.PublishBatchInput{TopicArn: &arn, PublishBatchRequestEntries: []types.PublishBatchRequestEntry{
+			{Id: aws.String("a"), Message: aws.String("yes")}, {Id: aws.String("b"), Message: aws.String("no")},
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return out
+	}
+	out := send()
+	if len(out.Successful) != 1 || len(out.Failed) != 1 || *out.Failed[0].Id != "b" || *out.Failed[0].Code != "InternalError" || out.Failed[0].SenderFault {
+		t.Errorf("got %+v", out)
+	}
+	restore()
+	if out := send(); len(out.Failed) != 0 || len(a.SNS().Published(arn)) != 3 {
+		t.Errorf("restored: got %+v", out)
+	}
 }
