@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -54,15 +55,14 @@ func TestBreakerMakesOneCallACooldownWhileAllIsDown(t *testing.T) {
 		stream, table, failed := shardtest.NewStream(3), checkpointtest.NewTable(), &destinationtest.Recorder{}
 		o := newOutage(time.Minute, time.Hour)
 		states := &diary{}
-		var opened time.Time
-		reads := 0
+		var openedAt, reads atomic.Int64
+		opened := func() time.Time { return time.Unix(0, openedAt.Load()) }
 		cfg := config(stream, table)
 		cfg.Handler, cfg.OnFailure, cfg.MaximumRetryAttempts, cfg.BisectBatchOnError = o, failed, batching.AtMost(0), true
 		cfg.BatchSize, cfg.ParallelizationFactor = 10, 4
 		cfg.Breaker = consumer.Breaker{Failures: 5, Cooldown: cooldown, Surroundings: func(err error) bool { return errors.Is(err, errDown) }}
 		cfg.Hooks.BreakerChanged = func(e consumer.BreakerEvent) {
-			if e.State == batching.BreakerOpen && opened.IsZero() {
-				opened = time.Now()
+			if e.State == batching.BreakerOpen && openedAt.CompareAndSwap(0, time.Now().UnixNano()) {
 				if !errors.Is(e.Err, errDown) {
 					t.Errorf("it opened with the error %v", e.Err)
 				}
@@ -70,8 +70,8 @@ func TestBreakerMakesOneCallACooldownWhileAllIsDown(t *testing.T) {
 			states.note("%s", e.State)
 		}
 		cfg.Hooks.Read = func(consumer.ReadEvent) {
-			if !opened.IsZero() && time.Now().Before(o.until) && time.Since(opened) > 5*time.Second {
-				reads++
+			if openedAt.Load() > 0 && time.Now().Before(o.until) && time.Since(opened()) > 5*time.Second {
+				reads.Add(1)
 			}
 		}
 		r := start(t, cfg)
@@ -86,13 +86,13 @@ func TestBreakerMakesOneCallACooldownWhileAllIsDown(t *testing.T) {
 			}
 		}
 		await(t, "everything handled", func() bool { return o.finished() == put })
-		if opened.IsZero() {
+		if openedAt.Load() == 0 {
 			t.Fatal("the breaker never opened")
 		}
 		// Those that were under way when it opened are not held back.
 		var late []time.Time
 		for _, at := range o.calls {
-			if at.After(opened.Add(100 * time.Millisecond)) {
+			if at.After(opened().Add(100 * time.Millisecond)) {
 				late = append(late, at)
 			}
 		}
@@ -107,8 +107,8 @@ func TestBreakerMakesOneCallACooldownWhileAllIsDown(t *testing.T) {
 		if early := len(o.calls) - len(late); early > 50 {
 			t.Errorf("%d calls met it before the breaker opened, want a few tries of five batches", early)
 		}
-		if reads > 0 {
-			t.Errorf("%d reads brought records while it was open", reads)
+		if n := reads.Load(); n > 0 {
+			t.Errorf("%d reads brought records while it was open", n)
 		}
 		if o.repeats() > 0 || len(failed.Accepted()) > 0 {
 			t.Errorf("%d records were repeated and %d batches given up", o.repeats(), len(failed.Accepted()))
@@ -188,9 +188,9 @@ func failOn2(data string) func(context.Context, *batching.Batch) error {
 func TestBreakerTellsTheSurroundingsFromTheRecords(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		stream, failed := shardtest.NewStream(1), &destinationtest.Recorder{}
-		up := false
+		var up atomic.Bool
 		h := &tally{do: func(_ context.Context, b *batching.Batch) error {
-			if up {
+			if up.Load() {
 				return errors.New("bad record")
 			}
 			return errDown
@@ -208,7 +208,7 @@ func TestBreakerTellsTheSurroundingsFromTheRecords(t *testing.T) {
 		}
 		start(t, cfg)
 		await(t, "another probe", func() bool { return h.begun() == 4 })
-		up = true
+		up.Store(true)
 		await(t, "the record is given up", func() bool { return len(failed.Accepted()) == 1 })
 		if got := failed.Accepted()[0].Attempts; got != 2 {
 			t.Errorf("it was given up after %d attempts, want 2: those while all was down are none", got)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -158,19 +159,19 @@ func TestPausedShardIsLeftAloneUntilItIsResumed(t *testing.T) {
 		const paused, other = "shardId-000000000000", "shardId-000000000001"
 		stream, table := shardtest.NewStream(2), checkpointtest.NewTable()
 		h := &tally{}
-		reads := 0
+		var reads atomic.Int64
 		cfg := config(stream, table)
 		cfg.Handler = h
 		cfg.Hooks.Read = func(e consumer.ReadEvent) {
 			if e.Shard == paused {
-				reads++
+				reads.Add(1)
 			}
 		}
 		r := start(t, cfg)
 		await(t, "the shards", func() bool { return r.holds() == 2 })
 		must(t, r.Steering().Pause(t.Context(), consumer.PauseOf{Shard: paused}))
 		time.Sleep(3 * time.Second)
-		before, readBefore := owners(t, table), reads
+		before, readBefore := owners(t, table), reads.Load()
 		put := func(i int) {
 			for _, id := range []string{paused, other} {
 				if _, err := stream.PutTo(id, "key", []byte(id+fmt.Sprint(i))); err != nil {
@@ -182,8 +183,8 @@ func TestPausedShardIsLeftAloneUntilItIsResumed(t *testing.T) {
 			put(i)
 			time.Sleep(time.Minute)
 		}
-		if h.finished() != 20 || reads != readBefore || owners(t, table) != before {
-			t.Errorf("got %d records handled (want 20) and %d reads, owners\n%s", h.finished(), reads-readBefore, owners(t, table))
+		if h.finished() != 20 || reads.Load() != readBefore || owners(t, table) != before {
+			t.Errorf("got %d records handled (want 20) and %d reads, owners\n%s", h.finished(), reads.Load()-readBefore, owners(t, table))
 		}
 		if s := r.Status().Shards; !s[0].Paused || s[1].Paused {
 			t.Errorf("got status %+v, want the first shard paused", s)
@@ -194,8 +195,8 @@ func TestPausedShardIsLeftAloneUntilItIsResumed(t *testing.T) {
 		r = start(t, cfg)
 		await(t, "the shards", func() bool { return r.holds() == 2 })
 		time.Sleep(time.Minute)
-		if h.finished() != 20 || reads != readBefore {
-			t.Errorf("after a restart %d records are handled and %d reads made", h.finished()-20, reads-readBefore)
+		if h.finished() != 20 || reads.Load() != readBefore {
+			t.Errorf("after a restart %d records are handled and %d reads made", h.finished()-20, reads.Load()-readBefore)
 		}
 		must(t, r.Steering().Resume(t.Context(), consumer.PauseOf{Shard: paused}))
 		await(t, "the shard goes on", func() bool { return h.finished() == 40 })

@@ -18,6 +18,7 @@ import (
 	"github.com/towpath/towpath/consumer"
 	"github.com/towpath/towpath/internal/clock"
 	"github.com/towpath/towpath/shard/shardtest"
+	"github.com/towpath/towpath/streamtest"
 )
 
 var paceSeeds = flag.Int("paceseeds", 200, "how many seeds of the random limits")
@@ -433,4 +434,82 @@ func (p *paced) heal() {
 			w.thaw()
 		}
 	}
+}
+
+// The same through the driver of DynamoDB: a limit, the stop switch and a pause
+// reach every worker of a fleet, and nothing is lost, repeated or given up.
+func TestFleetIsSteeredThroughDynamoDB(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		rig := streamtest.New(t, 4)
+		defer rig.Close()
+		var mu sync.Mutex
+		now, peak, calls := 0, 0, 0
+		var workers []*streamtest.Worker
+		for i := range 3 {
+			workers = append(workers, rig.Start(fmt.Sprint("w", i), func(c *consumer.Config) {
+				c.BatchSize, c.ParallelizationFactor = 5, 4
+				c.Handler = consumer.HandlerFunc(func(context.Context, *batching.Batch) error {
+					mu.Lock()
+					now, calls = now+1, calls+1
+					peak = max(peak, now)
+					mu.Unlock()
+					time.Sleep(200 * time.Millisecond)
+					mu.Lock()
+					defer mu.Unlock()
+					now--
+					return nil
+				})
+			}))
+		}
+		begun := func() int {
+			mu.Lock()
+			defer mu.Unlock()
+			return calls
+		}
+		must := func(err error) {
+			t.Helper()
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		steer := consumer.Steer(rig.Config("operator").Leases)
+		rig.Await("every worker has shards", func() bool {
+			for _, w := range workers {
+				if len(w.Consumer.Status().Shards) == 0 {
+					return false
+				}
+			}
+			return true
+		})
+		must(steer.SetFleetConcurrency(t.Context(), batching.AtMost(2)))
+		rig.Await("the limit is kept", func() bool { keeps, err := steer.FleetKeeps(t.Context()); return err == nil && keeps })
+		mu.Lock()
+		peak = 0
+		mu.Unlock()
+		rig.PutN(400, 100)
+		// There are fewer calls than workers: turns are taken, and none starves.
+		rig.Await("everything finished by turns", rig.AllDone)
+		mu.Lock()
+		if peak != 2 {
+			t.Errorf("%d calls ran at once, want the limit of 2", peak)
+		}
+		mu.Unlock()
+
+		must(steer.SetFleetConcurrency(t.Context(), batching.AtMost(0)))
+		time.Sleep(4 * time.Second)
+		stopped := begun()
+		rig.PutN(200, 100)
+		time.Sleep(10 * time.Minute)
+		if n := begun() - stopped; n != 0 {
+			t.Errorf("%d calls were made with a limit of 0", n)
+		}
+		must(steer.Pause(t.Context(), consumer.PauseOf{}))
+		must(steer.SetFleetConcurrency(t.Context(), batching.Unlimited))
+		time.Sleep(time.Minute)
+		if n := begun() - stopped; n != 0 {
+			t.Errorf("%d calls were made while all is paused", n)
+		}
+		must(steer.Resume(t.Context(), consumer.PauseOf{}))
+		rig.Await("everything finished", rig.AllDone)
+	})
 }
