@@ -147,7 +147,7 @@ var errBudget = errors.New("memory budget is too small")
 func (w *worker) prepareOnce(ctx context.Context) error {
 	if w.cfg.StartingPosition.IsLatest() {
 		// Before the tip is pinned: what is closed in this listing ends before it.
-		listed, err := tableCall(ctx, w, w.cfg.Source.List)
+		listed, err := w.listShards(ctx)
 		if err != nil {
 			return fmt.Errorf("list the shards: %w", err)
 		}

@@ -3,6 +3,8 @@ package consumer
 import (
 	"context"
 	"errors"
+	"maps"
+	"time"
 
 	"github.com/towpath/towpath/checkpoint"
 	"github.com/towpath/towpath/shard"
@@ -28,7 +30,7 @@ func (f *fleet) rows(ctx context.Context) ([]shard.Lease, error) {
 		if rows, err = tableCall(ctx, f.worker, f.cfg.Leases.List); err != nil {
 			return nil, err
 		}
-		f.expect(rows)
+		f.forget(rows)
 	}
 	for _, row := range rows {
 		if row.Fault != nil && !f.quarantine[row.Key] {
@@ -58,19 +60,43 @@ func (f *fleet) covers(rows []shard.Lease) bool {
 	return true
 }
 
-// expect takes note that rows were read after the listing: a shard that they
-// name and it lacks is gone, and not one that it is too old for.
-func (f *fleet) expect(rows []shard.Lease) {
+// forget takes note that rows were read after the listing: a shard that they
+// name and it lacks is gone, and not one that it is too old for. What is
+// remembered of shards that neither has is dropped: on a DynamoDB stream every
+// shard is gone after a day, and a worker may live for months.
+func (f *fleet) forget(rows []shard.Lease) {
+	f.named = make(map[string]bool, len(f.listed)+len(rows))
+	for _, s := range f.listed {
+		f.named[s.ID] = true
+	}
 	for _, row := range rows {
 		f.named[row.Shard] = true
 		for _, parent := range row.Parents {
 			f.named[parent] = true
 		}
 	}
+	f.mu.Lock()
+	for key := range f.tenures { // whoever holds one has been told of its shard
+		f.named[key] = true
+	}
+	f.mu.Unlock()
+	f.worker.forget(f.named)
+	maps.DeleteFunc(f.spared, func(key string, _ time.Duration) bool { return !f.named[key] })
+}
+
+// listTime is what a listing may take: it has many pages, and a service that
+// asks to slow down between them.
+const listTime = 30 * time.Second
+
+// listShards asks for the listing of the stream.
+func (w *worker) listShards(ctx context.Context) ([]shard.Shard, error) {
+	ctx, cancel := context.WithTimeout(ctx, listTime)
+	defer cancel()
+	return w.cfg.Source.List(ctx)
 }
 
 func (f *fleet) list(ctx context.Context) error {
-	listed, err := tableCall(ctx, f.worker, f.cfg.Source.List)
+	listed, err := f.listShards(ctx)
 	if err != nil {
 		if errors.Is(err, shard.ErrNoStream) {
 			f.streamGone(ctx, err)

@@ -118,6 +118,7 @@ func (f *fleet) upkeepRun(ctx context.Context) error {
 		}
 	}
 	f.dropStates(ctx)
+	f.forget(rows)
 	f.auditHoles(lineage)
 	f.bury(ctx, rows)
 	return nil

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"math"
 	"sync"
 	"sync/atomic"
@@ -130,6 +131,14 @@ func (w *worker) runningIn(shardID string) *atomic.Int64 {
 	return n
 }
 
+// forget drops what is remembered of shards that are not known any more.
+func (w *worker) forget(known map[string]bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	maps.DeleteFunc(w.running, func(id string, n *atomic.Int64) bool { return !known[id] && n.Load() == 0 })
+	maps.DeleteFunc(w.notes, func(id string, _ string) bool { return !known[id] })
+}
+
 // leftBehind reports whether a handler call is running, which at the end of a
 // run is one that ignored the end of its context.
 func (w *worker) leftBehind() bool {
@@ -220,7 +229,7 @@ func (w *worker) reportLoss(loss shard.Loss) bool {
 // childrenOf asks the listing for a shard's children, for as long as it takes.
 func (w *worker) childrenOf(ctx context.Context, shardID string) ([]shard.Shard, error) {
 	for try := 1; ; try++ {
-		listed, err := tableCall(ctx, w, w.cfg.Source.List)
+		listed, err := w.listShards(ctx)
 		if err == nil {
 			return shard.NewLineage(listed, nil).Children(shardID), nil
 		}

@@ -131,7 +131,8 @@ type Loss struct {
 	// After is the last record that was finished before the window.
 	After Position
 	// Until is the first record after the window; End if the shard itself is
-	// gone.
+	// gone. Shards that came of it and are gone as well, before anybody has seen
+	// them, are lost with it: nothing but this is left to tell of them.
 	Until Position
 	// LastArrival and FirstArrival are when those two records arrived; zero if
 	// not known.

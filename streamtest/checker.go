@@ -29,7 +29,7 @@ type checker struct {
 
 func newChecker(r *Rig) *checker {
 	c := &checker{rig: r, known: map[string]shard.Lease{}, index: index{at: map[string]int{}}}
-	r.Ledger.deliver = c.delivered
+	r.Ledger.deliver, r.Ledger.forsaken = c.delivered, c.forsaken
 	return c
 }
 
@@ -131,6 +131,25 @@ func (c *checker) delivered(call *Call, records []shard.Record) (broken []string
 	return broken
 }
 
+// forsaken reports whether a shard of a table's stream never had a row, and came
+// of one whose rest was declared lost: see shard.Loss. The ledger is locked.
+func (c *checker) forsaken(shardID string) bool {
+	if c.rig.table == "" || c.rig.changes.isListed(c.rig, shardID) {
+		return false
+	}
+	for depth := 0; depth < 100; depth++ {
+		if _, has := c.row(shardID); has {
+			return depth > 0 && c.rig.Ledger.lostToTheEnd(shardID)
+		}
+		parents := c.parents(shardID)
+		if len(parents) == 0 {
+			return false
+		}
+		shardID = parents[0]
+	}
+	return false
+}
+
 func (c *checker) row(shardID string) (shard.Lease, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -139,6 +158,9 @@ func (c *checker) row(shardID string) (shard.Lease, bool) {
 }
 
 func (c *checker) parents(shardID string) []string {
+	if c.rig.table != "" {
+		return c.rig.changes.parents(c.rig, shardID)
+	}
 	for _, s := range c.rig.AWS.Kinesis().Shards(Stream) {
 		if s.ID == shardID {
 			return s.Parents

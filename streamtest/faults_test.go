@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -34,13 +35,30 @@ func TestFleetUnderRandomFaults(t *testing.T) {
 	for i := range *seeds {
 		seed := *firstSeed + uint64(i)
 		t.Run(fmt.Sprint("seed=", seed), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) { randomFaults(t, rand.New(rand.NewPCG(seed, 1))) })
+			synctest.Test(t, func(t *testing.T) {
+				randomFaults(t, rand.New(rand.NewPCG(seed, 1)), streamtest.New(t, 3), "kinesis", reshard)
+			})
 		})
 	}
 }
 
-func randomFaults(t *testing.T, r *rand.Rand) {
-	rig := streamtest.New(t, 3)
+// The same over the stream of a table, whose shards roll over and split.
+func TestTableFleetUnderRandomFaults(t *testing.T) {
+	n := min(*seeds, 8)
+	if raceEnabled {
+		n = min(n, 2)
+	}
+	for i := range n {
+		seed := *firstSeed + uint64(i)
+		t.Run(fmt.Sprint("seed=", seed), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				randomFaults(t, rand.New(rand.NewPCG(seed, 3)), streamtest.NewTable(t, 3), "dynamodbstreams", rollOrSplit)
+			})
+		})
+	}
+}
+
+func randomFaults(t *testing.T, r *rand.Rand, rig *streamtest.Rig, source string, reshard func(*streamtest.Rig, *rand.Rand)) {
 	defer rig.Close()
 	poison := errors.New("poison")
 	set := func(c *consumer.Config) {
@@ -51,7 +69,7 @@ func randomFaults(t *testing.T, r *rand.Rand) {
 		c.Handler = consumer.HandlerFunc(func(ctx context.Context, b *batching.Batch) error {
 			time.Sleep(takes)
 			for i := range b.Records {
-				if string(b.Records[i].Data) == "poison" {
+				if strings.Contains(string(b.Records[i].Data), "poison") {
 					return poison
 				}
 			}
@@ -106,7 +124,7 @@ func randomFaults(t *testing.T, r *rand.Rand) {
 		case 2:
 			heals = append(heals, workers[r.IntN(len(workers))].Pause())
 		case 3:
-			heals = append(heals, workers[r.IntN(len(workers))].Cut([]string{"dynamodb", "kinesis", ""}[r.IntN(3)]))
+			heals = append(heals, workers[r.IntN(len(workers))].Cut([]string{"dynamodb", source, ""}[r.IntN(3)]))
 		case 4, 5, 6:
 			for _, heal := range heals {
 				heal()
@@ -155,4 +173,19 @@ func reshard(rig *streamtest.Rig, r *rand.Rand) {
 			return
 		}
 	}
+}
+
+// rollOrSplit rolls every open shard of a table over, or splits one.
+func rollOrSplit(rig *streamtest.Rig, r *rand.Rand) {
+	var open []string
+	for _, s := range rig.AWS.DynamoDB().StreamShards(streamtest.Table) {
+		if s.Ending == "" {
+			open = append(open, s.ID)
+		}
+	}
+	if r.IntN(2) == 0 && len(open) < 8 {
+		_ = rig.AWS.DynamoDB().SplitShard(streamtest.Table, open[r.IntN(len(open))])
+		return
+	}
+	_ = rig.AWS.DynamoDB().Rollover(streamtest.Table)
 }

@@ -22,7 +22,7 @@ type index struct {
 func (x *index) refresh(r *Rig) []kinesisfake.Record {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	all := r.AWS.Kinesis().Records(Stream)
+	all := r.records()
 	if len(all) == len(x.records) {
 		return x.records
 	}

@@ -2,6 +2,7 @@ package streamtest
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -21,6 +22,7 @@ type Ledger struct {
 	killed    map[string]bool
 	broken    []string
 	unordered bool
+	forsaken  func(shardID string) bool                      // whether a shard came and went unseen, below one that was lost
 	deliver   func(c *Call, records []shard.Record) []string // the checker's look at a call
 }
 
@@ -189,7 +191,13 @@ func (l *Ledger) lost(shardID, sequence string) bool {
 			return true
 		}
 	}
-	return false
+	return len(l.losses) > 0 && l.forsaken(shardID)
+}
+
+// lostToTheEnd reports whether the rest of a shard was declared lost. The caller
+// holds mu.
+func (l *Ledger) lostToTheEnd(shardID string) bool {
+	return slices.ContainsFunc(l.losses, func(w shard.Loss) bool { return w.Shard == shardID && w.Until.IsEnd() })
 }
 
 // Calls are the calls so far, in the order in which they began.

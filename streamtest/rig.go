@@ -10,13 +10,11 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 
 	"github.com/towpath/towpath/checkpoint/dynamocheckpoint"
 	"github.com/towpath/towpath/consumer"
 	"github.com/towpath/towpath/destination/destinationtest"
 	"github.com/towpath/towpath/shard"
-	"github.com/towpath/towpath/shard/kinesisshards"
 	"github.com/towpath/towpath/streamtest/awsfake"
 	"github.com/towpath/towpath/streamtest/awsfake/dynamofake"
 )
@@ -39,11 +37,13 @@ type Rig struct {
 	Log io.Writer
 
 	t       testing.TB
+	table   string // whose stream it is; empty for a stream of Kinesis
 	checker *checker
 
 	mu      sync.Mutex
 	workers []*Worker
 	put     int
+	changes changes
 }
 
 // Option changes a rig while New makes it.
@@ -65,15 +65,22 @@ const Latency = 5 * time.Millisecond
 // a synctest bubble, and Close at its end.
 func New(t testing.TB, shards int, options ...Option) *Rig {
 	t.Helper()
+	r := newRig(t, options)
+	if err := r.AWS.Kinesis().CreateStream(Stream, shards); err != nil {
+		t.Fatalf("create the stream: %v", err)
+	}
+	return r
+}
+
+// newRig is a rig without a stream.
+func newRig(t testing.TB, options []Option) *Rig {
+	t.Helper()
 	r := &Rig{t: t, Ledger: newLedger(), Failed: &destinationtest.Recorder{}, Log: io.Discard}
 	all := []awsfake.Option{awsfake.WithLatency(Latency)}
 	for _, o := range options {
 		o(r, &all)
 	}
 	r.AWS = awsfake.New(all...)
-	if err := r.AWS.Kinesis().CreateStream(Stream, shards); err != nil {
-		t.Fatalf("create the stream: %v", err)
-	}
 	r.checker = newChecker(r)
 	r.AWS.DynamoDB().OnWrite(r.checker.wrote)
 	return r
@@ -82,7 +89,7 @@ func New(t testing.TB, shards int, options ...Option) *Rig {
 // Put puts one record and returns the shard and sequence number it got.
 func (r *Rig) Put(key, data string) (shardID, sequence string) {
 	r.t.Helper()
-	shardID, sequence, err := r.AWS.Kinesis().Put(Stream, key, []byte(data))
+	shardID, sequence, err := r.write(key, data)
 	if err != nil {
 		r.t.Fatalf("put a record: %v", err)
 	}
@@ -111,7 +118,7 @@ func (r *Rig) Config(worker string) consumer.Config {
 	cfg := r.AWS.Config(worker)
 	return consumer.Config{
 		Name:         Application,
-		Source:       kinesisshards.Open(kinesis.NewFromConfig(cfg), Stream),
+		Source:       r.source(cfg),
 		Leases:       dynamocheckpoint.Open(dynamodb.NewFromConfig(cfg), Application, func(o *dynamocheckpoint.Options) { o.CreateTables = true }),
 		Handler:      Accept,
 		OnFailure:    r.Failed,

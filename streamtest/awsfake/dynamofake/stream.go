@@ -68,9 +68,12 @@ func (s *Service) enable(t *table, view string) {
 	}
 	stream.sequence.Mul(stream.sequence, big.NewInt(100))
 	n := uint64(max(s.partitions, 1))
-	step := ^uint64(0)/n + 1 // of one partition it is 2⁶⁴, which is 0
-	for i := range n {
-		stream.open("", i*step, (i+1)*step-1, now)
+	for i, step := uint64(0), ^uint64(0)/n; i < n; i++ {
+		high := (i+1)*step - 1
+		if i == n-1 {
+			high = ^uint64(0) // what the division left over
+		}
+		stream.open("", i*step, high, now)
 	}
 	t.latest = stream
 	s.streams = append(s.streams, stream)
