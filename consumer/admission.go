@@ -2,6 +2,7 @@ package consumer
 
 import (
 	"errors"
+	"time"
 
 	"github.com/towpath/towpath/batching"
 )
@@ -15,7 +16,7 @@ import (
 // After each wait all is looked at again, as anything may have changed in it.
 func (l *lane) admit(records int) (batching.BreakerPass, error) {
 	w := l.worker
-	for rated := false; ; {
+	for {
 		if w.pace.open(l.reading, l.shard) != nil && w.pace.closed(l.shard) {
 			return batching.BreakerPass{}, errLaneOver
 		}
@@ -28,11 +29,10 @@ func (l *lane) admit(records int) (batching.BreakerPass, error) {
 			w.breaker.report(pass, batching.BreakerUnused, nil)
 			continue
 		}
-		if err == nil && !rated {
-			if err = l.rate(records); err != nil {
+		if err == nil {
+			if records, err = l.rate(records); err != nil {
 				w.pace.slots.release()
 			}
-			rated = true
 		}
 		if err != nil {
 			w.breaker.report(pass, batching.BreakerUnused, nil)
@@ -41,7 +41,7 @@ func (l *lane) admit(records int) (batching.BreakerPass, error) {
 		// The deadline of the lease is looked at here and not only in the
 		// context: after a pause of the process, this is what runs first.
 		over := !w.session.valid() || l.ctx.Err() != nil
-		if _, much := w.pace.slots.inUse(); !over && !much && !w.pace.closed(l.shard) && w.breaker.current(pass) {
+		if records == 0 && !over && !l.unwanted() && w.breaker.current(pass) {
 			return pass, nil
 		}
 		w.pace.slots.release()
@@ -58,16 +58,42 @@ func (l *shardLoop) heldBack() bool {
 	return l.worker.pace.closed(l.shard) || l.worker.breaker.state() != batching.BreakerClosed
 }
 
-// rate waits for the rate limit.
-func (l *lane) rate(records int) error {
-	for limiter := l.worker.limiter; limiter != nil && records > 0; {
-		n := min(records, limiter.Burst())
-		if err := limiter.WaitN(l.patience(), n); err != nil {
-			return err
-		}
-		records -= n
+// unwanted reports whether this lane's slot is one too many, or its shard is held
+// back.
+func (l *lane) unwanted() bool {
+	_, over := l.worker.pace.slots.inUse()
+	return over || l.worker.pace.closed(l.shard)
+}
+
+// rate waits until the rate limit allows so many records, and returns how many
+// it did not allow yet when the slot that is held meanwhile is wanted back.
+func (l *lane) rate(records int) (left int, err error) {
+	limiter := l.worker.limiter
+	if limiter == nil {
+		return 0, nil
 	}
-	return nil
+	for ; records > 0; records -= min(records, limiter.Burst()) {
+		some := limiter.ReserveN(time.Now(), min(records, limiter.Burst()))
+		due := time.NewTimer(some.Delay())
+		for waiting := true; waiting; {
+			changed := l.worker.pace.watch()
+			if l.unwanted() {
+				due.Stop()
+				some.Cancel()
+				return records, nil
+			}
+			select {
+			case <-due.C:
+				waiting = false
+			case <-changed:
+			case <-l.patience().Done():
+				due.Stop()
+				some.Cancel()
+				return records, l.patience().Err()
+			}
+		}
+	}
+	return 0, nil
 }
 
 // judge tells the breaker what a call says of what lies behind the handler, and

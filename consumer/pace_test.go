@@ -109,6 +109,36 @@ func TestZeroConcurrencyStopsEveryHandlerAndKeepsTheLeases(t *testing.T) {
 	})
 }
 
+// A call that waits for the rate limit gives its place back: the fleet keeps to a
+// limit of 0 though the rate would let the call run only in some minutes; and
+// nothing that was granted is lost.
+func TestZeroConcurrencyDoesNotWaitForTheRateLimit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		stream, table := shardtest.NewStream(2), checkpointtest.NewTable()
+		h := &tally{}
+		cfg := config(stream, table)
+		cfg.Handler, cfg.RecordsPerSecond, cfg.BatchSize = h, 0.5, 50
+		r := start(t, cfg)
+		await(t, "the shards", func() bool { return r.holds() == 2 })
+		putMany(stream, 0, 200)
+		time.Sleep(10 * time.Second)
+		if n := r.Status().Running; n != 2 {
+			t.Fatalf("%d lanes hold a slot, want two that wait", n)
+		}
+		must(t, r.Steering().SetFleetConcurrency(t.Context(), batching.AtMost(0)))
+		time.Sleep(3 * time.Second)
+		if keeps, err := r.Steering().FleetKeeps(t.Context()); err != nil || !keeps || r.Status().Running != 0 {
+			t.Errorf("got %v, %v and %d slots in use, want the limit to be kept", keeps, err, r.Status().Running)
+		}
+		must(t, r.Steering().SetFleetConcurrency(t.Context(), batching.Unlimited))
+		began := time.Now()
+		await(t, "everything handled", func() bool { return h.finished() == 200 })
+		if took := time.Since(began); took < 350*time.Second || took > 410*time.Second {
+			t.Errorf("200 records at one in two seconds took %v behind the first ten seconds", took)
+		}
+	})
+}
+
 // While nothing may run, a stop and a hand-over take no time.
 func TestStopAndHandoverDoNotWaitForWhatIsHeldBack(t *testing.T) {
 	for name, hold := range map[string]func(*consumer.Steering) error{

@@ -28,7 +28,8 @@ type Status struct {
 	Limited      bool
 	Limit, Share int
 	ControlError string
-	// Running is how many handler calls run in this process.
+	// Running is how many handler calls run in this process, with those that
+	// have a place and wait for RecordsPerSecond.
 	Running int
 	// Pauses are what is held back in the whole fleet.
 	Pauses []shard.Pause
