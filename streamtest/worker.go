@@ -44,7 +44,11 @@ func newWorker(r *Rig, c Clock, name string, cfg *consumer.Config) *Worker {
 // observe has the ledger note what the worker does.
 func (w *Worker) observe(cfg *consumer.Config) {
 	handler := cfg.Handler
-	cfg.Handler = &observed{worker: w, Handler: handler}
+	seen := &observed{worker: w, Handler: handler}
+	cfg.Handler = seen
+	if waker, ok := handler.(consumer.Waker); ok {
+		cfg.Handler = &observedWaker{observed: seen, waker: waker}
+	}
 	loss, gaveUp := cfg.Hooks.Loss, cfg.Hooks.GaveUp
 	cfg.Hooks.Loss = func(e consumer.LossEvent) {
 		w.rig.Ledger.lose(e.Loss)
@@ -184,6 +188,22 @@ func (o *observed) ShardEnded(shardID string) {
 	if h, ok := o.Handler.(consumer.ShardEnder); ok {
 		h.ShardEnded(shardID)
 	}
+}
+
+// observedWaker is an observed handler that is also called without records.
+type observedWaker struct {
+	*observed
+	waker consumer.Waker
+}
+
+// WakeAt asks the handler.
+func (o *observedWaker) WakeAt(shardID string) (time.Time, bool) { return o.waker.WakeAt(shardID) }
+
+// Wake calls the handler, and holds the call while its worker is paused.
+func (o *observedWaker) Wake(ctx context.Context, w *batching.Wake) error {
+	o.worker.gate.pass()
+	defer o.worker.gate.pass()
+	return o.waker.Wake(ctx, w)
 }
 
 // gate holds whoever passes while it is shut.
