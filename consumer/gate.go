@@ -12,15 +12,16 @@ import (
 type ownBatch struct {
 	key      string
 	attempts int
-	parked   *parkedKey // nil unless it comes from the table
+	parked   *parkedKey // nil unless the key is parked
+	waited   bool       // it is parked, and this comes from memory
 }
 
 // begin has the first record called alone.
 func (o *ownBatch) begin(work *batching.Work) {
-	n := work.Remaining()
+	first, _ := work.Next()
 	next := []batching.Segment{{To: 1, Attempts: o.attempts}}
-	if n > 1 {
-		next = append(next, batching.Segment{From: 1, To: n})
+	if first.To > 1 {
+		next = append(next, batching.Segment{From: 1, To: first.To})
 	}
 	work.Settle(batching.Verdict{Next: next})
 }
@@ -118,7 +119,7 @@ func (l *shardLoop) setAside(s *asideBatch, now time.Time) {
 	own := l.lanes[s.lane].own
 	l.lanes[s.lane].own = nil
 	if own != nil && own.parked != nil {
-		l.parking.fails(own.parked, s)
+		l.parking.fails(own, s, now)
 		return
 	}
 	first := &s.rest.Records[0]
@@ -142,6 +143,9 @@ func (l *shardLoop) setAside(s *asideBatch, now time.Time) {
 	wait := l.untilTooOld(first, s.wait)
 	switch {
 	case l.gate.Parked(key):
+		if !s.asked {
+			s.wait = l.cfg.Park.RetryEvery
+		}
 		l.parking.failsBefore(key, s, now)
 		return
 	case !s.asked && l.cfg.SetAside.Spent(s.attempts) &&
@@ -173,8 +177,8 @@ func (l *shardLoop) ownOver(s settlement) {
 	l.lanes[s.lane].own = nil
 	switch {
 	case own == nil:
-	case own.parked != nil && s.broken:
-		l.parking.broken(own.parked)
+	case own.parked != nil && (s.broken || own.waited):
+		own.parked.calling = false
 	case own.parked == nil && !s.broken:
 		l.gate.Settled(own.key, time.Now())
 	}

@@ -13,7 +13,7 @@ import (
 // and nothing of it that belongs before them is on its way, in memory or still to
 // be read again.
 func (p *parking) due(k *parkedKey, now time.Time) bool {
-	return k.said && !now.Before(k.notUntil) && !p.gate.Paused(k.name) && !p.behind(k) && p.reached(k)
+	return k.said && !k.calling && !now.Before(k.notUntil) && !p.gate.Paused(k.name) && !p.behind(k) && p.reached(k)
 }
 
 // reached reports whether everything has been read that came before the key was
@@ -67,7 +67,7 @@ func (p *parking) afterRead(page *parkedPage, now time.Time) {
 		p.worker.note(p.shard, fmt.Errorf("read what is parked: %w", page.err))
 		k.notUntil = now.Add(time.Second)
 		return
-	case p.behind(k):
+	case p.behind(k) || k.calling:
 		return
 	case len(page.records) == 0:
 		// Counted too often, as when somebody moved the position back. What is
@@ -77,6 +77,10 @@ func (p *parking) afterRead(page *parkedPage, now time.Time) {
 	}
 	var bytes int64
 	for i := range page.records {
+		if page.records[i].Record.Shard != page.records[0].Record.Shard {
+			page.records = page.records[:i] // the next batch is of another shard
+			break
+		}
 		bytes += int64(page.records[i].Record.Size())
 	}
 	// They are counted like records that were read from the stream. A budget
@@ -96,17 +100,38 @@ func (p *parking) calls(now time.Time) {
 		return
 	}
 	for _, k := range p.order {
-		if k.batch != nil && !k.calling && k.handled() == 0 && k.failed == nil && !(p.isolate && p.busy > 0) {
+		switch {
+		case k.calling || p.isolate && p.busy > 0 || p.gate.Paused(k.name):
+		case k.batch != nil && k.handled() == 0 && k.failed == nil:
 			p.call(k, now)
+		case k.batch == nil && !now.Before(k.notUntil) && p.behind(k) && !p.parkable(k):
+			p.callWaiting(k, now)
 		}
 	}
 }
 
-// call gives a batch to its lane, if that is free.
-func (p *parking) call(k *parkedKey, now time.Time) {
-	if p.gate.Paused(k.name) {
+// callWaiting calls records from memory that belong before what is parked and can
+// not be parked themselves.
+func (p *parking) callWaiting(k *parkedKey, now time.Time) {
+	waiting := p.gate.Peek(k.name, batching.Gathering{Records: p.cfg.BatchSize, Bytes: p.cfg.MaximumBatchBytes})
+	n := 0
+	for n < len(waiting.Records) && k.before(&waiting.Records[n]) {
+		n++
+	}
+	i, free := p.freeFor(&waiting.Records[0], now)
+	if !free {
 		return
 	}
+	own := &ownBatch{key: k.name, parked: k, waited: true}
+	if waiting.Records[0].Position().Compare(k.waitedAt) == 0 {
+		own.attempts = k.waitedAttempts
+	}
+	k.calling = true
+	p.start(i, p.gate.Remove(k.name, waiting.Tickets[:n]), own)
+}
+
+// call gives a batch to its lane, if that is free.
+func (p *parking) call(k *parkedKey, now time.Time) {
 	if p.behind(k) {
 		p.forgetBatch(k) // something that its lane had goes before
 		return
@@ -138,12 +163,19 @@ func (p *parking) finished(s settlement) {
 }
 
 // fails notes that the rest of a batch waits.
-func (p *parking) fails(k *parkedKey, s *asideBatch) {
+func (p *parking) fails(own *ownBatch, s *asideBatch, now time.Time) {
+	k := own.parked
 	if !s.asked {
 		s.wait = p.cfg.Park.RetryEvery
 	}
 	s.wait = p.untilTooOld(&s.rest.Records[0], s.wait)
-	k.calling, k.failed = false, s
+	k.calling = false
+	if own.waited {
+		p.gate.Return(own.key, s.rest, now)
+		k.waitedAt, k.waitedAttempts, k.notUntil = s.rest.Records[0].Position(), s.attempts, now.Add(s.wait)
+		return
+	}
+	k.failed = s
 }
 
 // failsBefore notes that a record failed that its lane had when the key was
@@ -151,15 +183,12 @@ func (p *parking) fails(k *parkedKey, s *asideBatch) {
 func (p *parking) failsBefore(name string, s *asideBatch, now time.Time) {
 	k := p.keys[name]
 	k.now.Attempts = s.attempts
-	k.notUntil = now.Add(p.cfg.Park.RetryEvery)
-	k.now.Due = p.worker.serviceNow().Add(p.cfg.Park.RetryEvery)
-	if k.batch != nil && !k.calling {
-		p.forgetBatch(k)
+	k.notUntil = now.Add(s.wait)
+	k.now.Due = p.worker.serviceNow().Add(s.wait)
+	if k.batch != nil && !k.calling && k.handled() == 0 && k.failed == nil {
+		p.forgetBatch(k) // one that is being written is forgotten then
 	}
 }
-
-// broken notes that a lane was told to stop before it was done with a batch.
-func (p *parking) broken(k *parkedKey) { k.calling = false }
 
 // deferred is how many records that were called again their handler finishes
 // later.

@@ -49,13 +49,18 @@ type parkedKey struct {
 	full bool                 // its next record can not be parked
 
 	// What is called again, and how much of that is finished, from its beginning.
-	batch    []checkpoint.ParkedRecord
-	first    int64 // the ticket of the first, the next is one lower
-	done     []bool
-	reading  bool
-	calling  bool        // and not all of it is finished
-	gone     bool        // the table has nothing of it, whatever its row counts
-	failed   *asideBatch // the rest of it waits
+	batch   []checkpoint.ParkedRecord
+	first   int64 // the ticket of the first, the next is one lower
+	done    []bool
+	reading bool
+	calling bool        // and not all of it is finished
+	gone    bool        // the table has nothing of it, whatever its row counts
+	failed  *asideBatch // the rest of it waits
+
+	// How often a record failed that was called from memory.
+	waitedAt       shard.Position
+	waitedAttempts int
+
 	notUntil time.Time
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"github.com/towpath/towpath/batching"
 	"github.com/towpath/towpath/checkpoint"
+	"github.com/towpath/towpath/shard"
 )
 
 // parkWrite is a write that is under way, or to be made again.
@@ -67,7 +68,7 @@ func (p *parking) nextWrite(now time.Time, leaving bool) {
 // before what is parked.
 func (p *parking) spills(k *parkedKey, now time.Time) bool {
 	n := p.gate.Len(k.name)
-	if n == 0 || k.full {
+	if n == 0 || !p.parkable(k) {
 		return false
 	}
 	active := k.batch != nil || k.reading || p.due(k, now)
@@ -78,8 +79,18 @@ func (p *parking) spills(k *parkedKey, now time.Time) bool {
 // that is parked.
 func (p *parking) behind(k *parkedKey) bool {
 	head := p.gate.Peek(k.name, batching.Gathering{Records: 1})
-	return len(head.Records) > 0 && k.said && head.Records[0].Shard == k.now.LastShard &&
-		head.Records[0].Position().Compare(k.now.Last) <= 0
+	return len(head.Records) > 0 && k.before(&head.Records[0])
+}
+
+// before reports whether a record belongs before the last that is parked.
+func (k *parkedKey) before(r *shard.Record) bool {
+	return k.said && r.Shard == k.now.LastShard && r.Position().Compare(k.now.Last) <= 0
+}
+
+// parkable reports whether what waits of a key can be parked.
+func (p *parking) parkable(k *parkedKey) bool {
+	head := p.gate.Peek(k.name, batching.Gathering{Records: 1})
+	return !k.full && len(head.Records) > 0 && p.room(&head.Records[0])
 }
 
 // What one write parks at most: far below the 100 items and 4 MB of a
@@ -92,12 +103,11 @@ const (
 
 // writePark begins to park what waits of a key.
 func (p *parking) writePark(k *parkedKey) {
-	bounds := batching.Gathering{Records: min(parkAtOnce, p.cfg.Park.Records-p.total.records), Bytes: parkBytesAtOnce}
-	for bounds.Records > 0 {
+	bounds := batching.Gathering{
+		Records: min(parkAtOnce, p.cfg.Park.Records-p.total.records), Bytes: min(parkBytesAtOnce, p.cfg.Park.Bytes-p.total.bytes),
+	}
+	for {
 		waiting := p.gate.Peek(k.name, bounds)
-		if p.total.bytes+waiting.Bytes > p.cfg.Park.Bytes {
-			return // it waits in memory, as without Park
-		}
 		becomes := k.now.With(waiting.Records, p.row.SeekGen)
 		effects, err := p.table.Park(p.row, becomes, waiting.Records)
 		if err == nil {
