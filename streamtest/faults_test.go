@@ -76,11 +76,19 @@ func randomFaults(t *testing.T, r *rand.Rand, rig *streamtest.Rig, source string
 			return nil
 		})
 	}
+	storm(t, rig, r, source, reshard, func(string) func(*consumer.Config) { return set })
+}
+
+// storm is a minute of random faults over a fleet of three, and the calm behind
+// it, in which everything that was put is finished. Set configures a worker by its
+// name.
+func storm(t *testing.T, rig *streamtest.Rig, r *rand.Rand, source string, reshard func(*streamtest.Rig, *rand.Rand), set func(name string) func(*consumer.Config)) {
 	var workers []*streamtest.Worker
 	names := 0
 	start := func() {
 		names++
-		workers = append(workers, rig.Start(fmt.Sprint("w", names), set))
+		name := fmt.Sprint("w", names)
+		workers = append(workers, rig.Start(name, set(name)))
 	}
 	remove := func() *streamtest.Worker {
 		i := r.IntN(len(workers))

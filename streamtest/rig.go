@@ -200,6 +200,14 @@ func (r *Rig) MayBeginAgain(shardID string) {
 	r.checker.repair[shardID] = true
 }
 
+// Dead reports whether the worker of a name was killed: what its handler would
+// still do outside this rig does not happen.
+func (r *Rig) Dead(worker string) bool {
+	r.Ledger.mu.Lock()
+	defer r.Ledger.mu.Unlock()
+	return r.Ledger.killed[worker]
+}
+
 // Close stops every worker, those that were killed or paused too, and checks the
 // invariants. It fails the test if one does not hold.
 func (r *Rig) Close() {

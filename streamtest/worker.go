@@ -46,8 +46,15 @@ func (w *Worker) observe(cfg *consumer.Config) {
 	handler := cfg.Handler
 	seen := &observed{worker: w, Handler: handler}
 	cfg.Handler = seen
-	if waker, ok := handler.(consumer.Waker); ok {
+	waker, wakes := handler.(consumer.Waker)
+	keeper, keeps := handler.(consumer.Stateful)
+	switch {
+	case wakes && keeps:
+		cfg.Handler = &observedBoth{observedWaker: &observedWaker{observed: seen, waker: waker}, Stateful: keeper}
+	case wakes:
 		cfg.Handler = &observedWaker{observed: seen, waker: waker}
+	case keeps:
+		cfg.Handler = &observedStateful{observed: seen, Stateful: keeper}
 	}
 	loss, gaveUp := cfg.Hooks.Loss, cfg.Hooks.GaveUp
 	cfg.Hooks.Loss = func(e consumer.LossEvent) {
@@ -149,6 +156,18 @@ func (w *Worker) end() {
 type observed struct {
 	worker *Worker
 	consumer.Handler
+}
+
+// observedStateful is one that keeps state beside.
+type observedStateful struct {
+	*observed
+	consumer.Stateful
+}
+
+// observedBoth is one that is woken and keeps state.
+type observedBoth struct {
+	*observedWaker
+	consumer.Stateful
 }
 
 // errNoAnswer is what the ledger notes of a call that panicked or ended its
