@@ -33,7 +33,7 @@
 //
 // # The goroutines
 //
-// Run starts a heart (heartbeat and mailbox) and runs the fleet loop. The fleet
+// Run starts a heart (heartbeat, mailbox, control row) and runs the fleet loop. The fleet
 // starts a tenure for each lease it holds; a tenure runs a fetcher, one chunk
 // ahead, and a shard loop; the loop starts a lane for each batch, and a lane
 // calls the handler in a goroutine of its own. Each is awaited by who started it.
