@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -118,9 +119,9 @@ func TestCollectKeepsItsBounds(t *testing.T) {
 func TestCollectFlushesInTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		stream, table, bucket := shardtest.NewStream(1), checkpointtest.NewTable(), &shelves{}
-		var oldest time.Duration
+		var oldest atomic.Int64
 		bucket.do = func(_ context.Context, c *consumer.Collected) error {
-			oldest = max(oldest, time.Since(c.First().ArrivedAt))
+			oldest.Store(max(oldest.Load(), int64(time.Since(c.First().ArrivedAt)))) // one flush at a time
 			return nil
 		}
 		cfg := config(stream, table)
@@ -131,8 +132,8 @@ func TestCollectFlushesInTime(t *testing.T) {
 			time.Sleep(time.Second)
 		}
 		time.Sleep(35 * time.Second)
-		if oldest < 30*time.Second || oldest > 32*time.Second {
-			t.Errorf("the oldest record was flushed after %v, want 30 s and what reading it takes", oldest)
+		if waited := time.Duration(oldest.Load()); waited < 30*time.Second || waited > 32*time.Second {
+			t.Errorf("the oldest record was flushed after %v, want 30 s and what reading it takes", waited)
 		}
 		if n := len(bucket.sizes()); n < 9 || n > 11 {
 			t.Errorf("%d objects in 335 s, want one each 30 s", n)

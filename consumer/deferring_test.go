@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -342,10 +343,10 @@ func TestPressureIsToldWhenTooMuchIsDeferred(t *testing.T) {
 				h.held = append(h.held, b.Defer())
 				return nil
 			}
-			records := 0
-			cfg.Hooks.BatchDone = func(e consumer.BatchEvent) { records += e.Records }
+			var records atomic.Int64
+			cfg.Hooks.BatchDone = func(e consumer.BatchEvent) { records.Add(int64(e.Records)) }
 			start(t, cfg)
-			await(t, "all records", func() bool { return records == 120 })
+			await(t, "all records", func() bool { return records.Load() == 120 })
 		})
 	})
 }
