@@ -198,7 +198,7 @@ func (l *shardLoop) take(c fetched, now time.Time) {
 		l.isolate = false // whatever killed the last owners is not here any more
 		l.readUpTo = l.seenAt
 	}
-	l.status.read(l.tipReached())
+	l.status.read(l.tipReached(), l.tracker.Pending())
 }
 
 // tipReached reports whether all that the run is to read of the shard has been.

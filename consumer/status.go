@@ -163,11 +163,14 @@ func (s *shardStatus) publishParked(p ParkedStatus) {
 	s.now.Parked = p
 }
 
-// read notes that a chunk has come, and whether it was the last to wait for.
-func (s *shardStatus) read(tip bool) {
+// read notes that a chunk has come, whether it was the last to wait for, and how
+// many records are not finished with it.
+func (s *shardStatus) read(tip bool, pending int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.now.ReadAt, s.now.Error, s.tip = time.Now(), "", tip
+	// With the tip, or atTip would take what was read just now for finished.
+	s.now.Pending = pending
 }
 
 func (s *shardStatus) readFailed(err error) {
