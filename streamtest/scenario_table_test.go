@@ -72,6 +72,16 @@ func TestTableItemsKeepTheirOrderAcrossRollOvers(t *testing.T) {
 	})
 }
 
+// polling has a worker read its shards less often, so that hours and hundreds of
+// shards cost the test little.
+func polling(rig *streamtest.Rig, worker string, floor, ceiling time.Duration) func(*consumer.Config) {
+	return func(c *consumer.Config) {
+		c.Source = dynamoshards.Open(dynamodbstreams.NewFromConfig(rig.AWS.Config(worker)), streamtest.Table, func(o *dynamoshards.Options) {
+			o.PollFloor, o.PollCeiling = floor, ceiling
+		})
+	}
+}
+
 // lastShard is the youngest shard of the rig's table.
 func lastShard(rig *streamtest.Rig) string {
 	shards := rig.AWS.DynamoDB().StreamShards(streamtest.Table)
@@ -105,8 +115,8 @@ func TestScenario29HundredsOfShardsAtAThrottledStart(t *testing.T) {
 			return awsfake.Fault{}
 		})
 		began := time.Now()
-		rig.Start("a")
-		rig.Start("b")
+		rig.Start("a", polling(rig, "a", 2*time.Second, 5*time.Second))
+		rig.Start("b", polling(rig, "b", 2*time.Second, 5*time.Second))
 		rig.Await("all changes from before the start", rig.AllDone)
 		if took := time.Since(began); took > 4*time.Minute || refused.Load() == 0 {
 			t.Errorf("%d shards took %v, with %d refusals", 2*partitions, took, refused.Load())
@@ -258,13 +268,7 @@ func TestScenario54AMonthOfRollOversKeepsMemoryFlat(t *testing.T) {
 	}
 	onTable(t, partitions, func(t *testing.T, rig *streamtest.Rig) {
 		rig.AWS.DynamoDB().StreamTimes(takes, keeps)
-		slow := func(c *consumer.Config) {
-			c.Source = dynamoshards.Open(dynamodbstreams.NewFromConfig(rig.AWS.Config("w1")), streamtest.Table, func(o *dynamoshards.Options) {
-				o.PollFloor, o.PollCeiling = 5*time.Second, 20*time.Second
-			})
-			c.LeaseDuration = time.Minute
-		}
-		w := rig.Start("w1", slow)
+		w := rig.Start("w1", polling(rig, "w1", 5*time.Second, 20*time.Second), func(c *consumer.Config) { c.LeaseDuration = time.Minute })
 		var heap [2]uint64
 		rows, goroutines := 0, 0
 		for i := range month {
