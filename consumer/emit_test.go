@@ -336,3 +336,24 @@ func TestOnSuccessGetsWhatWasHandled(t *testing.T) {
 		}
 	})
 }
+
+// After the death of a worker the records behind its last checkpoint are handled
+// again, and what is made of them has the ids that it had before.
+func TestRepeatAfterAKillCarriesTheSameIDs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		stream, table, out := letters(), newMortal(), &outbox{}
+		cfg := config(stream, nil)
+		cfg.Handler, cfg.EmitTo, cfg.CheckpointInterval = consumer.HandlerFunc(echo), out, time.Hour
+		cfg.Leases, cfg.WorkerPrefix = table.As("p1"), "p1"
+		r := start(t, cfg)
+		await(t, "what the first makes", func() bool { return len(out.ids()) == 8 })
+		table.kill("p1") // its last save is not applied
+		_, _ = r.end()
+		cfg.Leases, cfg.WorkerPrefix = table.As("p2"), "p2"
+		runToTip(t, cfg)
+		ids := out.ids()
+		if len(ids) != 16 || !slices.Equal(ids[:8], ids[8:]) {
+			t.Errorf("the first made %v, the second %v", ids[:8], ids[8:])
+		}
+	})
+}
