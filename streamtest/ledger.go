@@ -147,6 +147,15 @@ func (l *Ledger) end(c *Call, b *batching.Batch, err error) {
 	}
 }
 
+// Finish notes that a record is finished although no handler call has said so:
+// a transaction of the handler's own holds its effect and its position, and the
+// answer was lost. A handler that has done it before is not to do it again.
+func (l *Ledger) Finish(shardID, sequence string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.entry(shardID, sequence).handled++
+}
+
 func (l *Ledger) gaveUp(f destination.Failure) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
