@@ -20,6 +20,7 @@ func (c Config) validate() error {
 	add(c.Leases == nil, "Leases is missing: set it to a lease table, such as dynamocheckpoint.Open")
 	add(c.Handler == nil, "Handler is missing: set it to a function, such as consumer.Each(handle)")
 	problems = append(problems, c.validateState()...)
+	problems = append(problems, c.validatePositions()...)
 	// What the drivers can tell without a call, they tell now.
 	checks := func(field string, part any) {
 		if v, ok := part.(interface{ Validate() error }); ok {

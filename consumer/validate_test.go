@@ -15,13 +15,16 @@ import (
 	"github.com/towpath/towpath/shard/shardtest"
 )
 
-// wrong is every way to get a field wrong, and what the error must say so that
+// wrongConfig is a way to get a config wrong, and what the error must say so that
 // its reader knows which field, and what it should be.
-var wrong = []struct {
+type wrongConfig struct {
 	name   string
 	change func(*consumer.Config)
 	says   []string
-}{
+}
+
+// wrong is every way to get a field wrong.
+var wrong = []wrongConfig{
 	{"no name", func(c *consumer.Config) { c.Name = "" }, []string{"Name is empty"}},
 	{"name with a slash", func(c *consumer.Config) { c.Name = "a/b" }, []string{`Name "a/b"`, "letters, digits"}},
 	{"name too long", func(c *consumer.Config) { c.Name = strings.Repeat("n", 129) }, []string{"Name has 129", "at most 128"}},
@@ -92,8 +95,12 @@ var wrong = []struct {
 
 // A wrong value of any field is refused by New with an error that names the
 // field.
-func TestWrongConfigNamesTheField(t *testing.T) {
-	for _, w := range wrong {
+func TestWrongConfigNamesTheField(t *testing.T) { wantRefused(t, wrong) }
+
+// wantRefused tries each of them.
+func wantRefused(t *testing.T, all []wrongConfig) {
+	t.Helper()
+	for _, w := range all {
 		t.Run(w.name, func(t *testing.T) {
 			cfg := config(shardtest.NewStream(1), checkpointtest.NewTable())
 			cfg.Handler, cfg.OnFailure = &tally{}, &destinationtest.Recorder{}

@@ -7,6 +7,26 @@ import (
 	"github.com/towpath/towpath/checkpoint"
 )
 
+// validatePositions says what positions of the handler's own cannot have beside
+// them: one of them stands behind all records before it.
+func (c Config) validatePositions() (problems []error) {
+	if c.Positions == nil {
+		return nil
+	}
+	const why = "a position in the handler's own store is behind all records before it"
+	add := func(bad bool, format string, args ...any) {
+		if bad {
+			problems = append(problems, fmt.Errorf(format, args...))
+		}
+	}
+	add(c.ParallelizationFactor > 1, "ParallelizationFactor is %d and Positions is set: want 1, as %s, and lanes finish in any order", c.ParallelizationFactor, why)
+	add(c.Unordered, "Unordered and Positions contradict each other: %s", why)
+	add(c.SetAside.On(), "SetAside and Positions contradict each other: %s, those of a key that waits among them", why)
+	add(c.KeyLimit.On(), "KeyLimit and Positions contradict each other: %s, those of a key that waits among them", why)
+	add(c.Park.on(), "Park and Positions contradict each other: %s, those of a key that is parked among them", why)
+	return problems
+}
+
 // validateState says what a handler that keeps state cannot have beside it.
 func (c Config) validateState() (problems []error) {
 	if _, ok := c.Handler.(Stateful); !ok {
