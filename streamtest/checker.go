@@ -19,6 +19,7 @@ type checker struct {
 
 	mu     sync.Mutex
 	known  map[string]shard.Lease // rows as last written, by shard
+	parked map[string]bool        // sequence numbers of records that are kept aside
 	since  time.Time              // records that arrived before are not asked for; zero: all are
 	broken []string
 	hand   dynamofake.Item // a row that was last written by hand, which is nobody's write
@@ -35,7 +36,10 @@ func newChecker(r *Rig) *checker {
 
 // wrote looks at one effective write of a lease row. A row that goes away is
 // judged when it comes back.
-func (c *checker) wrote(table string, _, after dynamofake.Item) {
+func (c *checker) wrote(table string, before, after dynamofake.Item) {
+	if table == parkedTable {
+		c.parkedWrote(before, after)
+	}
 	if table != Application || after == nil {
 		return
 	}
@@ -88,7 +92,7 @@ func (c *checker) unfinished(row shard.Lease) string {
 	defer c.rig.Ledger.mu.Unlock()
 	for _, r := range records {
 		if r.ShardID == row.Shard && shard.After(r.SequenceNumber, 0).Compare(row.Checkpoint) <= 0 && c.asked(r) &&
-			!c.rig.Ledger.finished(r.ShardID, r.SequenceNumber) && !row.Lost {
+			!c.rig.Ledger.finished(r.ShardID, r.SequenceNumber) && !row.Lost && !c.isParked(r.SequenceNumber) {
 			return r.SequenceNumber
 		}
 	}
@@ -115,7 +119,7 @@ func (c *checker) delivered(call *Call, records []shard.Record) (broken []string
 	}
 	inCall := map[string]bool{}
 	for i := range records {
-		inCall[id(call.Shard, records[i].Sequence)] = true
+		inCall[id(records[i].Shard, records[i].Sequence)] = true
 		if !records[i].Keyed {
 			continue
 		}

@@ -105,7 +105,7 @@ func (l *Ledger) begin(worker string, b *batching.Batch) *Call {
 		l.broken = append(l.broken, l.deliver(c, b.Records)...)
 	}
 	for i := range b.Records {
-		l.entry(b.Shard, b.Records[i].Sequence).delivered++
+		l.entry(b.Records[i].Shard, b.Records[i].Sequence).delivered++
 	}
 	l.calls = append(l.calls, c)
 	return c
@@ -142,7 +142,7 @@ func (l *Ledger) end(c *Call, b *batching.Batch, err error) {
 	}
 	for i := range done {
 		if !rejected[i] {
-			l.entry(b.Shard, b.Records[i].Sequence).handled++
+			l.entry(b.Records[i].Shard, b.Records[i].Sequence).handled++
 		}
 	}
 }
@@ -160,7 +160,7 @@ func (l *Ledger) gaveUp(f destination.Failure) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for i := range f.Records {
-		l.entry(f.Shard, f.Records[i].Sequence).gaveUp++
+		l.entry(f.Records[i].Shard, f.Records[i].Sequence).gaveUp++
 	}
 }
 

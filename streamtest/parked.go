@@ -1,0 +1,40 @@
+package streamtest
+
+import (
+	"strings"
+
+	"github.com/towpath/towpath/streamtest/awsfake/dynamofake"
+)
+
+// parkedTable is where records of parked keys are kept.
+const parkedTable = Application + "-parked"
+
+// parkedWrote notes which records are parked: the position of a shard may pass
+// them. It reads the rows apart from the driver, so that a mistake there does not
+// hide itself here.
+func (c *checker) parkedWrote(before, after dynamofake.Item) {
+	row := after
+	if row == nil {
+		row = before
+	}
+	if !strings.HasPrefix(row["place"].Text(), "rows/") {
+		return
+	}
+	sequence, rest, _ := strings.Cut(row["part"].Text(), ".")
+	if !strings.HasSuffix(rest, ".000") {
+		return // another part of a large record
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.parked == nil {
+		c.parked = map[string]bool{}
+	}
+	c.parked[strings.TrimLeft(sequence, "0")] = after != nil
+}
+
+// isParked reports whether a record is. Sequence numbers are unique in the fake.
+func (c *checker) isParked(sequence string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.parked[sequence]
+}
