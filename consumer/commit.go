@@ -166,9 +166,11 @@ func (l *lane) persistEffects(c commitment) (refused, err error) {
 // paused: long enough not to read the same in vain many times a second.
 const astrayWait = time.Second
 
-// goAstray has the shard begun anew from its position. Effects are written in
-// the order of the shard, so that they cannot go on past a key that is paused.
+// goAstray has the shard begun anew from its position: effects are written in
+// the order of the shard, so that they cannot go on past a key that is paused,
+// and a state that counts what has failed is given up.
 func (l *lane) goAstray(why error) error {
+	l.keeping.torn.Store(true)
 	l.worker.note(l.shard, why)
 	if clock.Sleep(l.patience(), astrayWait) == nil {
 		l.settled <- settlement{astray: true}

@@ -68,6 +68,20 @@ type Config struct {
 	// minutes, default 0, which hands over what is there as soon as the handler
 	// is free.
 	MaximumBatchingWindow time.Duration
+	// TumblingWindow gives the handler records in windows of this length by their
+	// time of arrival, and carries state from call to call of one: see
+	// batching.Window. 1 s to 15 minutes; default 0, which is none. It needs
+	// Leases that keep states and one lane a shard. The last call for a window
+	// has no records; it is made before the first record of a later window, or
+	// when the window is over and the shard has been read beyond it, and with
+	// Early at the end of the shard, whose children begin with no state. The
+	// windows of package window are of event time and go over to the children.
+	TumblingWindow time.Duration
+	// TumblingState is how many bytes of state a window may have: default
+	// 1 MiB, Lambda's limit. A window with more is ended early. What does not
+	// fit the lease table's row needs an overflow there, such as
+	// dynamocheckpoint.Options.Overflow.
+	TumblingState batching.Limit
 	// ParallelizationFactor is how many batches of one shard run at once,
 	// default 1. Records of one key stay in one lane and in order. There is no
 	// cap of ten; each lane is a goroutine while it runs.
@@ -240,6 +254,9 @@ func (c Config) withDefaults() Config {
 	c.DrainTimeout = or(c.DrainTimeout, defaultDrainTimeout)
 	if c.MemoryBudget == 0 {
 		c.MemoryBudget = max(memoryLimit()/4, leastMemoryBudget)
+	}
+	if c.TumblingWindow != 0 {
+		c.TumblingState = c.TumblingState.Or(batching.AtMost(defaultTumblingState))
 	}
 	if c.StartingPosition.Sequence == "" {
 		c.StartingPosition = shard.TrimHorizon()

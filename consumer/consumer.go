@@ -29,6 +29,7 @@ func New(cfg Config) (*Consumer, error) {
 		return nil, err
 	}
 	cfg.filters, _ = cfg.compileFilters() // validated
+	cfg.Handler = cfg.inWindows(cfg.Handler)
 	return &Consumer{cfg: cfg}, nil
 }
 

@@ -74,8 +74,11 @@ func (l *lane) run() error {
 		}
 		work.Settle(batching.Verdict{Next: []batching.Segment{{To: len(l.batch.Records), Attempts: l.late.attempts}}})
 	}
-	if l.isolate {
+	switch {
+	case l.isolate:
 		work.Settle(batching.Verdict{Next: oneByOne(len(l.batch.Records))})
+	case l.cfg.TumblingWindow > 0:
+		work.Settle(batching.Verdict{Next: byWindow(l.batch.Records, l.cfg.TumblingWindow)})
 	}
 	if l.own != nil {
 		l.own.begin(work)
@@ -161,10 +164,17 @@ func (l *lane) step(s batching.Segment) (batching.Verdict, error) {
 		return batching.Verdict{}, err
 	}
 	l.err = outcome.Err
+	settle := l.apply
 	if len(effects) > 0 {
-		return l.commit(s, records, effects, outcome)
+		settle = func(s batching.Segment, records []shard.Record, o batching.Outcome) (batching.Verdict, error) {
+			return l.commit(s, records, effects, o)
+		}
 	}
-	return l.apply(s, records, outcome)
+	verdict, err := settle(s, records, outcome)
+	if err != nil {
+		l.keeping.torn.Store(true)
+	}
+	return verdict, err
 }
 
 // maxCrashes is how many processes may die while a record is handled alone
@@ -241,7 +251,16 @@ func (l *lane) call(s batching.Segment, records []shard.Record) (batching.Outcom
 		l.worker.breaker.report(pass, batching.BreakerUnknown, nil)
 		return batching.Outcome{}, nil, errLaneOver
 	}
-	effects, outcome := l.effects(batch, batching.Read(records, l.checkEmitted(err)))
+	wrong := l.checkEmitted()
+	if wrong != nil && l.keeping.handler != nil {
+		// The call counts as failed, and the handler believes it has not.
+		l.worker.breaker.report(pass, batching.BreakerUnknown, nil)
+		return batching.Outcome{}, nil, l.goAstray(wrong)
+	}
+	if wrong != nil {
+		err = errors.Join(wrong, err)
+	}
+	effects, outcome := l.effects(batch, batching.Read(records, err))
 	if outcome.Failed && l.ctx.Err() != nil {
 		l.worker.breaker.report(pass, batching.BreakerUnknown, nil) // it was told to end
 	} else {
@@ -266,8 +285,13 @@ func (l *lane) call(s batching.Segment, records []shard.Record) (batching.Outcom
 	if outcome.Failed && l.ctx.Err() != nil {
 		// It failed because it was told to end. That is no attempt, but what it
 		// did finish counts.
-		if outcome.From > 0 && !l.sends() {
-			l.finish(s.From, s.From+firstReject(outcome))
+		done := 0
+		if !l.sends() {
+			done = firstReject(outcome)
+			l.finish(s.From, s.From+done)
+		}
+		if done < outcome.From {
+			l.keeping.torn.Store(true)
 		}
 		return outcome, nil, errLaneOver
 	}

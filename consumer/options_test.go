@@ -42,6 +42,8 @@ var shownBy = map[string]string{
 	"BatchSize":             "TestBatchesKeepTheirBounds",
 	"MaximumBatchBytes":     "TestBatchesKeepTheirBounds",
 	"MaximumBatchingWindow": "TestBatchWaitsForItsWindowUnlessItIsFull",
+	"TumblingWindow":        "TestTumblingWindowCarriesStateFromWorkerToWorker",
+	"TumblingState":         "TestTumblingStateEndsAWindowEarly",
 	"ParallelizationFactor": "TestLanesRunAtOnceAndKeepTheOrderOfEachKey",
 	"Key":                   "TestKeyIsWhatOrderBelongsTo",
 	"Unordered":             "TestUnorderedUsesEveryLane",

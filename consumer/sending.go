@@ -72,17 +72,17 @@ var (
 	errNoID     = errors.New("the handler emitted a record without ID in a call without records: a repeat could not be recognised")
 )
 
-// checkEmitted is the handler's answer, with what is wrong with what it emitted.
-func (l *lane) checkEmitted(err error) error {
+// checkEmitted is what is wrong with what the handler emitted.
+func (l *lane) checkEmitted() error {
 	for _, e := range l.left.Emitted() {
 		switch {
 		case l.cfg.EmitTo == nil:
-			return errors.Join(errNoEmitTo, err)
+			return errNoEmitTo
 		case e.ID == "":
-			return errors.Join(errNoID, err)
+			return errNoID
 		}
 	}
-	return err
+	return nil
 }
 
 // sends reports whether what the last call handled is not finished with it: it

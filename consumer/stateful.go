@@ -76,6 +76,10 @@ func (f *fleet) dropStates(ctx context.Context) {
 type keeping struct {
 	handler Stateful    // nil if it keeps none
 	wanted  atomic.Bool // the lane is to ask for the state between two calls
+	// torn: the handler has done something that is not finished, and will not be
+	// here: what it emitted was not accepted, or a record that it rejected. Its
+	// state belongs to no position any more.
+	torn atomic.Bool
 	// as is how far the handler was when its state was last taken: nothing
 	// further may be written until it is taken again.
 	as      checkpoint.Progress
@@ -130,7 +134,7 @@ func (l *shardLoop) stateLags() bool {
 // stateDue is when the state is to be taken next, if there is a reason to: as
 // often as positions are written, and at once where nothing more will come.
 func (l *shardLoop) stateDue() (time.Time, bool) {
-	if !l.stateLags() {
+	if !l.stateLags() || l.keeping.torn.Load() {
 		return time.Time{}, false
 	}
 	at := l.keeping.takenAt.Add(l.cfg.CheckpointInterval)
@@ -168,7 +172,7 @@ func (l *shardLoop) takeState() {
 // lastState takes the state of a shard that is being left, and reports whether
 // it does: once nothing runs any more, and not again if that fails.
 func (l *shardLoop) lastState() bool {
-	if !l.stateLags() || l.keeping.fails > 0 || !l.tracker.FinishedBefore(l.keeping.upTo+1) || l.work.Err() != nil || !l.worker.session.valid() {
+	if !l.stateLags() || l.keeping.torn.Load() || l.keeping.fails > 0 || !l.tracker.FinishedBefore(l.keeping.upTo+1) || l.work.Err() != nil || !l.worker.session.valid() {
 		return false
 	}
 	l.takeState()
@@ -179,6 +183,9 @@ func (l *shardLoop) lastState() bool {
 func (l *shardLoop) tookState(t stateTaken) {
 	k := &l.keeping
 	k.wanted.Store(false)
+	if k.torn.Load() {
+		return
+	}
 	if t.err != nil {
 		k.fails++
 		k.retryAt = time.Now().Add(backoff(k.fails, l.policy.MinBackoff, l.policy.MaxBackoff))

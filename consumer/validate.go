@@ -72,6 +72,7 @@ func (c Config) validate() error {
 	add(c.MaximumInFlight < c.BatchSize*c.ParallelizationFactor, "MaximumInFlight is %d, below BatchSize %d times ParallelizationFactor %d, so that no batch could fill", c.MaximumInFlight, c.BatchSize, c.ParallelizationFactor)
 	add(c.RecordsPerSecond < 0, "RecordsPerSecond is %v, want 0 or more", c.RecordsPerSecond)
 	problems = append(problems, c.validateKeys()...)
+	problems = append(problems, c.validateWindows()...)
 	add(c.Unordered && c.Key != nil, "Unordered and Key contradict each other: a key is what order belongs to")
 	add(c.OnLoss != ContinueOnLoss && c.OnLoss != StopOnLoss, "OnLoss is %d, want ContinueOnLoss or StopOnLoss", c.OnLoss)
 	if n, limited := c.MaximumRetryAttempts.Max(); limited {

@@ -2,6 +2,7 @@ package consumer
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"golang.org/x/sync/semaphore"
@@ -249,11 +250,18 @@ func (l *lane) wakeOnce(w *batching.Wake, at shard.Position) woke {
 		return answer // nothing more is to be called
 	}
 	defer l.wakes.calls.Release(everyCall)
-	err = l.checkEmitted(err)
+	wrong := l.checkEmitted()
+	believes := err == nil
+	if wrong != nil {
+		err = errors.Join(wrong, err)
+	}
 	fire(l.cfg.Hooks.Woken, WakeEvent{Worker: l.worker.session.id, Shard: l.shard, Reason: w.Why, Took: time.Since(started), Err: err})
 	switch {
 	case l.ctx.Err() != nil && context.Cause(l.ctx) == ErrLeaseLost:
 		return answer // too late to be believed
+	case wrong != nil && believes && l.keeping.handler != nil:
+		answer.err = l.goAstray(wrong) // it believes that it has not failed
+		return answer
 	case err != nil:
 		l.worker.note(l.shard, err)
 		answer.err = err
@@ -264,6 +272,8 @@ func (l *lane) wakeOnce(w *batching.Wake, at shard.Position) woke {
 	}
 	emitted := w.Call.Emitted()
 	batching.InOrder(emitted)
-	answer.err = l.publish(emitted)
+	if answer.err = l.publish(emitted); answer.err != nil {
+		l.keeping.torn.Store(true)
+	}
 	return answer
 }

@@ -177,6 +177,10 @@ var errNoAnswer = errors.New("the handler did not return")
 // Handle calls the handler between two entries of the ledger.
 func (o *observed) Handle(ctx context.Context, b *batching.Batch) (err error) {
 	o.worker.gate.pass()
+	if len(b.Records) == 0 { // the last call for a window
+		defer o.worker.gate.pass()
+		return o.Handler.Handle(ctx, b)
+	}
 	call := o.worker.rig.Ledger.begin(o.worker.Name, b)
 	err = errNoAnswer
 	defer func() {

@@ -251,7 +251,7 @@ func (a *Aggregate[T, S]) record(ctx context.Context, call *draft, batch *batchi
 	place, swallowed := a.place(d.get(key), ns)
 	if mark := d.book.markFor(r, d.mark); place.end+int64(a.spec.Lateness) <= mark {
 		if a.spec.Late == LateReject {
-			return batching.Reject(r, ErrLate)
+			return batching.Reject(r, fmt.Errorf("%w: it ended at %v, the watermark is %v", ErrLate, moment(place.end), moment(mark)))
 		}
 		a.dropped.Add(1)
 		if a.spec.OnDrop != nil {

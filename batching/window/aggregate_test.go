@@ -50,8 +50,8 @@ func spec(out *results) window.Spec[event, sum] {
 		},
 		Close: func(_ context.Context, c *window.Closed[sum]) error {
 			line := fmt.Sprintf("%s %d-%d: %d", c.Key, c.Start.Sub(epoch)/time.Second, c.End.Sub(epoch)/time.Second, c.State.N)
-			if c.Revision > 1 {
-				line += fmt.Sprintf(" revision %d", c.Revision)
+			if c.Version.Revision > 1 {
+				line += fmt.Sprintf(" revision %d", c.Version.Revision)
 			}
 			for _, r := range c.Replaces {
 				line += fmt.Sprintf(" replaces %d-%d", r.Start.Sub(epoch)/time.Second, r.End.Sub(epoch)/time.Second)

@@ -26,6 +26,8 @@ type pane struct {
 type book struct {
 	// hashes is the range of the shard; it decides what a child takes over.
 	hashes hashes
+	// generation is how many reshards lie behind the state.
+	generation int64
 	// mark is the watermark: windows that end at it or before are given out.
 	mark int64
 	// floors are the watermarks of parents, where they were ahead of mark.

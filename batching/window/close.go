@@ -30,7 +30,7 @@ func (a *Aggregate[T, S]) step(ctx context.Context, d *draft, to int64, batch *b
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		results, err := a.close(ctx, batch, &due[i])
+		results, err := a.close(ctx, d, batch, &due[i])
 		if err != nil {
 			return fmt.Errorf("close a window that ended at %v: %w", moment(due[i].end), err)
 		}
@@ -46,11 +46,11 @@ func (a *Aggregate[T, S]) step(ctx context.Context, d *draft, to int64, batch *b
 }
 
 // close calls Close and names what it emits.
-func (a *Aggregate[T, S]) close(ctx context.Context, batch *batching.Batch, c *closing) (emitted []batching.Emitted, err error) {
+func (a *Aggregate[T, S]) close(ctx context.Context, d *draft, batch *batching.Batch, c *closing) (emitted []batching.Emitted, err error) {
 	defer recovered(&err)
 	closed := &Closed[S]{
-		Stream: batch.Stream, Shard: batch.Shard, Handler: batch.Handler, Token: batch.Token,
-		Key: c.key, Start: moment(c.start), End: moment(c.end), Revision: c.revision,
+		Stream: batch.Stream, Shard: batch.Shard, Handler: batch.Handler, Key: c.key, Start: moment(c.start), End: moment(c.end),
+		Version: Version{d.book.generation, batch.Token, c.revision},
 	}
 	for _, g := range c.given {
 		if g != c.span {
@@ -69,17 +69,19 @@ func (a *Aggregate[T, S]) close(ctx context.Context, batch *batching.Batch, c *c
 			e.Key = c.key
 		}
 		if e.ID == "" {
-			e.ID = fmt.Sprintf("%s/%s/%s%x/%d-%d/%d#%d", batch.Stream, batch.Shard, handlerPart(batch.Handler),
-				hashID(c.key), c.start, c.end, c.revision, i)
+			e.ID = fmt.Sprintf("%s/%s/%s%x/%d-%d/%d-%x#%d", batch.Stream, batch.Shard, handlerPart(batch.Handler),
+				digest([]byte(c.key)), c.start, c.end, c.revision, digest(c.state), i)
 		}
 	}
 	return closed.emitted, nil
 }
 
-// hashID stands for a key in an id, so that ids can be logged and have a bounded
-// length.
-func hashID(key string) []byte {
-	sum := sha256.Sum256([]byte(key))
+// digest stands for bytes in an id, so that ids can be logged and have a bounded
+// length. That of the state is in it because a window which was closed by the
+// time may have more records when it is closed again after a crash: that is
+// another result, and no repeat.
+func digest(b []byte) []byte {
+	sum := sha256.Sum256(b)
 	return sum[:12]
 }
 

@@ -26,7 +26,7 @@
 // A record that Add has counted is counted once in the state that is saved,
 // through deaths, hand-overs and reshards. What Close emits is accepted before
 // the state that forgets the window is written; after a crash between the two it
-// is emitted again, with the same ids. Whoever keeps the last result for each
+// is emitted again. Whoever keeps the result with the greatest Version for each
 // key and start, and deletes what Replaces names, has what the records add up
 // to.
 //

@@ -69,6 +69,7 @@ func inherit(own hashes, parents []*book, join bool, merge merger) (*book, error
 	b := newBook()
 	b.hashes = own
 	for i, p := range parents {
+		b.generation = max(b.generation, p.generation+1)
 		if i == 0 || p.mark < b.mark {
 			b.mark = p.mark
 		}

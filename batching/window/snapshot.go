@@ -11,6 +11,7 @@ func (b *book) snapshot() []byte {
 	w := &writer{b: make([]byte, 0, b.bytes+64)}
 	w.byte(kindBook)
 	w.hashes(b.hashes)
+	w.number(b.generation)
 	w.number(b.mark)
 	w.count(len(b.floors))
 	for _, f := range b.floors {
@@ -46,6 +47,7 @@ func readBook(data []byte) (*book, error) {
 	b := newBook()
 	r := open(data, kindBook)
 	b.hashes = r.hashes()
+	b.generation = r.number()
 	b.mark = r.number()
 	for range r.count(2) {
 		b.floors = append(b.floors, floor{r.hashes(), r.number()})

@@ -1,6 +1,7 @@
 package window
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -38,7 +39,7 @@ type Spec[T, S any] struct {
 	OutOfOrderness time.Duration
 	// Lateness is how long a window is kept after it was given out: 0, the
 	// default, to 365 days of event time. A record that comes within it is
-	// added, and the window is given out again with the next Revision.
+	// added, and the window is given out again with a later Version.
 	Lateness time.Duration
 	// Idle is how far behind the service's time, beside OutOfOrderness, the
 	// watermark follows where a shard has no more records: default 10 s, at most
@@ -111,17 +112,32 @@ type Closed[S any] struct {
 	Start, End time.Time
 	// State is what Add has made.
 	State S
-	// Revision is 1 when the window is first given out, and one more each time
-	// it is given out again because of a late record.
-	Revision int
+	// Version orders the results of one key and start.
+	Version Version
 	// Replaces are bounds under which results were given out before that this
 	// one stands for: a late record made a session longer, or one of several.
 	// The window's own bounds are not among them.
 	Replaces []Bounds
-	// Token is the tenure's fencing token, as in a Batch.
-	Token batching.Fence
 
 	emitted []batching.Emitted
+}
+
+// Version orders the results of one key and start, whichever way they come: the
+// greatest is right. A worker that was paused can send one on that is long out
+// of date.
+type Version struct {
+	// Generation is how many reshards the window's shard has behind it.
+	Generation int64
+	// Token is the tenure's fencing token, as in a Batch.
+	Token batching.Fence
+	// Revision is 1 when the window is first given out, and one more each time
+	// it is given out again because of a late record.
+	Revision int
+}
+
+// Compare is -1, 0 or +1: negative if v is older than o.
+func (v Version) Compare(o Version) int {
+	return cmp.Or(cmp.Compare(v.Generation, o.Generation), v.Token.Compare(o.Token), cmp.Compare(v.Revision, o.Revision))
 }
 
 // Bounds are the bounds of a window; End is not in it.
@@ -131,8 +147,9 @@ type Bounds struct {
 }
 
 // Emit sends a result on. Key is the window's if it is empty. ID, if it is
-// empty, is made of the stream, the shard, the key's hash, the window's bounds,
-// the revision and the number of the result, so that a repeat has the same one.
+// empty, is made of the stream, the shard, the window's bounds, the revision,
+// hashes of key and state, and the number of the result, so that a repeat has
+// the same one.
 func (c *Closed[S]) Emit(e batching.Emitted) { c.emitted = append(c.emitted, e) }
 
 const (

@@ -189,7 +189,7 @@ func (t *Tumbling) final(ctx context.Context, last batching.Batch, p *panel, ear
 	if left.Deferred() != nil {
 		return nil, errDeferred
 	}
-	id := fmt.Sprintf("%s/%s/%swindow/%d", last.Stream, last.Shard, handlerPart(last.Handler), p.start)
+	id := fmt.Sprintf("%s/%s/%swindow/%d/%x", last.Stream, last.Shard, handlerPart(last.Handler), p.start, digest(p.state))
 	if early != "" {
 		id += "/" + early
 	}
