@@ -21,7 +21,8 @@ type Wake struct {
 	Behind time.Duration
 	// ReadUpTo is the service's time up to which all that had arrived in the
 	// shard has been read and finished; zero if the reader was not at the tip
-	// yet. It stands still while the stream can not be read, and Now does not.
+	// yet. It stands still while the stream can not be read, and when the shard
+	// has ended; Now does not.
 	ReadUpTo time.Time
 	// Token and Held are as in a Batch.
 	Token Fence

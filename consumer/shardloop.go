@@ -196,9 +196,18 @@ func (l *shardLoop) take(c fetched, now time.Time) {
 	}
 	if l.tracker.Pending() == 0 && l.behind == 0 {
 		l.isolate = false // whatever killed the last owners is not here any more
-		l.readUpTo = l.seenAt
+		l.noteReadUpTo()
 	}
 	l.status.read(l.tipReached(), l.tracker.Pending())
+}
+
+// noteReadUpTo notes that all is finished that had come when the shard was last
+// read: not what has come since. What a shard reads at its end says nothing: it
+// may have ended long before, and what came then is in its children, unread.
+func (l *shardLoop) noteReadUpTo() {
+	if !l.ended {
+		l.readUpTo = l.seenAt
+	}
 }
 
 // tipReached reports whether all that the run is to read of the shard has been.
@@ -325,8 +334,7 @@ func (l *shardLoop) settle(s settlement) {
 			l.isolate = false // what killed the last owners cannot lie further on
 		}
 		if l.tracker.Pending() == 0 && l.behind == 0 {
-			// Not now: what has come since it was read is not read.
-			l.readUpTo = l.seenAt
+			l.noteReadUpTo()
 		}
 	}
 }

@@ -152,8 +152,9 @@ func TestWindowsAddUpUnderRandomFaults(t *testing.T) {
 	}
 }
 
-// windowSeeds is how many seeds a run without flags has.
-const windowSeeds = 200
+// windowSeeds is how many seeds a run without flags has: each takes half a second
+// of a processor.
+const windowSeeds = 60
 
 // kind is which windows a run has.
 type kind int
@@ -164,7 +165,10 @@ const (
 	lambda
 )
 
-const windowSize = 10 * time.Second
+const (
+	windowSize = 4 * time.Second
+	sessionGap = 700 * time.Millisecond
+)
 
 // windowRun is one run.
 type windowRun struct {
@@ -207,7 +211,7 @@ func (w *windowRun) aggregate() consumer.Handler {
 	}
 	spec := window.Spec[count, tally]{
 		EventTime:      func(_ *shard.Record, c count) time.Time { return time.UnixMilli(c.At) },
-		OutOfOrderness: 4 * time.Second, Idle: 3 * time.Second, Lateness: 2 * time.Second,
+		OutOfOrderness: 2 * time.Second, Idle: time.Second, Lateness: time.Second,
 		Add: func(_ context.Context, s *tally, _ *shard.Record, c count) error {
 			*s = s.plus(c.N)
 			return w.flaky(dice, mu)
@@ -232,7 +236,7 @@ func (w *windowRun) aggregate() consumer.Handler {
 		},
 	}
 	if spec.Size = windowSize; w.kind == sessions {
-		spec.Size, spec.Gap = 0, 1500*time.Millisecond
+		spec.Size, spec.Gap = 0, sessionGap
 	}
 	a, err := window.New(spec)
 	if err != nil {
@@ -274,7 +278,7 @@ func (w *windowRun) lambda(b *batching.Batch, flaky func() error) error {
 func (w *windowRun) start(name string) *streamtest.Worker {
 	e := &end{sink: w.sink}
 	worker := w.rig.Start(name, func(c *consumer.Config) {
-		c.LeaseDuration, c.CheckpointInterval, c.DrainTimeout = 5*time.Second, 2*time.Second, 5*time.Second
+		c.LeaseDuration, c.CheckpointInterval, c.DrainTimeout = 3*time.Second, time.Second, 3*time.Second
 		c.MinimumBackoff, c.MaximumBackoff = 10*time.Millisecond, time.Second
 		c.BatchSize, c.BisectBatchOnError = 1+w.r.IntN(40), w.r.IntN(2) == 0
 		c.Handler, c.EmitTo = w.aggregate(), e
@@ -323,8 +327,8 @@ func (w *windowRun) run() {
 	})
 	var heals []func()
 	stops := new(sync.WaitGroup)
-	for began := time.Now(); time.Since(began) < time.Minute; time.Sleep(time.Duration(r.IntN(900)) * time.Millisecond) {
-		for range r.IntN(12) {
+	for began := time.Now(); time.Since(began) < 15*time.Second; time.Sleep(time.Duration(r.IntN(400)) * time.Millisecond) {
+		for range r.IntN(8) {
 			w.putOne()
 		}
 		switch r.IntN(20) {
@@ -380,7 +384,7 @@ func (w *windowRun) run() {
 	for began := time.Now(); len(differences(w.compared(), want)) > 0 && time.Since(began) < 3*time.Minute; {
 		time.Sleep(100 * time.Millisecond)
 	}
-	time.Sleep(30 * time.Second) // nothing more comes
+	time.Sleep(8 * time.Second) // nothing more comes
 	if lines := differences(w.compared(), want); len(lines) > 0 {
 		w.t.Errorf("%d of %d windows are not what was put:\n  %s", len(lines), len(want), strings.Join(lines[:min(len(lines), 8)], "\n  "))
 	}
@@ -390,10 +394,10 @@ func (w *windowRun) run() {
 	}
 }
 
-// putOne puts a record that is up to three seconds late.
+// putOne puts a record that is up to a second and a half late.
 func (w *windowRun) putOne() {
 	now := time.Now()
-	p := putRecord{key: fmt.Sprint("key-", w.r.IntN(9)), at: now.Add(-time.Duration(w.r.IntN(3000)) * time.Millisecond), arrived: now, n: 1 + w.r.IntN(9)}
+	p := putRecord{key: fmt.Sprint("key-", w.r.IntN(9)), at: now.Add(-time.Duration(w.r.IntN(1500)) * time.Millisecond), arrived: now, n: 1 + w.r.IntN(9)}
 	data, err := json.Marshal(count{p.at.UnixMilli(), p.n})
 	if err != nil {
 		w.t.Fatal(err)
@@ -426,7 +430,7 @@ func (w *windowRun) reference() map[string]tally {
 			var start, last int64
 			for _, p := range all {
 				ms := p.at.UnixMilli()
-				if start == 0 || ms-last >= 1500 {
+				if start == 0 || ms-last >= sessionGap.Milliseconds() {
 					start = ms
 				}
 				last = ms

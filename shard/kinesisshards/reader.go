@@ -142,6 +142,10 @@ func (r *reader) read(ctx context.Context) (shard.Chunk, error) {
 		bytes:   h.bytes,
 		behind:  !closed && (chunk.Behind > 0 || len(out.Records) >= r.source.options.Limit),
 	})
+	if closed && !ended {
+		// What has come since it was closed is in its children: this is no tip.
+		chunk.Behind = max(chunk.Behind, time.Millisecond)
+	}
 	if ended {
 		chunk.Behind = 0
 		r.ended = &shard.Chunk{Now: chunk.Now, Ended: true, Children: chunk.Children}
