@@ -145,7 +145,7 @@ func TestWindowsAddUpUnderRandomFaults(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				r := rand.New(rand.NewPCG(seed, 77))
 				w := &windowRun{t: t, r: r, sink: &sink{kept: map[string]result{}, dice: rand.New(rand.NewPCG(seed, 78))}}
-				w.kind = []kind{fixed, sessions, lambda}[seed%3]
+				w.kind = []windowKind{fixed, sessions, lambda}[seed%3]
 				w.run()
 			})
 		})
@@ -156,11 +156,11 @@ func TestWindowsAddUpUnderRandomFaults(t *testing.T) {
 // of a processor.
 const windowSeeds = 60
 
-// kind is which windows a run has.
-type kind int
+// windowKind is which windows a run has.
+type windowKind int
 
 const (
-	fixed kind = iota
+	fixed windowKind = iota
 	sessions
 	lambda
 )
@@ -176,7 +176,7 @@ type windowRun struct {
 	r    *rand.Rand
 	rig  *streamtest.Rig
 	sink *sink
-	kind kind
+	kind windowKind
 
 	fails atomic.Int64 // callbacks, in a thousand
 	put   []putRecord
