@@ -191,6 +191,9 @@ func TestProblemsAreReportedAtOnce(t *testing.T) {
 // is applied exactly once. A failing seed is tried again with
 // -run TestFleetAppliesOnce -seed N -seeds 1.
 func TestFleetAppliesOnce(t *testing.T) {
+	if raceEnabled {
+		*seeds = min(*seeds, 5)
+	}
 	for i := range *seeds {
 		seed := *firstSeed + uint64(i)
 		t.Run(fmt.Sprint("seed=", seed), func(t *testing.T) {
