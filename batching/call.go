@@ -27,7 +27,8 @@ type Emitted struct {
 	// anew.
 	Of *shard.Record
 	// ID names it for ever, so that a repeat is recognised. Empty is Of's id and
-	// the number among those made of it, counted from 0, behind a '#'.
+	// the number among those made of it, counted from 0, behind a '#'; where a
+	// consumer has several handlers, with '@' and the one's name at the end.
 	ID string
 	// Key is what its order belongs to: the partition key, message group or
 	// Kafka key. Empty is Of's partition key.
@@ -55,7 +56,7 @@ func (b *Batch) Emit(e Emitted) {
 	if e.Of == nil && len(b.Records) > 0 {
 		e.Of = b.Last()
 	}
-	b.call().emit(e)
+	b.call().emit(e, b.Handler)
 }
 
 // Attach adds an effect that is written in one transaction with the checkpoint
@@ -90,7 +91,7 @@ func (b *Batch) call() *Call {
 	return b.Call
 }
 
-func (c *Call) emit(e Emitted) {
+func (c *Call) emit(e Emitted, handler string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if e.Of != nil {
@@ -99,6 +100,9 @@ func (c *Call) emit(e Emitted) {
 		}
 		if e.ID == "" {
 			e.ID = e.Of.ID() + "#" + strconv.Itoa(c.made[e.Of.Position()])
+			if handler != "" {
+				e.ID += "@" + handler
+			}
 		}
 		if c.made == nil {
 			c.made = map[shard.Position]int{}

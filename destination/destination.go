@@ -48,6 +48,9 @@ const (
 type Failure struct {
 	// Application is the consumer's name.
 	Application string
+	// Handler is the name of the handler that gave up, where a consumer has
+	// several; else empty.
+	Handler string
 	// Worker is the worker that gave up.
 	Worker string
 	// Stream is the ARN of the stream, Shard the shard's id.
@@ -72,7 +75,8 @@ type Failure struct {
 // any other set of records. It is the first record's id and the last one's
 // sequence number; of several records also a digest of all, because lanes can
 // make {1, 3, 5} one failure and, after a restart with fewer lanes, {1, 2, 3, 4,
-// 5} another, and the second must not pass for a repeat of the first.
+// 5} another, and the second must not pass for a repeat of the first. What several
+// handlers of one stream give up has their names at the end.
 func (f *Failure) ID() string {
 	if len(f.Records) == 0 {
 		return f.Stream + "/" + f.Shard
@@ -80,6 +84,9 @@ func (f *Failure) ID() string {
 	id := f.Records[0].ID() + "-" + f.Records[len(f.Records)-1].Position().String()
 	if len(f.Records) > 1 {
 		id += "-" + f.digest()
+	}
+	if f.Handler != "" {
+		id += "@" + f.Handler
 	}
 	return id
 }

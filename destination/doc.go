@@ -22,7 +22,7 @@
 //     payloadRef (the event lies elsewhere) or payloadOmitted (it is nowhere but
 //     in the stream).
 //   - towpath, an object with what Lambda has no word for: the application, the
-//     worker, the failure's id, the number of attempts and the last error.
+//     handler where it has several, the worker, the failure's id, the number of attempts and the last error.
 //   - within a record of the event, towpath, where a record has something that
 //     Lambda's event cannot carry, such as its index within an aggregate.
 //

@@ -175,6 +175,10 @@ func (f *Failure) appendBatchInfo(dst []byte) []byte {
 func (f *Failure) appendOurs(dst []byte, o EnvelopeOptions) []byte {
 	dst = append(dst, `,"towpath":{"application":`...)
 	dst = appendString(dst, f.Application)
+	if f.Handler != "" {
+		dst = append(dst, `,"handler":`...)
+		dst = appendString(dst, f.Handler)
+	}
 	dst = append(dst, `,"worker":`...)
 	dst = appendString(dst, truncate(f.Worker, maxWorkerBytes))
 	dst = append(dst, `,"id":`...)

@@ -217,6 +217,24 @@ func TestRequestIDDependsOnTheRecordsAlone(t *testing.T) {
 	}
 }
 
+// What two handlers of one stream give up are two failures, wherever they are
+// kept, and each names its handler.
+func TestFailuresOfTwoHandlersAreNotTheSame(t *testing.T) {
+	a, b := destinationtest.Sample(3), destinationtest.Sample(3)
+	a.Handler, b.Handler = "mail", "sums"
+	for what, of := range map[string]func(*destination.Failure) string{
+		"ID": (*destination.Failure).ID, "DeduplicationID": (*destination.Failure).DeduplicationID,
+		"RequestID": (*destination.Failure).RequestID, "ObjectKey": (*destination.Failure).ObjectKey,
+	} {
+		if of(&a) == of(&b) {
+			t.Errorf("%s is %s for both", what, of(&a))
+		}
+	}
+	if text := string(envelope(t, a, destination.EnvelopeOptions{})); !strings.Contains(text, `"towpath":{"application":"`+a.Application+`","handler":"mail"`) {
+		t.Errorf("the envelope does not name the handler: %s", text)
+	}
+}
+
 // TestEnvelopeComesBack is the round trip over failures made at random.
 func TestEnvelopeComesBack(t *testing.T) {
 	for seed := range uint64(2000) {
@@ -264,6 +282,7 @@ func randomFailure(rng *rand.Rand) destination.Failure {
 	pick := func(s ...string) string { return s[rng.IntN(len(s))] }
 	f := destination.Failure{
 		Application: pick("clickstream", "", "ünïcode", `quo"ted`),
+		Handler:     pick("", "mail", "sums_2.0-x"),
 		Worker:      pick("w", "host:1/\\x", ""),
 		Stream:      pick("arn:aws:kinesis:eu-west-1:1:stream/s", "arn:aws:dynamodb:eu-west-1:1:table/t/stream/2026", "no arn"),
 		Shard:       pick("shardId-000000000001", "a:b/c", "s"),

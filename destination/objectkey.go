@@ -16,6 +16,7 @@ import (
 // sequence numbers of the first and last record, with .<index> behind it within
 // an aggregate. Several records have a digest of all as well, as ID has. So a
 // repeat has the same key, whenever and whoever sends it, and nothing else has.
+// Where a consumer has several handlers, the name ends with an '=' and the one's.
 // What is not a letter, a digit or one of - _ . = is written as %XX.
 func (f *Failure) ObjectKey() string {
 	if len(f.Records) == 0 {
@@ -27,6 +28,9 @@ func (f *Failure) ObjectKey() string {
 	if len(f.Records) > 1 {
 		name += "-" + f.digest()
 	}
+	if f.Handler != "" {
+		name += "=" + keyPart(f.Handler)
+	}
 	return folder + name + ".json"
 }
 
@@ -34,7 +38,7 @@ func recordName(r *shard.Record) string {
 	return strings.Replace(r.Position().String(), "/", ".", 1)
 }
 
-// maxKeyPartBytes keeps the parts of a key, four of them names, with a prefix below
+// maxKeyPartBytes keeps the parts of a key, five of them names, with a prefix below
 // MaxS3KeyBytes.
 const maxKeyPartBytes = 128
 

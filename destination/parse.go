@@ -56,6 +56,7 @@ type document struct {
 	PayloadSHA256 string      `json:"payloadSHA256"`
 	Ours          *struct {
 		Application string  `json:"application"`
+		Handler     string  `json:"handler"`
 		Worker      string  `json:"worker"`
 		ID          string  `json:"id"`
 		Attempts    int     `json:"attempts"`
@@ -139,7 +140,8 @@ func (d *document) envelope(info *batchInfo) *Envelope {
 	}
 	if o := d.Ours; o != nil {
 		e.ID = o.ID
-		e.Failure.Application, e.Failure.Worker, e.Failure.Attempts = o.Application, o.Worker, o.Attempts
+		e.Failure.Application, e.Failure.Handler = o.Application, o.Handler
+		e.Failure.Worker, e.Failure.Attempts = o.Worker, o.Attempts
 		e.Failure.Partial = e.Failure.Partial || o.Partial
 		if o.Error != nil {
 			e.Failure.Err = errors.New(*o.Error)
