@@ -20,13 +20,13 @@ func (l *lane) admit(records int) (batching.BreakerPass, error) {
 		if w.pace.open(l.reading, l.shard) != nil && w.pace.closed(l.shard) {
 			return batching.BreakerPass{}, errLaneOver
 		}
-		pass, err := w.breaker.pass(l.reading)
+		pass, err := l.breaker.pass(l.reading)
 		if err != nil {
 			return pass, errLaneOver
 		}
 		err = w.pace.slots.acquire(l.patience(), l.isolate)
 		if errors.Is(err, errNoSlots) {
-			w.breaker.report(pass, batching.BreakerUnused, nil)
+			l.breaker.report(pass, batching.BreakerUnused, nil)
 			continue
 		}
 		if err == nil {
@@ -35,17 +35,17 @@ func (l *lane) admit(records int) (batching.BreakerPass, error) {
 			}
 		}
 		if err != nil {
-			w.breaker.report(pass, batching.BreakerUnused, nil)
+			l.breaker.report(pass, batching.BreakerUnused, nil)
 			return pass, errLaneOver
 		}
 		// The deadline of the lease is looked at here and not only in the
 		// context: after a pause of the process, this is what runs first.
 		over := !w.session.valid() || l.ctx.Err() != nil
-		if records == 0 && !over && !l.unwanted() && w.breaker.current(pass) {
+		if records == 0 && !over && !l.unwanted() && l.breaker.current(pass) {
 			return pass, nil
 		}
 		w.pace.slots.release()
-		w.breaker.report(pass, batching.BreakerUnused, nil)
+		l.breaker.report(pass, batching.BreakerUnused, nil)
 		if over {
 			return pass, errLaneOver
 		}
@@ -55,7 +55,7 @@ func (l *lane) admit(records int) (batching.BreakerPass, error) {
 // heldBack reports whether no call can be made at present, so that it is not
 // worth to wait for one.
 func (l *shardLoop) heldBack() bool {
-	return l.worker.pace.closed(l.shard) || l.worker.breaker.state() != batching.BreakerClosed
+	return l.worker.pace.closed(l.shard) || l.breaker.state() != batching.BreakerClosed
 }
 
 // unwanted reports whether this lane's slot is one too many, or its shard is held
@@ -99,7 +99,7 @@ func (l *lane) rate(records int) (left int, err error) {
 // judge tells the breaker what a call says of what lies behind the handler, and
 // keeps the attempts of one that failed because of it.
 func (l *lane) judge(pass batching.BreakerPass, outcome *batching.Outcome) {
-	b := l.worker.breaker
+	b := l.breaker
 	surroundings := l.cfg.Breaker.Surroundings
 	switch {
 	case !outcome.Failed:
@@ -138,5 +138,5 @@ func (l *lane) judgeWake(pass batching.BreakerPass, err error, stuck bool) {
 	case err != nil:
 		answer = batching.BreakerUnrelated
 	}
-	l.worker.breaker.report(pass, answer, err)
+	l.breaker.report(pass, answer, err)
 }

@@ -35,10 +35,11 @@ func further(row shard.Lease, p checkpoint.Progress) bool {
 	if row.Finished() {
 		return false
 	}
-	if len(row.Marks) == 0 || len(p.Marks) == 0 {
+	marks := believed(row)
+	if len(marks) == 0 || len(p.Marks) == 0 {
 		return row.Checkpoint.Compare(p.Position) > 0
 	}
-	for handler, at := range row.Marks {
+	for handler, at := range marks {
 		if to, there := p.Marks[handler]; there && at.Compare(to) > 0 {
 			return true
 		}

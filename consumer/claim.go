@@ -21,24 +21,19 @@ type start struct {
 	inherited bool
 }
 
-// fromRow is the start that the row names.
-func fromRow(row shard.Lease) start {
-	return start{from: checkpoint.Progress{Position: row.Checkpoint, Arrived: row.LastArrival, ReadUpTo: row.ReadUpTo}}
-}
-
 // claim makes the tenure's fence the one that the user's own store of positions
 // believes, and asks it where the shard is. From then on no earlier tenure can
 // write there, and nothing that it wrote before is done again. A worker that is
 // told of a later fence has lost the lease, and does not know it yet.
-func (t *tenure) claim(s start) (start, error) {
+func (t *tenure) claim(s start, l *shardLoop) (start, error) {
 	w := t.worker
 	if w.cfg.Positions == nil {
 		return s, nil
 	}
 	fence := w.fence(t.row)
 	c := checkpoint.Claim{
-		Application: w.cfg.Name, Stream: w.stream.ARN, Shard: t.row.Shard,
-		Fence: [2]int64{fence.Stream, fence.Counter}, Row: t.row.Checkpoint, SeekGen: t.row.SeekGen,
+		Application: w.cfg.Name, Handler: l.handler, Stream: w.stream.ARN, Shard: t.row.Shard,
+		Fence: [2]int64{fence.Stream, fence.Counter}, Row: s.from.Position, SeekGen: t.row.SeekGen,
 	}
 	for try := 1; ; try++ {
 		at, found, err := t.claimOnce(c)
@@ -48,14 +43,14 @@ func (t *tenure) claim(s start) (start, error) {
 		case err == nil:
 			return s, nil
 		case errors.Is(err, checkpoint.ErrFenced):
-			w.note(t.row.Shard, fmt.Errorf("claim %s: %w", t.row.Shard, err))
+			w.note(l.shard, l.handler, fmt.Errorf("claim %s: %w", t.row.Shard, err))
 			// If the row names this worker all the same, it is tried again: but
 			// not at once, and for ever.
 			_ = clock.Sleep(t.reading, fencedWait)
 			t.lose(ErrLeaseLost)
 			return s, err
 		}
-		w.note(t.row.Shard, fmt.Errorf("claim %s: %w", t.row.Shard, err))
+		w.note(l.shard, l.handler, fmt.Errorf("claim %s: %w", t.row.Shard, err))
 		if err := clock.Sleep(t.reading, backoff(try, 100*time.Millisecond, 10*time.Second)); err != nil {
 			return s, err
 		}

@@ -120,7 +120,7 @@ func (l *lane) commit(s batching.Segment, records []shard.Record, effects []any,
 		fire(l.cfg.Hooks.CommitRefused, CommitRefusedEvent{
 			Worker: l.worker.session.id, Shard: l.shard, Records: len(records), Effects: len(effects), Attempt: s.Attempts + 1, Err: refused,
 		})
-		l.worker.note(l.shard, refused)
+		l.worker.note(l.shard, l.handler, refused)
 		o = refusedCommit(refused)
 		l.err, verdict = refused, l.policy.Decide(s, o)
 		return verdict, l.carryOut(s, records, o, verdict)
@@ -151,7 +151,7 @@ func (l *lane) persistEffects(c commitment) (refused, err error) {
 			case !errors.Is(answer, errNotApplied):
 				return answer, nil
 			}
-			l.worker.note(l.shard, answer)
+			l.worker.note(l.shard, l.handler, answer)
 		case <-l.ctx.Done():
 			// Whether it is written, the next to read the row will know.
 			return nil, errLaneOver
@@ -171,7 +171,7 @@ const astrayWait = time.Second
 // and a state that counts what has failed is given up.
 func (l *lane) goAstray(why error) error {
 	l.keeping.torn.Store(true)
-	l.worker.note(l.shard, why)
+	l.worker.note(l.shard, l.handler, why)
 	if clock.Sleep(l.patience(), astrayWait) == nil {
 		l.settled <- settlement{astray: true}
 	}

@@ -32,8 +32,13 @@ type Config struct {
 	// carry batch.Fence(), so that a worker that has lost the shard is refused.
 	Positions checkpoint.Positions
 	// Handler gets the batches. Several calls may run at once: one a shard and
-	// lane.
+	// lane. A consumer has one Handler, or several Handlers.
 	Handler Handler
+	// Handlers, in the place of Handler, are several that share one reading of
+	// each shard and its lease: three of them cost as many reads as one, as long
+	// as they are near one another. Each has a position, failures and settings of
+	// its own; of what they do not set, the Config's holds for each.
+	Handlers []NamedHandler
 	// OnFailure takes what is given up. Nil is none: nothing is ever given up,
 	// so that limits below that would discard records are refused. Set
 	// destination.Discard to drop them, counted.
@@ -236,7 +241,7 @@ func (c Config) withDefaults() Config {
 	c.BatchSize = or(c.BatchSize, defaultBatchSize)
 	c.MaximumBatchBytes = or(c.MaximumBatchBytes, defaultBatchBytes)
 	c.ParallelizationFactor = or(c.ParallelizationFactor, 1)
-	c.MaximumInFlight = or(c.MaximumInFlight, max(defaultInFlight, c.BatchSize*c.ParallelizationFactor))
+	c.MaximumInFlight = or(c.MaximumInFlight, max(defaultInFlight, c.mostBatch()))
 	// A bound that is set moves the default of the other, if need be.
 	if c.MinimumBackoff == 0 {
 		c.MinimumBackoff = batching.DefaultMinBackoff

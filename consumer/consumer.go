@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -29,7 +30,13 @@ func New(cfg Config) (*Consumer, error) {
 		return nil, err
 	}
 	cfg.filters, _ = cfg.compileFilters() // validated
-	cfg.Handler = cfg.inWindows(cfg.Handler)
+	cfg.Handlers = slices.Clone(cfg.Handlers)
+	for i := range cfg.Handlers {
+		cfg.Handlers[i].Handler = cfg.inWindows(cfg.Handlers[i].Handler)
+	}
+	if cfg.Handler != nil {
+		cfg.Handler = cfg.inWindows(cfg.Handler)
+	}
 	return &Consumer{cfg: cfg}, nil
 }
 
@@ -105,7 +112,7 @@ func (w *worker) run(ctx context.Context) error {
 	stop, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	w.stop, w.cancel = stop, cancel
-	defer w.breaker.stop()
+	defer w.stopBreakers()
 	if err := w.prepare(stop); err != nil {
 		if ctx.Err() != nil {
 			return nil

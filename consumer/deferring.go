@@ -205,7 +205,7 @@ func (l *lane) finishLate() (again bool, err error) {
 	case a.err == nil:
 		err = l.succeed(l.batch.Records, a.attempts)
 	case l.again(*a):
-		l.worker.note(l.shard, a.err)
+		l.worker.note(l.shard, l.handler, a.err)
 		if clock.Sleep(l.patience(), backoff(a.attempts, l.policy.MinBackoff, l.policy.MaxBackoff)) != nil {
 			return false, errLaneOver
 		}

@@ -12,42 +12,32 @@ type fetched struct {
 	shard.Chunk
 	held int64
 	gone bool // the rest of the shard was trimmed unread
+
+	// Where several handlers read: what they share, at which place in it Records
+	// begin, and how far the shard has been read behind this chunk.
+	share *share
+	base  int
+	until place
 }
 
-// fetcher reads a shard one chunk ahead of its loop, and stops at its end.
+// fetcher reads a shard, with memory reserved before each read; run does so one
+// chunk ahead of a loop.
 type fetcher struct {
-	worker *worker
-	shard  string
-	reader shard.Reader
-	chunks chan<- fetched
-	status *shardStatus
+	worker   *worker
+	shard    string
+	handler  string // whose it is, where several read and one does so by itself
+	reader   shard.Reader
+	chunks   chan<- fetched
+	statuses []*shardStatus
+	breaker  *breaker                    // of the only handler that it reads for; nil: of several
+	turn     func(context.Context) error // waits for its turn; nil: it reads alone
 }
 
-// run reads until ctx ends or the shard does. A failed read is reported and
-// repeated; the reader waits as long as it should between two.
+// run reads until ctx ends or the shard does.
 func (f *fetcher) run(ctx context.Context) {
 	for {
-		if f.reader.Ready(ctx) != nil || f.worker.pace.open(ctx, f.shard) != nil || f.worker.breaker.ready(ctx) != nil {
-			return
-		}
-		c, err := f.next(ctx)
-		switch {
-		case ctx.Err() != nil:
-			f.worker.budget.release(c.held)
-			return
-		case errors.Is(err, shard.ErrNoShard):
-			c = fetched{Chunk: shard.Chunk{Ended: true}, gone: true}
-		case errors.Is(err, shard.ErrNoStream):
-			f.worker.streamGone(ctx, err)
-			return
-		case err != nil:
-			f.status.readFailed(err)
-			fire(f.worker.cfg.Hooks.ReadFailed, ReadFailedEvent{Worker: f.worker.session.id, Shard: f.shard, Err: err})
-			f.worker.log.Debug("read failed", "shard", f.shard, "error", err)
-			continue
-		}
-		if c.Loss != nil && !f.worker.reportLoss(*c.Loss) {
-			f.worker.budget.release(c.held)
+		c, ok := f.read(ctx)
+		if !ok {
 			return
 		}
 		select {
@@ -60,6 +50,56 @@ func (f *fetcher) run(ctx context.Context) {
 			return
 		}
 	}
+}
+
+// read brings the next chunk; not ok is that there will be none. A failed read is
+// reported and repeated; the reader waits as long as it should between two.
+func (f *fetcher) read(ctx context.Context) (c fetched, ok bool) {
+	for {
+		if f.reader.Ready(ctx) != nil || f.mayRead(ctx) != nil {
+			return fetched{}, false
+		}
+		c, err := f.next(ctx)
+		switch {
+		case ctx.Err() != nil:
+			f.worker.budget.release(c.held)
+			return fetched{}, false
+		case errors.Is(err, shard.ErrNoShard):
+			c = fetched{Chunk: shard.Chunk{Ended: true}, gone: true}
+		case errors.Is(err, shard.ErrNoStream):
+			f.worker.streamGone(ctx, err)
+			return fetched{}, false
+		case err != nil:
+			for _, status := range f.statuses {
+				status.readFailed(err)
+			}
+			fire(f.worker.cfg.Hooks.ReadFailed, ReadFailedEvent{Worker: f.worker.session.id, Shard: f.shard, Handler: f.handler, Err: err})
+			f.worker.log.Debug("read failed", "shard", f.shard, "error", err)
+			continue
+		}
+		if c.Loss != nil && !f.worker.reportLoss(*c.Loss, f.handler) {
+			f.worker.budget.release(c.held)
+			return fetched{}, false
+		}
+		return c, true
+	}
+}
+
+// mayRead waits until nobody wants the shard left alone, what lies behind the
+// handler is believed to be up, and it is this reader's turn.
+func (f *fetcher) mayRead(ctx context.Context) error {
+	if err := f.worker.pace.open(ctx, f.shard); err != nil {
+		return err
+	}
+	if f.breaker != nil {
+		if err := f.breaker.ready(ctx); err != nil {
+			return err
+		}
+	}
+	if f.turn != nil {
+		return f.turn(ctx)
+	}
+	return nil
 }
 
 // next reserves the memory that a read can need, reads, and gives back what it
@@ -89,7 +129,7 @@ func (f *fetcher) next(ctx context.Context) (fetched, error) {
 	held := f.worker.budget.settle(reserved, bytes)
 	if len(c.Records) > 0 || c.Ended {
 		fire(f.worker.cfg.Hooks.Read, ReadEvent{
-			Worker: f.worker.session.id, Shard: f.shard, Records: len(c.Records), Bytes: bytes, Skipped: c.Skipped, Behind: c.Behind, Ended: c.Ended,
+			Worker: f.worker.session.id, Shard: f.shard, Handler: f.handler, Records: len(c.Records), Bytes: bytes, Skipped: c.Skipped, Behind: c.Behind, Ended: c.Ended,
 		})
 	}
 	return fetched{Chunk: c, held: held}, nil

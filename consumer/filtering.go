@@ -16,8 +16,9 @@ func (c Config) compileFilters() (*filter.Set, error) {
 // filtering holds the records of one read against the filters.
 type filtering struct {
 	loop    *shardLoop
-	bytes   int64 // of the records that are dropped
-	matched []int // by pattern
+	bytes   int64   // of the records that are dropped
+	tickets []int64 // and theirs
+	matched []int   // by pattern
 	dropped int
 	notJSON int
 }
@@ -31,7 +32,7 @@ func (l *shardLoop) newFiltering() *filtering {
 }
 
 // passes reports whether a record is to be handled.
-func (f *filtering) passes(r *shard.Record) bool {
+func (f *filtering) passes(r *shard.Record, ticket int64) bool {
 	set := f.loop.cfg.filters
 	if set == nil {
 		return true
@@ -43,6 +44,7 @@ func (f *filtering) passes(r *shard.Record) bool {
 	}
 	f.dropped++
 	f.bytes += int64(r.Size())
+	f.tickets = append(f.tickets, ticket)
 	if result.NotJSON {
 		f.notJSON++
 	}
@@ -55,13 +57,13 @@ func (f *filtering) over(records int) {
 	if l.cfg.filters == nil || records == 0 {
 		return
 	}
-	l.bytes -= f.bytes
-	l.worker.budget.release(f.bytes)
+	l.tracker.Done(f.tickets...)
+	l.memory.finish(f.tickets, f.bytes)
 	l.suspects -= f.dropped // no handler sees them
 	if f.dropped > 0 {
 		l.status.filtered(f.dropped)
 	}
 	fire(l.cfg.Hooks.Filtered, FilteredEvent{
-		Worker: l.worker.session.id, Shard: l.shard, Records: records, Matched: f.matched, Dropped: f.dropped, NotJSON: f.notJSON,
+		Worker: l.worker.session.id, Shard: l.shard, Handler: l.handler, Records: records, Matched: f.matched, Dropped: f.dropped, NotJSON: f.notJSON,
 	})
 }

@@ -11,7 +11,7 @@ import (
 // Shards of a DynamoDB stream are gone after a day: what a worker remembers of
 // them goes with them, and what it remembers of others stays.
 func TestWorkerForgetsShardsThatAreGone(t *testing.T) {
-	w := &worker{running: map[string]*atomic.Int64{}, notes: map[string]string{}}
+	w := &worker{running: map[string]*atomic.Int64{}, notes: map[noteKey]string{}}
 	f := &fleet{
 		worker: w, tenures: map[string]*tenure{"held": nil}, listed: []shard.Shard{{ID: "listed"}},
 		named:  map[string]bool{"gone": true},
@@ -19,16 +19,16 @@ func TestWorkerForgetsShardsThatAreGone(t *testing.T) {
 	}
 	for _, id := range []string{"gone", "gone, and a call of it still runs", "listed", "row", "parent", "held"} {
 		w.runningIn(id)
-		w.notes[id] = "failed"
+		w.notes[noteKey{shard: id}] = "failed"
 	}
 	w.runningIn("gone, and a call of it still runs").Add(1)
 	f.forget([]shard.Lease{{Key: "row", Shard: "row", Parents: []string{"parent"}}})
 	for _, id := range []string{"listed", "row", "parent", "held"} {
-		if !f.named[id] || w.running[id] == nil || w.notes[id] == "" {
+		if !f.named[id] || w.running[id] == nil || w.notes[noteKey{shard: id}] == "" {
 			t.Errorf("%s was forgotten", id)
 		}
 	}
-	if f.named["gone"] || w.running["gone"] != nil || w.notes["gone"] != "" || len(f.spared) != 1 {
+	if f.named["gone"] || w.running["gone"] != nil || w.notes[noteKey{shard: "gone"}] != "" || len(f.spared) != 1 {
 		t.Error("what is gone is remembered")
 	}
 	if w.running["gone, and a call of it still runs"] == nil {

@@ -60,8 +60,7 @@ func (l *shardLoop) passes(r *shard.Record, ticket int64, behind time.Duration, 
 	key := l.keyOf(r)
 	if l.parking.knows(key, r) {
 		l.tracker.Done(ticket)
-		l.bytes -= int64(r.Size())
-		l.worker.budget.release(int64(r.Size()))
+		l.memory.finish([]int64{ticket}, int64(r.Size()))
 		return false
 	}
 	if l.gate.Pass(key, batching.Waiting{Record: *r, Ticket: ticket, Behind: behind, Added: now}) {

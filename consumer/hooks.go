@@ -80,7 +80,7 @@ type SessionEvent struct {
 // ShardStartedEvent tells that a shard is worked here.
 type ShardStartedEvent struct {
 	// Worker is the worker's id and Shard the shard's, here and in every event
-	// below.
+	// below; Handler is the handler's name, where a consumer has several.
 	Worker, Shard string
 	// After is the position it goes on from.
 	After shard.Position
@@ -110,6 +110,8 @@ type ShardLeftEvent struct {
 // ReadEvent tells of one read with something in it.
 type ReadEvent struct {
 	Worker, Shard string
+	// Handler is set if a handler that has fallen behind others read by itself.
+	Handler string
 	// Records and Bytes are what it brought; Skipped what the service sent
 	// twice or out of order.
 	Records int
@@ -124,12 +126,14 @@ type ReadEvent struct {
 // ReadFailedEvent tells of a read that failed.
 type ReadFailedEvent struct {
 	Worker, Shard string
-	Err           error
+	// Handler is set if a handler that has fallen behind others read by itself.
+	Handler string
+	Err     error
 }
 
 // FilteredEvent tells what the filters said of the records of one read.
 type FilteredEvent struct {
-	Worker, Shard string
+	Worker, Shard, Handler string
 	// Records is how many there were.
 	Records int
 	// Matched is how many matched each pattern, in the order of Config.Filters;
@@ -143,7 +147,7 @@ type FilteredEvent struct {
 
 // BatchEvent tells of one call of the handler.
 type BatchEvent struct {
-	Worker, Shard string
+	Worker, Shard, Handler string
 	// Records is how many the call got and Attempt which try it was.
 	Records, Attempt int
 	// Handled is how many of them are done by it, Rejected how many it gave up,
@@ -158,7 +162,7 @@ type BatchEvent struct {
 
 // WakeEvent tells of one call of the handler without records.
 type WakeEvent struct {
-	Worker, Shard string
+	Worker, Shard, Handler string
 	// Reason is what the call was for, Took how long it ran.
 	Reason batching.WakeReason
 	Took   time.Duration
@@ -180,7 +184,7 @@ type CommitRefusedEvent struct {
 
 // GaveUpEvent tells of records that a destination has accepted.
 type GaveUpEvent struct {
-	Worker, Shard string
+	Worker, Shard, Handler string
 	// Failure is what was sent, without being held: copy what you keep.
 	Failure destination.Failure
 	// Destination is its name.
@@ -189,7 +193,7 @@ type GaveUpEvent struct {
 
 // PublishedEvent tells of records that EmitTo or OnSuccess has accepted.
 type PublishedEvent struct {
-	Worker, Shard string
+	Worker, Shard, Handler string
 	// Records is how many were accepted, and Emitted tells that the handler made
 	// them: they went to EmitTo.
 	Records int
@@ -202,7 +206,7 @@ type PublishedEvent struct {
 
 // DestinationRefusedEvent tells of a destination that did not accept.
 type DestinationRefusedEvent struct {
-	Worker, Shard string
+	Worker, Shard, Handler string
 	// Destination is its name, Try how often it was asked for these records.
 	Destination string
 	Try         int
@@ -226,7 +230,7 @@ type KeySetAsideEvent struct {
 
 // KeyParkedEvent tells of a key that is parked.
 type KeyParkedEvent struct {
-	Worker, Shard string
+	Worker, Shard, Handler string
 	// Key is the SHA-256 of the key in hexadecimal.
 	Key string
 	// Attempts is how many calls of its first record have failed; 0 if it was
@@ -238,7 +242,7 @@ type KeyParkedEvent struct {
 
 // KeyReleasedEvent tells of a key that is not parked any more.
 type KeyReleasedEvent struct {
-	Worker, Shard string
+	Worker, Shard, Handler string
 	// Key is the SHA-256 of the key in hexadecimal.
 	Key string
 	// For is how long it was parked.
@@ -258,12 +262,14 @@ type CheckpointEvent struct {
 // LossEvent tells of a window of records that were trimmed unread.
 type LossEvent struct {
 	Worker string
-	Loss   shard.Loss
+	// Handler is the handler that has lost them, if it read by itself.
+	Handler string
+	Loss    shard.Loss
 }
 
 // HandlerStuckEvent tells of a handler that ignores the end of its context.
 type HandlerStuckEvent struct {
-	Worker, Shard string
+	Worker, Shard, Handler string
 	// First is the first record of its batch; For how long it has been running.
 	First shard.Position
 	For   time.Duration
@@ -311,6 +317,8 @@ type ControlEvent struct {
 // BreakerEvent tells of the breaker of one process.
 type BreakerEvent struct {
 	Worker string
+	// Handler is the handler whose breaker it is, where a consumer has several.
+	Handler string
 	// State is what it is now. Err is what the call failed with that opened it;
 	// nil otherwise.
 	State batching.BreakerState

@@ -154,42 +154,14 @@ func (k *keeper) merged(asker *seat) checkpoint.Progress {
 	return p
 }
 
-// mergeProgress is the progress of a shard whose handlers are as far as of says:
-// the shard is where the slowest of them is, and everything has been read and
-// finished up to the earliest time that one of them names. The progress of a
-// single handler, whose name is empty, is the shard's.
-func mergeProgress(of map[string]checkpoint.Progress) checkpoint.Progress {
-	if p, alone := of[""]; alone {
-		return p
-	}
-	var all checkpoint.Progress
-	for name, p := range of {
-		first := all.Marks == nil
-		if first {
-			all.Marks = map[string]shard.Position{}
-		}
-		all.Marks[name] = p.Position
-		if first || p.Position.Compare(all.Position) < 0 {
-			all.Position, all.Arrived = p.Position, p.Arrived
-		}
-		if first || p.ReadUpTo.Before(all.ReadUpTo) {
-			all.ReadUpTo = p.ReadUpTo
-		}
-		for handler, state := range p.States {
-			if all.States == nil {
-				all.States = map[string][]byte{}
-			}
-			all.States[handler] = state
-		}
-		all.Effects = append(all.Effects, p.Effects...)
-	}
-	return all
-}
-
 // took takes the answer of a save and wakes every loop.
 func (k *keeper) took(asker *seat, held shard.Lease, p checkpoint.Progress, res result, err error, turns []int, event CheckpointEvent) {
 	if err == nil && res.err != nil && len(p.States)+len(p.Effects) > 0 {
-		k.worker.note(held.Shard, fmt.Errorf("write what belongs to the position: %w", res.err))
+		handler := ""
+		if asker != nil {
+			handler = asker.handler
+		}
+		k.worker.note(held.Shard, handler, fmt.Errorf("write what belongs to the position: %w", res.err))
 	}
 	gone, adopted := k.judge(asker, held, p, res, err, turns)
 	if adopted {

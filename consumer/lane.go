@@ -137,7 +137,7 @@ func (l *lane) step(s batching.Segment) (batching.Verdict, error) {
 	if l.isolate {
 		// Not marked while it would wait: a process that is ended in the meantime
 		// does not die of the record.
-		if l.worker.pace.open(l.reading, l.shard) != nil || l.worker.breaker.ready(l.reading) != nil {
+		if l.worker.pace.open(l.reading, l.shard) != nil || l.breaker.ready(l.reading) != nil {
 			return batching.Verdict{}, errLaneOver
 		}
 		crashes, err := l.markSuspect(&records[0])
@@ -241,14 +241,14 @@ func (l *lane) call(s batching.Segment, records []shard.Record) (batching.Outcom
 		return batching.Outcome{}, nil, err
 	}
 	batch := &batching.Batch{
-		Stream: l.worker.stream.ARN, Shard: l.shard, Records: records, Attempt: s.Attempts + 1,
+		Stream: l.worker.stream.ARN, Shard: l.shard, Handler: l.handler, Records: records, Attempt: s.Attempts + 1,
 		Behind: l.batch.Behind, Now: l.worker.serviceNow(), Token: l.fence, Held: l.worker.session.valid, Call: &batching.Call{},
 	}
 	l.left = batch.Call
 	started := time.Now()
 	err, stuck := l.invoke(func(ctx context.Context) error { return l.cfg.Handler.Handle(ctx, batch) }, batch.First().Position())
 	if stuck {
-		l.worker.breaker.report(pass, batching.BreakerUnknown, nil)
+		l.breaker.report(pass, batching.BreakerUnknown, nil)
 		return batching.Outcome{}, nil, errLaneOver
 	}
 	wrong := l.checkEmitted()
@@ -262,12 +262,12 @@ func (l *lane) call(s batching.Segment, records []shard.Record) (batching.Outcom
 	}
 	effects, outcome := l.effects(batch, batching.Read(records, err))
 	if outcome.Failed && l.ctx.Err() != nil {
-		l.worker.breaker.report(pass, batching.BreakerUnknown, nil) // it was told to end
+		l.breaker.report(pass, batching.BreakerUnknown, nil) // it was told to end
 	} else {
 		l.judge(pass, &outcome)
 	}
 	event := BatchEvent{
-		Worker: l.worker.session.id, Shard: l.shard, Records: len(records), Attempt: batch.Attempt,
+		Worker: l.worker.session.id, Shard: l.shard, Handler: l.handler, Records: len(records), Attempt: batch.Attempt,
 		Handled: len(records), Rejected: len(outcome.Rejects), Behind: batch.Behind, Took: time.Since(started), Err: outcome.Err,
 	}
 	if outcome.Failed {
@@ -296,7 +296,7 @@ func (l *lane) call(s batching.Segment, records []shard.Record) (batching.Outcom
 		return outcome, nil, errLaneOver
 	}
 	if outcome.Err != nil {
-		l.worker.note(l.shard, outcome.Err)
+		l.worker.note(l.shard, l.handler, outcome.Err)
 	}
 	return outcome, effects, nil
 }
@@ -388,7 +388,7 @@ func (l *lane) invoke(call func(context.Context) error, first shard.Position) (e
 		case <-warn.C:
 		}
 		fire(l.cfg.Hooks.HandlerStuck, HandlerStuckEvent{
-			Worker: l.worker.session.id, Shard: l.shard, First: first, For: time.Since(started),
+			Worker: l.worker.session.id, Shard: l.shard, Handler: l.handler, First: first, For: time.Since(started),
 		})
 		l.worker.log.Error("handler does not return after its context ended",
 			"shard", l.shard, "cause", context.Cause(ctx), "since", time.Since(started))

@@ -11,18 +11,27 @@ import (
 )
 
 // end writes that the shard is done, and its children with it.
-func (t *tenure) end(l *shardLoop, p checkpoint.Progress) (error, bool) {
-	children := l.children
-	if l.lost {
-		loss := shard.Loss{Shard: l.shard, After: p.Position, Until: shard.End(), LastArrival: t.row.LastArrival}
-		if !t.worker.reportLoss(loss) {
+func (t *tenure) end(loops []*shardLoop, p checkpoint.Progress) (error, bool) {
+	var children []shard.Shard
+	lost := false
+	for _, l := range loops {
+		if !l.lost {
+			children = l.children
+			continue
+		}
+		lost = true
+		at, arrived := l.tracker.Mark()
+		loss := shard.Loss{Shard: l.shard, After: at, Until: shard.End(), LastArrival: arrived}
+		if !t.worker.reportLoss(loss, l.handler) {
 			// The run ends, and this is part of it: without a cause it would look
 			// like the end of the shard.
 			t.leave(ErrStopping, "")
 			return t.letGo(p)
 		}
+	}
+	if lost && children == nil {
 		var err error
-		if children, err = t.worker.childrenOf(t.life, l.shard); err != nil {
+		if children, err = t.worker.childrenOf(t.life, t.row.Shard); err != nil {
 			return ErrLeaseLost, false
 		}
 	}
@@ -34,7 +43,7 @@ func (t *tenure) end(l *shardLoop, p checkpoint.Progress) (error, bool) {
 		}
 		t.row, p.States = res.row, nil
 	}
-	res, err := t.writer().end(t.life, t.row, children, l.lost)
+	res, err := t.writer().end(t.life, t.row, children, lost)
 	if err != nil {
 		return ErrLeaseLost, false
 	}
@@ -108,7 +117,7 @@ func (t *tenure) letGo(p checkpoint.Progress) (cause error, again bool) {
 	if res.verdict == checkpoint.Restart || res.gone {
 		return t.leftBehind(res, p)
 	}
-	t.row.Checkpoint = p.Position
+	t.row.Checkpoint, t.row.Marks = p.Position, p.Marks
 	if to := t.target(); to != "" {
 		w.tell(t.life, to, shard.Hint{Kind: shard.HintStart, Key: t.row.Key, Counter: t.row.Counter + 1})
 	}
@@ -124,7 +133,7 @@ func (t *tenure) leftBehind(res result, p checkpoint.Progress) (error, bool) {
 	case res.verdict == checkpoint.Restart:
 		// Somebody moved the position: the row's own is the one to leave.
 		t.row = res.row
-		return t.letGo(checkpoint.Progress{Position: t.row.Checkpoint, Arrived: t.row.LastArrival})
+		return t.letGo(asBefore(t.row))
 	}
 	return ErrLeaseLost, false
 }
@@ -161,6 +170,7 @@ func (t *tenure) putBack(p checkpoint.Progress) bool {
 		p = checkpoint.Progress{Position: lost.Checkpoint, Arrived: lost.LastArrival, Marks: lost.Marks}
 	}
 	lost.Checkpoint, lost.LastArrival, lost.CheckpointOwner, lost.Owner = p.Position, p.Arrived, "", w.session.id
+	lost.Marks = p.Marks
 	for try := 1; w.session.valid(); try++ {
 		ctx, cancel := context.WithTimeout(t.life, w.timing.tableCall)
 		row, err := w.cfg.Leases.PutBack(ctx, lost, w.session.id)

@@ -35,6 +35,7 @@ var shownBy = map[string]string{
 	"Leases":                "TestCaughtUpEndsWithEverythingHandled",
 	"Positions":             "TestPositionsAreBelievedBeforeTheRow",
 	"Handler":               "TestHandlerSteersWithWhatItReturns",
+	"Handlers":              "TestHandlersShareOneReading",
 	"OnFailure":             "TestNothingIsDroppedWhileTheDestinationRefuses",
 	"Filters":               "TestFilteredRecordsAreFinishedUnhandledAndCounted",
 	"OnSuccess":             "TestOnSuccessGetsWhatWasHandled",

@@ -64,7 +64,7 @@ func (p *parking) afterRead(page *parkedPage, now time.Time) {
 	k.reading = false
 	switch {
 	case page.err != nil:
-		p.worker.note(p.shard, fmt.Errorf("read what is parked: %w", page.err))
+		p.worker.note(p.shard, p.handler, fmt.Errorf("read what is parked: %w", page.err))
 		k.notUntil = now.Add(time.Second)
 		return
 	case p.behind(k) || k.calling:
@@ -85,7 +85,7 @@ func (p *parking) afterRead(page *parkedPage, now time.Time) {
 	}
 	// They are counted like records that were read from the stream. A budget
 	// that is used up already is overdrawn, which the next releases pay.
-	p.bytes += p.worker.budget.settle(0, bytes)
+	p.memory.bytes += p.worker.budget.settle(0, bytes)
 	k.batch, k.done = page.records, make([]bool, len(page.records))
 	k.first = p.tickets - 1
 	for i := range page.records {
@@ -158,8 +158,7 @@ func (p *parking) finished(s settlement) {
 			}
 		}
 	}
-	p.bytes -= s.bytes
-	p.worker.budget.release(s.bytes)
+	p.memory.release(s.bytes)
 }
 
 // fails notes that the rest of a batch waits.

@@ -72,7 +72,7 @@ func (l *shardLoop) newParking(row shard.Lease, keys []checkpoint.ParkedKey) *pa
 	}
 	p := &parking{
 		shardLoop: l, table: l.cfg.Leases.(checkpoint.Parking), row: row,
-		keys: map[string]*parkedKey{}, called: map[int64]*parkedKey{}, readTo: row.Checkpoint,
+		keys: map[string]*parkedKey{}, called: map[int64]*parkedKey{}, readTo: l.from.Position,
 	}
 	now := time.Now()
 	for _, k := range keys {
@@ -94,7 +94,7 @@ func (t *tenure) loadParked(handler string) ([]checkpoint.ParkedKey, error) {
 		if err == nil {
 			return keys, nil
 		}
-		t.worker.note(t.row.Shard, fmt.Errorf("read which keys are parked: %w", err))
+		t.worker.note(t.row.Shard, handler, fmt.Errorf("read which keys are parked: %w", err))
 		if err := clock.Sleep(t.reading, backoff(try, 100*time.Millisecond, 10*time.Second)); err != nil {
 			return nil, err
 		}
@@ -142,7 +142,7 @@ func (p *parking) park(name string, first *shard.Record, attempts int, wait time
 		k.Shard = p.shard
 	}
 	if _, err := p.table.Park(p.row, k, []shard.Record{*first}); err != nil {
-		p.worker.note(p.shard, err)
+		p.worker.note(p.shard, p.handler, err)
 		return false
 	}
 	p.enter(&parkedKey{name: name, now: k, notUntil: now.Add(wait)}, now)

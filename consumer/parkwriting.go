@@ -114,7 +114,7 @@ func (p *parking) writePark(k *parkedKey) {
 			p.begin(&parkWrite{key: k, becomes: becomes, effects: effects, tickets: waiting.Tickets})
 			return
 		}
-		p.worker.note(p.shard, err)
+		p.worker.note(p.shard, p.handler, err)
 		if len(waiting.Records) == 1 {
 			k.full = true // it waits until what is parked before it is handled
 			return
@@ -142,7 +142,7 @@ func (p *parking) settleBatch(k *parkedKey) {
 	}
 	effects, err := p.table.Unpark(p.row, becomes, records)
 	if err != nil {
-		p.worker.note(p.shard, err)
+		p.worker.note(p.shard, p.handler, err)
 		p.retryAt = time.Now().Add(time.Second)
 		return
 	}
@@ -176,7 +176,7 @@ func (p *parking) afterWrite(a sideAnswer, now time.Time) {
 		p.tries++
 		p.retryAt = now.Add(backoff(p.tries, 50*time.Millisecond, 5*time.Second))
 		if a.err != nil {
-			p.worker.note(p.shard, fmt.Errorf("write what is parked: %w", a.err))
+			p.worker.note(p.shard, p.handler, fmt.Errorf("write what is parked: %w", a.err))
 		}
 		return
 	}
@@ -189,7 +189,7 @@ func (p *parking) afterWrite(a sideAnswer, now time.Time) {
 	}
 	if began {
 		fire(p.cfg.Hooks.KeyParked, KeyParkedEvent{
-			Worker: p.worker.session.id, Shard: p.shard, Key: k.now.Hash, Attempts: k.now.Attempts, Records: k.now.Records + p.gate.Len(k.name),
+			Worker: p.worker.session.id, Shard: p.shard, Handler: p.handler, Key: k.now.Hash, Attempts: k.now.Attempts, Records: k.now.Records + p.gate.Len(k.name),
 		})
 	}
 	if w.handled > 0 || w.settles {
@@ -214,7 +214,7 @@ func (p *parking) handledNow(k *parkedKey, w *parkWrite, now time.Time) {
 	delete(p.keys, k.name)
 	p.order = slices.DeleteFunc(p.order, func(o *parkedKey) bool { return o == k })
 	fire(p.cfg.Hooks.KeyReleased, KeyReleasedEvent{
-		Worker: p.worker.session.id, Shard: p.shard, Key: k.now.Hash, For: p.worker.serviceNow().Sub(k.now.Since),
+		Worker: p.worker.session.id, Shard: p.shard, Handler: p.handler, Key: k.now.Hash, For: p.worker.serviceNow().Sub(k.now.Since),
 	})
 	p.gate.Unpark(k.name, now)
 }
@@ -228,8 +228,7 @@ func (p *parking) forgetBatch(k *parkedKey) {
 			bytes += int64(k.batch[i].Record.Size())
 		}
 	}
-	p.bytes -= bytes
-	p.worker.budget.release(bytes)
+	p.memory.release(bytes)
 	if k.failed != nil {
 		k.notUntil = time.Now().Add(k.failed.wait)
 	}

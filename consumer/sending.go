@@ -19,13 +19,13 @@ func (l *lane) giveUp(records []shard.Record, f destination.Failure) error {
 	if err := l.deliver(l.cfg.OnFailure, f); err != nil {
 		return err
 	}
-	fire(l.cfg.Hooks.GaveUp, GaveUpEvent{Worker: l.worker.session.id, Shard: l.shard, Failure: f, Destination: l.cfg.OnFailure.String()})
+	fire(l.cfg.Hooks.GaveUp, GaveUpEvent{Worker: l.worker.session.id, Shard: l.shard, Handler: l.handler, Failure: f, Destination: l.cfg.OnFailure.String()})
 	return nil
 }
 
 // filled is f with what every envelope of this shard says.
 func (l *lane) filled(records []shard.Record, f destination.Failure) destination.Failure {
-	f.Application, f.Worker = l.cfg.Name, l.worker.session.id
+	f.Application, f.Handler, f.Worker = l.cfg.Name, l.handler, l.worker.session.id
 	f.Stream, f.Records, f.At = l.worker.stream.ARN, records, l.worker.serviceNow()
 	f.Shard = or(records[0].Shard, l.shard) // what was parked may be of a parent
 	return f
@@ -54,9 +54,9 @@ func (l *lane) persist(to string, send func(context.Context) (further bool, err 
 			waits = 1
 		}
 		fire(l.cfg.Hooks.DestinationRefused, DestinationRefusedEvent{
-			Worker: l.worker.session.id, Shard: l.shard, Destination: to, Try: try, Err: err,
+			Worker: l.worker.session.id, Shard: l.shard, Handler: l.handler, Destination: to, Try: try, Err: err,
 		})
-		l.worker.note(l.shard, fmt.Errorf("send to %s: %w", to, err))
+		l.worker.note(l.shard, l.handler, fmt.Errorf("send to %s: %w", to, err))
 		if clock.Sleep(l.patience(), backoff(waits, l.policy.MinBackoff, l.policy.MaxBackoff)) != nil {
 			return errLaneOver
 		}
@@ -155,6 +155,6 @@ func (l *lane) publish(records []batching.Emitted) error {
 
 func (l *lane) published(records int, emitted bool, to string, took time.Duration) {
 	fire(l.cfg.Hooks.Published, PublishedEvent{
-		Worker: l.worker.session.id, Shard: l.shard, Records: records, Emitted: emitted, Destination: to, Took: took,
+		Worker: l.worker.session.id, Shard: l.shard, Handler: l.handler, Records: records, Emitted: emitted, Destination: to, Took: took,
 	})
 }

@@ -21,12 +21,16 @@ type shardLoop struct {
 	fence  batching.Fence
 	policy batching.Policy
 	seat   *seat // at the keeper of the lease row
+	// handler is the handler's name where there are several, and breaker its own.
+	handler string
+	breaker *breaker
 
 	// reading ends when the shard is to be left, and its cause says why; work
 	// ends when handlers may no longer run.
 	reading, work context.Context
 	stopWork      context.CancelCauseFunc
 
+	from     checkpoint.Progress // where it begins
 	tracker  *checkpoint.Tracker
 	split    batching.Lanes
 	lanes    []laneState
@@ -34,7 +38,7 @@ type shardLoop struct {
 	parking  *parking       // keys that are parked; nil if none ever are
 	unparks  <-chan unpark  // who asks for one to be called again
 	gathered *gatherer
-	bytes    int64          // held from the budget for records read and not finished
+	memory   holding        // records that are read and not finished
 	started  int64          // the highest ticket that a lane was given, -1: none
 	busy     int            // lanes at work
 	running  *atomic.Int64  // handler calls in this process that have not returned
@@ -91,13 +95,6 @@ const (
 // at work and the keeper knows how far it came; a handler may run on if it
 // ignored the end of its context (abandoned).
 func (l *shardLoop) run() outcome {
-	defer func() {
-		l.report()
-		l.acks.close()
-		l.worker.keyPauses.unwatch(l.pauses)
-		l.worker.budget.leave(l.gathered)
-		l.worker.budget.release(l.bytes)
-	}()
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	l.pauseKeys(time.Now())
@@ -158,31 +155,44 @@ func (l *shardLoop) run() outcome {
 	}
 }
 
+// close gives back what the loop holds, and tells the keeper for the last time
+// how far it came.
+func (l *shardLoop) close() {
+	l.report()
+	l.acks.close()
+	l.worker.keyPauses.unwatch(l.pauses)
+	l.worker.budget.leave(l.gathered)
+	l.memory.close()
+}
+
 // idle reports whether nothing is pending anywhere.
 func (l *shardLoop) idle() bool { return l.busy == 0 && l.tracker.Pending() == 0 }
 
 // take enters the records of a chunk into the tracker and the lanes.
 func (l *shardLoop) take(c fetched, now time.Time) {
 	l.behind, l.seenAt = c.Behind, c.Now
-	l.bytes += c.held
 	records := c.Records
 	if until := l.cfg.Until.at; !until.IsZero() {
 		n := slices.IndexFunc(records, func(r shard.Record) bool { return !r.ArrivedAt.Before(until) })
 		if n >= 0 {
 			l.full, c.Ended, records = true, false, records[:n]
-			l.drop(c.Records[n:])
 		}
 	}
 	filtering := l.newFiltering()
 	for i := range records {
 		ticket := l.tracker.Begin(&records[i])
-		if !filtering.passes(&records[i]) {
-			l.tracker.Done(ticket)
+		if i == 0 {
+			l.memory.take(&c, len(records), ticket)
+		}
+		if !filtering.passes(&records[i], ticket) {
 			continue
 		}
 		if l.gate.Idle() || l.passes(&records[i], ticket, c.Behind, now) {
 			l.lanes[l.split.Of(&records[i])].gather.Add(records[i], ticket, c.Behind, now)
 		}
+	}
+	if len(records) == 0 {
+		l.memory.take(&c, 0, 0)
 	}
 	filtering.over(len(records))
 	if n := len(records); n > 0 && l.parking != nil {
@@ -216,16 +226,6 @@ func (l *shardLoop) tipReached() bool {
 		return true
 	}
 	return l.behind == 0 && !l.worker.serviceNow().Before(l.cfg.Until.at)
-}
-
-// drop gives back the bytes of records that will not be handled.
-func (l *shardLoop) drop(records []shard.Record) {
-	var bytes int64
-	for i := range records {
-		bytes += int64(records[i].Size())
-	}
-	l.bytes -= bytes
-	l.worker.budget.release(bytes)
 }
 
 // dispatch gives every idle lane its batch, if one is due.
@@ -327,8 +327,7 @@ func (l *shardLoop) settle(s settlement) {
 	default:
 		l.tracker.Done(s.tickets...)
 		l.keeping.finished(s.tickets)
-		l.bytes -= s.bytes
-		l.worker.budget.release(s.bytes)
+		l.memory.finish(s.tickets, s.bytes)
 		l.status.progressed(len(s.tickets))
 		if l.suspects -= len(s.tickets); l.suspects <= 0 {
 			l.isolate = false // what killed the last owners cannot lie further on

@@ -43,13 +43,15 @@ type Stateful interface {
 	State(shard string) ([]byte, error)
 }
 
-// states is the table of the handler's states; nil if it keeps none.
+// states is the table of the handlers' states; nil if none keeps any.
 func (w *worker) states() checkpoint.States {
-	if _, ok := w.cfg.Handler.(Stateful); !ok {
-		return nil
+	for _, p := range w.parts {
+		if _, ok := p.cfg.Handler.(Stateful); ok {
+			states, _ := w.cfg.Leases.(checkpoint.States)
+			return states
+		}
 	}
-	states, _ := w.cfg.Leases.(checkpoint.States)
-	return states
+	return nil
 }
 
 // dropStates deletes what was kept beside rows that are deleted. What fails is
@@ -189,7 +191,7 @@ func (l *shardLoop) tookState(t stateTaken) {
 	if t.err != nil {
 		k.fails++
 		k.retryAt = time.Now().Add(backoff(k.fails, l.policy.MinBackoff, l.policy.MaxBackoff))
-		l.worker.note(l.shard, fmt.Errorf("state of %s: %w", l.shard, t.err))
+		l.worker.note(l.shard, l.handler, fmt.Errorf("state of %s: %w", l.shard, t.err))
 		return
 	}
 	if l.waiting() > 0 || !l.tracker.FinishedBefore(k.upTo+1) {
@@ -263,7 +265,7 @@ func (l *lane) askState() (t stateTaken, stuck bool) {
 		return t, false
 	case <-warn.C:
 	}
-	fire(l.cfg.Hooks.HandlerStuck, HandlerStuckEvent{Worker: l.worker.session.id, Shard: l.shard, For: time.Since(started)})
+	fire(l.cfg.Hooks.HandlerStuck, HandlerStuckEvent{Worker: l.worker.session.id, Shard: l.shard, Handler: l.handler, For: time.Since(started)})
 	l.worker.log.Error("handler does not tell its state after its context ended", "shard", l.shard, "cause", context.Cause(l.ctx))
 	return stateTaken{}, true
 }
@@ -279,7 +281,7 @@ func (t *tenure) restore(name string, h Stateful) (inherited bool, err error) {
 		if err == nil {
 			return len(r.Inherited) > 0, t.reading.Err()
 		}
-		t.worker.note(t.row.Shard, fmt.Errorf("restore %s: %w", t.row.Shard, err))
+		t.worker.note(t.row.Shard, name, fmt.Errorf("restore %s: %w", t.row.Shard, err))
 		if err := clock.Sleep(t.reading, backoff(try, 100*time.Millisecond, 10*time.Second)); err != nil {
 			return false, err
 		}
@@ -296,7 +298,7 @@ func (t *tenure) restored(name string) (batching.Restored, error) {
 		return tableCall(t.reading, w, func(ctx context.Context) ([]byte, error) { return states.State(ctx, row, name) })
 	}
 	var err error
-	if r.State, err = stateOf(t.row); err != nil || r.State != nil || t.row.Checkpoint.IsRecord() {
+	if r.State, err = stateOf(t.row); err != nil || r.State != nil || progressOf(t.row, name).Position.IsRecord() {
 		return r, err
 	}
 	prefix := strings.TrimSuffix(t.row.Key, t.row.Shard)

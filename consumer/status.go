@@ -33,7 +33,8 @@ type Status struct {
 	Running int
 	// Pauses are what is held back in the whole fleet.
 	Pauses []shard.Pause
-	// Breaker is the state of the breaker.
+	// Breaker is the state of the breaker; of several, that of the first that is
+	// not closed.
 	Breaker batching.BreakerState
 	// Shards are the shards it works, by id.
 	Shards []ShardStatus
@@ -43,6 +44,9 @@ type Status struct {
 type ShardStatus struct {
 	// Shard is the shard's id.
 	Shard string
+	// Handler is the handler's name, where a consumer has several: each has a
+	// ShardStatus for each shard.
+	Handler string
 	// Mark is the furthest position before which everything is finished, and
 	// Checkpoint the one that is written.
 	Mark, Checkpoint shard.Position
@@ -108,7 +112,7 @@ func (c *Consumer) Status() Status {
 	if f == nil {
 		return Status{}
 	}
-	s := Status{Worker: f.session.id, Valid: f.session.valid(), ValidFor: max(0, f.session.left()), MemoryHeld: w.budget.inUse(), Breaker: w.breaker.state()}
+	s := Status{Worker: f.session.id, Valid: f.session.valid(), ValidFor: max(0, f.session.left()), MemoryHeld: w.budget.inUse(), Breaker: w.breakerState()}
 	control, share, fault := w.pace.now()
 	s.Running, _ = w.pace.slots.inUse()
 	s.Limited, s.Limit, s.ControlError, s.Pauses = control.Limited, control.Limit, fault, slices.Clone(control.Pauses)
@@ -120,13 +124,17 @@ func (c *Consumer) Status() Status {
 		if t.ended() {
 			continue
 		}
-		one := t.status.snapshot()
-		one.Paused = control.Paused(one.Shard)
-		one.Error = cmp.Or(one.Error, w.noted(one.Shard))
-		s.Shards = append(s.Shards, one)
+		for _, status := range t.statuses {
+			one := status.snapshot()
+			one.Paused = control.Paused(one.Shard)
+			one.Error = cmp.Or(one.Error, w.noted(one.Shard, one.Handler))
+			s.Shards = append(s.Shards, one)
+		}
 	}
 	f.mu.Unlock()
-	slices.SortFunc(s.Shards, func(a, b ShardStatus) int { return cmp.Compare(a.Shard, b.Shard) })
+	slices.SortFunc(s.Shards, func(a, b ShardStatus) int {
+		return cmp.Or(cmp.Compare(a.Shard, b.Shard), cmp.Compare(a.Handler, b.Handler))
+	})
 	return s
 }
 
@@ -139,10 +147,9 @@ type shardStatus struct {
 	tip bool // everything that the run is to read has been
 }
 
-func (s *shardStatus) init(row shard.Lease) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.now = ShardStatus{Shard: row.Shard, Mark: row.Checkpoint, Checkpoint: row.Checkpoint}
+func newShardStatus(row shard.Lease, handler string) *shardStatus {
+	at := progressOf(row, handler).Position
+	return &shardStatus{now: ShardStatus{Shard: row.Shard, Handler: handler, Mark: at, Checkpoint: at}}
 }
 
 func (s *shardStatus) publish(mark shard.Position, pending, busy int, behind time.Duration) {
@@ -218,7 +225,7 @@ func (f *fleet) heldShard(shardID string) *tenure {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, t := range f.tenures {
-		if t.status.snapshot().Shard == shardID && !t.ended() {
+		if t.statuses[0].snapshot().Shard == shardID && !t.ended() {
 			return t
 		}
 	}

@@ -3,6 +3,7 @@ package consumer
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -33,17 +34,20 @@ type tenure struct {
 	drain   *time.Timer // ends work when the drain time is over
 	leaving time.Time   // since when
 
-	status  shardStatus
-	unparks chan unpark
-	done    chan struct{}
-	cause   error // why it ended, nil at the shard's end; valid after done
+	statuses []*shardStatus // by handler
+	unparks  []chan unpark  // by handler
+	done     chan struct{}
+	cause    error // why it ended, nil at the shard's end; valid after done
 }
 
 func newTenure(ctx context.Context, w *worker, row shard.Lease, from string) *tenure {
-	t := &tenure{worker: w, row: row, from: from, unparks: make(chan unpark), done: make(chan struct{})}
+	t := &tenure{worker: w, row: row, from: from, done: make(chan struct{})}
 	t.life, t.lose = context.WithCancelCause(ctx)
 	t.renew()
-	t.status.init(row)
+	for _, p := range w.parts {
+		t.statuses = append(t.statuses, newShardStatus(row, p.name))
+		t.unparks = append(t.unparks, make(chan unpark))
+	}
 	return t
 }
 
@@ -101,36 +105,42 @@ func (t *tenure) run() {
 		}
 		t.mu.Unlock()
 		t.cause = cause
-		if cause == nil {
-			if e, ok := w.cfg.Handler.(ShardEnder); ok {
-				e.ShardEnded(t.row.Shard)
-			}
-		} else if l, ok := w.cfg.Handler.(ShardLoser); ok && t.status.begun.Load() {
-			l.ShardLost(t.row.Shard, cause)
-		}
+		t.tellLeft(cause)
 		w.log.Info("shard left", "shard", t.row.Shard, "cause", cause, "at", t.row.Checkpoint, "to", event.To, "took", event.Took)
 		fire(w.cfg.Hooks.ShardLeft, event)
 		return
 	}
 }
 
-// once works the shard from the row's checkpoint to the end of one loop, and
-// writes what that came to. Again means that the lease is still held and the
+// tellLeft tells each handler that the shard is finished or, if it was told of its
+// start, lost.
+func (t *tenure) tellLeft(cause error) {
+	for i, p := range t.worker.parts {
+		if cause == nil {
+			if e, ok := p.cfg.Handler.(ShardEnder); ok {
+				e.ShardEnded(t.row.Shard)
+			}
+		} else if l, ok := p.cfg.Handler.(ShardLoser); ok && t.statuses[i].begun.Load() {
+			l.ShardLost(t.row.Shard, cause)
+		}
+	}
+}
+
+// once works the shard from the row's positions to the end of one loop a handler,
+// and writes what that came to. Again means that the lease is still held and the
 // shard to be begun anew.
 func (t *tenure) once() (cause error, again bool) {
 	running := t.worker.runningIn(t.row.Shard)
-	start, err := t.begin(running)
-	if err != nil {
-		return t.endWithout()
-	}
-	parked, err := t.loadParked("")
-	if err != nil {
-		return t.endWithout()
+	// No handler of an earlier tenure of this shard may run in this process any
+	// more.
+	for running.Load() > 0 {
+		if clock.Sleep(t.reading, 100*time.Millisecond) != nil {
+			return t.endWithout()
+		}
 	}
 	keeper := newKeeper(t.worker, t.writer(), t.work, t.row)
-	loop := t.newLoop(keeper, running, start)
-	loop.parking = loop.newParking(t.row, parked)
-	out := t.drive(loop, start)
+	loops := t.newLoops(keeper, running)
+	out := t.drive(loops)
 	keeper.rest()
 	if verdict, over := keeper.verdict(); over {
 		out = verdict
@@ -143,7 +153,7 @@ func (t *tenure) once() (cause error, again bool) {
 	}
 	switch out {
 	case outcomeEnded:
-		return t.end(loop, keeper.progress())
+		return t.end(loops, keeper.progress())
 	case outcomeLeave:
 		return t.letGo(keeper.progress())
 	case outcomeRestart:
@@ -152,75 +162,47 @@ func (t *tenure) once() (cause error, again bool) {
 	return ErrLeaseLost, false
 }
 
-// begin waits until no handler of an earlier tenure of this shard runs in this
-// process any more, finds out where to begin, and tells the handler.
-func (t *tenure) begin(running *atomic.Int64) (start, error) {
-	for running.Load() > 0 {
-		if err := clock.Sleep(t.reading, 100*time.Millisecond); err != nil {
-			return start{}, err
-		}
-	}
-	s, err := t.claim(fromRow(t.row))
-	if err != nil {
-		return s, err
-	}
-	if starter, ok := t.worker.cfg.Handler.(ShardStarter); ok {
-		if err := t.tell(starter, s.from.Position); err != nil {
-			return s, err
-		}
-	}
-	if h, ok := t.worker.cfg.Handler.(Stateful); ok {
-		if s.inherited, err = t.restore("", h); err != nil {
-			return s, err
-		}
-	}
-	return s, t.reading.Err()
-}
-
-// tell tells the handler that the shard starts.
-func (t *tenure) tell(starter ShardStarter, after shard.Position) error {
-	for try := 1; ; try++ {
-		err := starter.ShardStarted(t.reading, ShardStart{Shard: t.row.Shard, After: after, Fence: t.worker.fence(t.row)})
-		if err == nil {
-			t.status.begun.Store(true) // so that its end will be told, too
-			return t.reading.Err()
-		}
-		t.worker.note(t.row.Shard, fmt.Errorf("start shard: %w", err))
-		if err := clock.Sleep(t.reading, backoff(try, 100*time.Millisecond, 10*time.Second)); err != nil {
-			return err
-		}
-	}
-}
-
 // endWithout ends a tenure that has read nothing.
 func (t *tenure) endWithout() (error, bool) {
 	if context.Cause(t.reading) == ErrLeaseLost {
 		return ErrLeaseLost, false
 	}
-	return t.letGo(checkpoint.Progress{Position: t.row.Checkpoint, Arrived: t.row.LastArrival})
+	return t.letGo(asBefore(t.row))
 }
 
-// newLoop makes the loop that works the shard from where it begins.
-func (t *tenure) newLoop(k *keeper, running *atomic.Int64, begun start) *shardLoop {
+// newLoops makes the loops that work the shard, one a handler, each from its
+// position in the row.
+func (t *tenure) newLoops(k *keeper, running *atomic.Int64) []*shardLoop {
 	w := t.worker
-	cfg := &w.cfg
-	from, floor := begun.from, fromRow(t.row).from
+	for name, at := range strangers(t.row, w.parts) {
+		w.log.Warn("the row has the position of a handler that is not configured; it is dropped with the next checkpoint",
+			"shard", t.row.Shard, "handler", name, "at", at)
+	}
+	loops := make([]*shardLoop, len(w.parts))
+	for i := range w.parts {
+		loops[i] = t.newLoop(i, k, running)
+	}
+	return loops
+}
+
+// newLoop makes the loop of one handler.
+func (t *tenure) newLoop(i int, k *keeper, running *atomic.Int64) *shardLoop {
+	w, p, status := t.worker, &t.worker.parts[i], t.statuses[i]
+	cfg, from := p.cfg, progressOf(t.row, p.name)
 	l := &shardLoop{
-		cfg: cfg, worker: w, shard: t.row.Shard, fence: w.fence(t.row), policy: w.policy, seat: k.sit("", floor, &t.status), floor: floor,
-		reading: t.reading, work: t.work, stopWork: t.stopWork,
-		tracker:  checkpoint.NewTracker(from),
+		cfg: cfg, worker: w, shard: t.row.Shard, fence: w.fence(t.row), policy: p.policy, seat: k.sit(p.name, from, status),
+		floor: from, handler: p.name, breaker: p.breaker,
+		reading: t.reading, work: t.work, stopWork: t.stopWork, memory: holding{budget: w.budget},
+		from: from, tracker: checkpoint.NewTracker(from),
 		gathered: w.budget.enter(), started: -1, running: running,
 		suspect: t.row.Suspect, crashes: t.row.SuspectCrashes,
 		isolate:  t.row.Suspect.IsRecord() || t.row.OwnerSwitches >= crashLoop,
 		suspects: w.cfg.MaximumInFlight + largestRead,
 		chunks:   make(chan fetched), settled: make(chan settlement),
-		status: &t.status, readUpTo: from.ReadUpTo, wakes: newWakes(cfg.Handler), acks: newAcks(),
-		gate: batching.NewGate(cfg.KeyLimit), pauses: w.keyPauses.watch(), unparks: t.unparks,
+		status: status, readUpTo: from.ReadUpTo, wakes: newWakes(cfg.Handler), acks: newAcks(),
+		gate: batching.NewGate(cfg.KeyLimit), pauses: w.keyPauses.watch(), unparks: t.unparks[i],
 	}
-	if h, ok := cfg.Handler.(Stateful); ok {
-		l.keeping.begin(h, begun)
-	}
-	l.split, l.lanes = w.newLanes()
+	l.split, l.lanes = cfg.newLanes()
 	return l
 }
 
@@ -232,27 +214,139 @@ const crashLoop = 3
 // GetRecords; a read is taken whole, so that so many more can be in flight.
 const largestRead = 10_000
 
-// drive runs the fetcher and the loop, and waits for both.
-func (t *tenure) drive(l *shardLoop, begun start) outcome {
+// drive runs the loops with what they read from, and waits for all of it.
+func (t *tenure) drive(loops []*shardLoop) outcome {
 	w := t.worker
-	after := begun.from.Position
-	event := ShardStartedEvent{Worker: w.session.id, Shard: l.shard, After: after, Fence: l.fence, From: t.from, Isolated: l.isolate}
-	w.log.Info("shard started", "shard", l.shard, "after", after, "from", t.from, "fence", l.fence.String(), "isolated", l.isolate)
-	t.status.begun.Store(true)
-	fire(w.cfg.Hooks.ShardStarted, event)
-	fetching, stopFetching := context.WithCancel(t.reading)
-	f := &fetcher{
-		worker: w, shard: l.shard, chunks: l.chunks, status: &t.status,
-		reader: w.cfg.Source.Open(shard.Start{
-			Stream: w.stream, Shard: l.shard, After: w.startOf(after), LastArrival: begun.from.Arrived, ReadUpTo: begun.from.ReadUpTo,
-		}),
+	open := func(at place) shard.Reader {
+		return w.cfg.Source.Open(shard.Start{
+			Stream: w.stream, Shard: t.row.Shard, After: w.startOf(at.after), LastArrival: at.arrived, ReadUpTo: at.readUpTo,
+		})
 	}
-	var fetcherDone sync.WaitGroup
-	fetcherDone.Go(func() { f.run(fetching) })
+	var started sync.Once
+	outs := make([]outcome, len(loops))
+	if len(loops) == 1 {
+		l := loops[0]
+		outs[0] = t.play(l, &started, func(ctx context.Context) {
+			f := &fetcher{worker: w, shard: l.shard, chunks: l.chunks, statuses: t.statuses, breaker: l.breaker, reader: open(placeOf(l.from))}
+			f.run(ctx)
+		})
+		return together(outs)
+	}
+	starts := make([]place, len(loops))
+	for i, l := range loops {
+		starts[i] = placeOf(l.from)
+	}
+	h := newHub(w, t.row.Shard, open, starts)
+	reading, stopReading := context.WithCancel(t.reading)
+	var reader, playing sync.WaitGroup
+	reader.Go(func() { h.run(reading, t.statuses) })
+	working := new(atomic.Int64)
+	working.Store(int64(len(loops)))
+	over := make(chan struct{})
+	for i, l := range loops {
+		f := h.feeds[i]
+		f.loop = l
+		playing.Go(func() {
+			outs[i] = t.play(l, &started, func(ctx context.Context) {
+				f.moveTo(placeOf(l.from))
+				f.run(ctx)
+			})
+			if working.Add(-1) == 0 {
+				close(over)
+			}
+			notParked(l.unparks, over)
+		})
+	}
+	playing.Wait()
+	stopReading()
+	reader.Wait()
+	h.close()
+	return together(outs)
+}
+
+// together is what the loops of all handlers came to: the shard has ended when it
+// has for every one.
+func together(outs []outcome) outcome {
+	for _, bad := range []outcome{outcomeLost, outcomeRestart, outcomeLeave} {
+		if slices.Contains(outs, bad) {
+			return bad
+		}
+	}
+	return outcomeEnded
+}
+
+// play starts the shard for one handler and runs its loop, with read giving it
+// its chunks.
+func (t *tenure) play(l *shardLoop, started *sync.Once, read func(context.Context)) outcome {
+	defer l.close()
+	if err := t.begin(l); err != nil {
+		if context.Cause(t.reading) == ErrLeaseLost {
+			return outcomeLost
+		}
+		return outcomeLeave
+	}
+	started.Do(func() { t.tellStarted(l) })
+	l.status.begun.Store(true)
+	reading, stop := context.WithCancel(t.reading)
+	var reader sync.WaitGroup
+	reader.Go(func() { read(reading) })
 	out := l.run()
-	stopFetching()
-	fetcherDone.Wait()
+	stop()
+	reader.Wait()
 	return out
+}
+
+// begin finds out where a handler begins, reads what is kept of the shard for it,
+// and tells it that the shard starts.
+func (t *tenure) begin(l *shardLoop) error {
+	parked, err := t.loadParked(l.handler)
+	if err != nil {
+		return err
+	}
+	s, err := t.claim(start{from: l.from}, l)
+	if err != nil {
+		return err
+	}
+	l.from, l.readUpTo, l.tracker = s.from, s.from.ReadUpTo, checkpoint.NewTracker(s.from)
+	l.parking = l.newParking(t.row, parked)
+	if starter, ok := l.cfg.Handler.(ShardStarter); ok {
+		if err := t.tell(starter, l); err != nil {
+			return err
+		}
+	}
+	if h, ok := l.cfg.Handler.(Stateful); ok {
+		if s.inherited, err = t.restore(l.handler, h); err != nil {
+			return err
+		}
+		l.keeping.begin(h, s)
+	}
+	return t.reading.Err()
+}
+
+// tell tells the handler that the shard starts.
+func (t *tenure) tell(starter ShardStarter, l *shardLoop) error {
+	for try := 1; ; try++ {
+		err := starter.ShardStarted(t.reading, ShardStart{Shard: l.shard, After: l.from.Position, Fence: l.fence})
+		if err == nil {
+			l.status.begun.Store(true) // so that its end will be told, too
+			return t.reading.Err()
+		}
+		t.worker.note(l.shard, l.handler, fmt.Errorf("start shard: %w", err))
+		if err := clock.Sleep(t.reading, backoff(try, 100*time.Millisecond, 10*time.Second)); err != nil {
+			return err
+		}
+	}
+}
+
+func (t *tenure) tellStarted(l *shardLoop) {
+	w, after := t.worker, t.row.Checkpoint
+	if len(w.parts) == 1 {
+		after = l.from.Position
+	}
+	w.log.Info("shard started", "shard", l.shard, "after", after, "from", t.from, "fence", l.fence.String(), "isolated", l.isolate)
+	fire(w.cfg.Hooks.ShardStarted, ShardStartedEvent{
+		Worker: w.session.id, Shard: l.shard, After: after, Fence: l.fence, From: t.from, Isolated: l.isolate,
+	})
 }
 
 func (t *tenure) writer() *rowWriter {
@@ -261,8 +355,7 @@ func (t *tenure) writer() *rowWriter {
 }
 
 // newLanes makes the lanes of a shard.
-func (w *worker) newLanes() (batching.Lanes, []laneState) {
-	cfg := &w.cfg
+func (cfg *Config) newLanes() (batching.Lanes, []laneState) {
 	bounds := batching.Gathering{Records: cfg.BatchSize, Bytes: cfg.MaximumBatchBytes, Window: cfg.MaximumBatchingWindow}
 	split := batching.Lanes{Count: cfg.ParallelizationFactor, Key: cfg.Key}
 	lanes := make([]laneState, cfg.ParallelizationFactor)

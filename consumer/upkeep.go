@@ -272,8 +272,10 @@ func (f *fleet) tipsReached() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, t := range f.tenures {
-		if !t.status.atTip() {
-			return false
+		for _, status := range t.statuses {
+			if !status.atTip() {
+				return false
+			}
 		}
 	}
 	return true

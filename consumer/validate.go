@@ -18,9 +18,6 @@ func (c Config) validate() error {
 	}
 	add(c.Source == nil, "Source is missing: set it to a stream, such as kinesisshards.Open")
 	add(c.Leases == nil, "Leases is missing: set it to a lease table, such as dynamocheckpoint.Open")
-	add(c.Handler == nil, "Handler is missing: set it to a function, such as consumer.Each(handle)")
-	problems = append(problems, c.validateState()...)
-	problems = append(problems, c.validatePositions()...)
 	// What the drivers can tell without a call, they tell now.
 	checks := func(field string, part any) {
 		if v, ok := part.(interface{ Validate() error }); ok {
@@ -30,56 +27,34 @@ func (c Config) validate() error {
 		}
 	}
 	checks("Source", c.Source)
-	checks("Handler", c.Handler)
-	if collect, ok := c.Handler.(*Collect); ok {
-		add(collect.Check != nil && c.OnFailure == nil, "Handler: Check is set but OnFailure is nil, so that there is nowhere for what it rejects: set OnFailure, or name destination.Discard")
-	}
-	checks("OnFailure", c.OnFailure)
-	checks("OnSuccess", c.OnSuccess)
-	checks("EmitTo", c.EmitTo)
 	if err := validName(c.Name); err != nil {
 		problems = append(problems, err)
 	}
 	if _, err := c.compileFilters(); err != nil {
 		problems = append(problems, fmt.Errorf("Filters: %w", err))
 	}
+	problems = append(problems, c.validateHandlers()...)
 	between := func(field string, v, low, high int) {
 		add(v < low || v > high, "%s is %d, want %d to %d", field, v, low, high)
 	}
-	between("BatchSize", c.BatchSize, 1, 10_000)
-	between("ParallelizationFactor", c.ParallelizationFactor, 1, 10_000)
 	between("MaximumConcurrency", c.MaximumConcurrency, 0, 1<<20)
 	between("MaximumLeases", c.MaximumLeases, 0, 1<<20)
 	lasting := func(field string, v, low, high time.Duration) {
 		add(v < low || v > high, "%s is %v, want %v to %v", field, v, low, high)
 	}
-	lasting("MaximumBatchingWindow", c.MaximumBatchingWindow, 0, 5*time.Minute)
 	lasting("LeaseDuration", c.LeaseDuration, 3*time.Second, time.Hour)
 	lasting("CheckpointInterval", c.CheckpointInterval, time.Millisecond, time.Hour)
 	lasting("DrainTimeout", c.DrainTimeout, time.Millisecond, time.Hour)
 	between("Breaker.Failures", c.Breaker.Failures, 0, 10_000)
 	lasting("Breaker.Cooldown", c.Breaker.Cooldown, 10*time.Millisecond, time.Hour)
 	add(c.Breaker.Surroundings != nil && c.Breaker.Failures == 0, "Breaker.Surroundings is set but Breaker.Failures is 0, so that the breaker would never open: set Failures")
-	lasting("HandlerTimeout", c.HandlerTimeout, 0, 24*time.Hour)
 	lasting("MinimumBackoff", c.MinimumBackoff, 0, time.Hour)
 	lasting("MaximumBackoff", c.MaximumBackoff, 0, time.Hour)
 	add(c.MinimumBackoff > c.MaximumBackoff, "MinimumBackoff %v is over MaximumBackoff %v", c.MinimumBackoff, c.MaximumBackoff)
-	if c.MaximumRecordAge != 0 {
-		lasting("MaximumRecordAge", c.MaximumRecordAge, time.Minute, 365*24*time.Hour)
-	}
-	add(c.MaximumBatchBytes < 1, "MaximumBatchBytes is %d, want 1 or more", c.MaximumBatchBytes)
 	add(c.MemoryBudget < leastMemoryBudget, "MemoryBudget is %d bytes, want at least %d: one read can bring 10 MiB of payload", c.MemoryBudget, leastMemoryBudget)
-	add(c.MaximumInFlight < c.BatchSize*c.ParallelizationFactor, "MaximumInFlight is %d, below BatchSize %d times ParallelizationFactor %d, so that no batch could fill", c.MaximumInFlight, c.BatchSize, c.ParallelizationFactor)
 	add(c.RecordsPerSecond < 0, "RecordsPerSecond is %v, want 0 or more", c.RecordsPerSecond)
 	problems = append(problems, c.validateKeys()...)
-	problems = append(problems, c.validateWindows()...)
-	add(c.Unordered && c.Key != nil, "Unordered and Key contradict each other: a key is what order belongs to")
 	add(c.OnLoss != ContinueOnLoss && c.OnLoss != StopOnLoss, "OnLoss is %d, want ContinueOnLoss or StopOnLoss", c.OnLoss)
-	if n, limited := c.MaximumRetryAttempts.Max(); limited {
-		between("MaximumRetryAttempts", n, 0, 10_000)
-		add(c.OnFailure == nil, "MaximumRetryAttempts is %d but OnFailure is nil, so that records would be lost: set OnFailure, or name destination.Discard", n)
-	}
-	add(c.MaximumRecordAge > 0 && c.OnFailure == nil, "MaximumRecordAge is %v but OnFailure is nil, so that records would be lost: set OnFailure, or name destination.Discard", c.MaximumRecordAge)
 	if err := c.StartingPosition.Validate(); err != nil {
 		problems = append(problems, fmt.Errorf("StartingPosition: %w", err))
 	}
@@ -93,6 +68,9 @@ func (c Config) validate() error {
 	return fmt.Errorf("consumer config: %w", errors.Join(problems...))
 }
 
+// nameRunes is what the names of applications and handlers are made of.
+const nameRunes = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
+
 func validName(name string) error {
 	if name == "" {
 		return errors.New("Name is empty: name the application, such as clickstream")
@@ -101,7 +79,7 @@ func validName(name string) error {
 		return fmt.Errorf("Name has %d characters, want at most 128", len(name))
 	}
 	for _, r := range name {
-		if !strings.ContainsRune("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-", r) {
+		if !strings.ContainsRune(nameRunes, r) {
 			return fmt.Errorf("Name %q holds %q, want letters, digits, '.', '_' and '-'", name, r)
 		}
 	}

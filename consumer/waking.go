@@ -76,7 +76,7 @@ func (l *shardLoop) wake(now time.Time) {
 	}
 	at, _ := l.tracker.Mark()
 	call := &batching.Wake{
-		Stream: l.worker.stream.ARN, Shard: l.shard, Why: reason, Now: l.worker.serviceNow(), Behind: l.behind, ReadUpTo: l.readUpTo,
+		Stream: l.worker.stream.ARN, Shard: l.shard, Handler: l.handler, Why: reason, Now: l.worker.serviceNow(), Behind: l.behind, ReadUpTo: l.readUpTo,
 		Token: l.fence, Held: l.worker.session.valid, Call: &batching.Call{},
 	}
 	if w.hold == nil {
@@ -255,7 +255,7 @@ func (l *lane) wakeOnce(w *batching.Wake, at shard.Position) woke {
 	if wrong != nil {
 		err = errors.Join(wrong, err)
 	}
-	fire(l.cfg.Hooks.Woken, WakeEvent{Worker: l.worker.session.id, Shard: l.shard, Reason: w.Why, Took: time.Since(started), Err: err})
+	fire(l.cfg.Hooks.Woken, WakeEvent{Worker: l.worker.session.id, Shard: l.shard, Handler: l.handler, Reason: w.Why, Took: time.Since(started), Err: err})
 	switch {
 	case l.ctx.Err() != nil && context.Cause(l.ctx) == ErrLeaseLost:
 		return answer // too late to be believed
@@ -263,7 +263,7 @@ func (l *lane) wakeOnce(w *batching.Wake, at shard.Position) woke {
 		answer.err = l.goAstray(wrong) // it believes that it has not failed
 		return answer
 	case err != nil:
-		l.worker.note(l.shard, err)
+		l.worker.note(l.shard, l.handler, err)
 		answer.err = err
 		if o := batching.Read(nil, err); o.Delayed {
 			answer.after = o.After

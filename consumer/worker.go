@@ -26,7 +26,7 @@ type worker struct {
 	log    *slog.Logger
 	clock  clock.Clock
 	timing timing
-	policy batching.Policy
+	parts  []part // the handlers
 
 	stream shard.Stream
 	// beforeTip is what was listed before the stream was described, for a first
@@ -34,7 +34,6 @@ type worker struct {
 	beforeTip []shard.Shard
 	budget    *budget
 	pace      *pace
-	breaker   *breaker
 	limiter   *rate.Limiter // nil: unlimited
 	keyPauses keyPauses     // which keys wait because somebody said so
 	beats     chan struct{}
@@ -49,7 +48,7 @@ type worker struct {
 	mu      sync.Mutex
 	running map[string]*atomic.Int64 // handler calls by shard, whatever the session
 	failure error
-	notes   map[string]string // the last error of each shard's handler or destination
+	notes   map[noteKey]string // the last error of each shard's handlers or destinations
 }
 
 // noLimit is how many handler calls run at once where nobody set a limit.
@@ -58,21 +57,17 @@ const noLimit = math.MaxInt32
 func newWorker(cfg Config, c clock.Clock) *worker {
 	w := &worker{
 		cfg: cfg, log: cfg.Logger.With("application", cfg.Name), clock: c,
-		timing: timingOf(cfg.LeaseDuration, cfg.DrainTimeout),
-		policy: batching.Policy{
-			Bisect:               cfg.BisectBatchOnError,
-			MaximumRetryAttempts: cfg.MaximumRetryAttempts.Or(batching.Unlimited),
-			MaximumRecordAge:     cfg.MaximumRecordAge,
-			MinBackoff:           cfg.MinimumBackoff,
-			MaxBackoff:           cfg.MaximumBackoff,
-			SetAside:             cfg.SetAside, CanReject: cfg.OnFailure != nil,
-		},
+		timing:  timingOf(cfg.LeaseDuration, cfg.DrainTimeout),
+		parts:   cfg.parts(),
 		budget:  newBudget(cfg.MemoryBudget),
 		beats:   make(chan struct{}, 1),
-		running: map[string]*atomic.Int64{}, notes: map[string]string{},
+		running: map[string]*atomic.Int64{}, notes: map[noteKey]string{},
 	}
 	w.pace = newPace(cfg.Leases, or(cfg.MaximumConcurrency, noLimit), &w.keyPauses)
-	w.breaker = newBreaker(cfg.Breaker, w.breakerChanged)
+	for i := range w.parts {
+		p := &w.parts[i]
+		p.breaker = newBreaker(cfg.Breaker, func(state batching.BreakerState, err error) { w.breakerChanged(p.name, state, err) })
+	}
 	if cfg.RecordsPerSecond > 0 {
 		// A burst of a second's records, so that a batch need not be cut.
 		w.limiter = rate.NewLimiter(rate.Limit(cfg.RecordsPerSecond), max(1, int(cfg.RecordsPerSecond)))
@@ -92,12 +87,29 @@ func tableDo(ctx context.Context, w *worker, f func(context.Context) error) erro
 	return err
 }
 
-// breakerChanged tells of the breaker's state.
-func (w *worker) breakerChanged(state batching.BreakerState, err error) {
-	if state != batching.BreakerProbing {
-		w.log.Warn("the breaker is "+state.String(), "error", err)
+// stopBreakers ends what the breakers have started.
+func (w *worker) stopBreakers() {
+	for _, p := range w.parts {
+		p.breaker.stop()
 	}
-	event := BreakerEvent{State: state, Err: err}
+}
+
+// breakerState is that of the first breaker that is not closed.
+func (w *worker) breakerState() batching.BreakerState {
+	for _, p := range w.parts {
+		if state := p.breaker.state(); state != batching.BreakerClosed {
+			return state
+		}
+	}
+	return batching.BreakerClosed
+}
+
+// breakerChanged tells of the state of a handler's breaker.
+func (w *worker) breakerChanged(handler string, state batching.BreakerState, err error) {
+	if state != batching.BreakerProbing {
+		w.log.Warn("the breaker is "+state.String(), append(ofHandler(handler), "error", err)...)
+	}
+	event := BreakerEvent{Handler: handler, State: state, Err: err}
 	if f := w.currentFleet(); f != nil {
 		event.Worker = f.session.id
 	}
@@ -109,8 +121,9 @@ func (w *worker) fence(row shard.Lease) batching.Fence {
 	return batching.Fence{Stream: w.stream.CreatedAt.UnixMilli(), Counter: row.Counter}
 }
 
-// startOf is where to begin to read a shard. A row of KCL's that says
-// AT_TIMESTAMP does not say which: it is the configured one, as it was for KCL.
+// startOf is where to begin to read from a position of a row. A row of KCL's that
+// says AT_TIMESTAMP does not say which: it is the configured one, as it was for
+// KCL.
 func (w *worker) startOf(p shard.Position) shard.Position {
 	if p.IsAtTime() && p.At.IsZero() {
 		p.At = w.cfg.StartingPosition.At
@@ -136,7 +149,7 @@ func (w *worker) forget(known map[string]bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	maps.DeleteFunc(w.running, func(id string, n *atomic.Int64) bool { return !known[id] && n.Load() == 0 })
-	maps.DeleteFunc(w.notes, func(id string, _ string) bool { return !known[id] })
+	maps.DeleteFunc(w.notes, func(k noteKey, _ string) bool { return !known[k.shard] })
 }
 
 // leftBehind reports whether a handler call is running, which at the end of a
@@ -198,27 +211,38 @@ func (w *worker) failed() error {
 	return w.failure
 }
 
+// noteKey is what an error is kept under.
+type noteKey struct{ shard, handler string }
+
 // note keeps the last error of a shard's handler or destination for Status, and
 // logs it.
-func (w *worker) note(shardID string, err error) {
+func (w *worker) note(shardID, handler string, err error) {
 	w.mu.Lock()
-	w.notes[shardID] = err.Error()
+	w.notes[noteKey{shardID, handler}] = err.Error()
 	w.mu.Unlock()
-	w.log.Warn("batch failed", "shard", shardID, "error", err)
+	w.log.Warn("batch failed", append(ofHandler(handler), "shard", shardID, "error", err)...)
 }
 
-func (w *worker) noted(shardID string) string {
+func (w *worker) noted(shardID, handler string) string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.notes[shardID]
+	return w.notes[noteKey{shardID, handler}]
+}
+
+// ofHandler names the handler in a line of the log, where there are several.
+func ofHandler(name string) []any {
+	if name == "" {
+		return nil
+	}
+	return []any{"handler", name}
 }
 
 // reportLoss tells of records that were trimmed unread, and reports whether the
-// run goes on.
-func (w *worker) reportLoss(loss shard.Loss) bool {
+// run goes on. Handler is who alone has lost them, where there are several.
+func (w *worker) reportLoss(loss shard.Loss, handler string) bool {
 	w.log.Error("records were trimmed before they were read", "shard", loss.Shard, "after", loss.After, "until", loss.Until,
 		"last_arrival", loss.LastArrival, "first_arrival", loss.FirstArrival)
-	fire(w.cfg.Hooks.Loss, LossEvent{Worker: w.session.id, Loss: loss})
+	fire(w.cfg.Hooks.Loss, LossEvent{Worker: w.session.id, Handler: handler, Loss: loss})
 	if w.cfg.OnLoss == StopOnLoss {
 		w.fail(fmt.Errorf("%s: %w", loss, ErrLoss))
 		return false
