@@ -122,6 +122,8 @@ type Progress struct {
 	// alone; the zero Position clears the mark.
 	Suspect        shard.Position
 	SuspectCrashes int
+	// SuspectHandler is the handler that is about to, where there are several.
+	SuspectHandler string
 	// Marks are the positions of the handlers, by name, where several share one
 	// reading of the shard; nil where there is one. Position is then the lowest
 	// of them. The row's own marks are replaced.

@@ -21,6 +21,9 @@ type keeper struct {
 	work   context.Context // ends every save
 
 	saves sync.WaitGroup
+	// alone is filled by the handler that has a record alone: a row has room for
+	// the name of one.
+	alone chan struct{}
 
 	mu      sync.Mutex // guards what is below, and the seats; never held while waiting
 	seats   []*seat
@@ -34,7 +37,7 @@ type keeper struct {
 
 // newKeeper begins a go at the shard of row.
 func newKeeper(w *worker, writer *rowWriter, work context.Context, row shard.Lease) *keeper {
-	return &keeper{worker: w, writer: writer, work: work, held: row, savedAt: time.Now()}
+	return &keeper{worker: w, writer: writer, work: work, held: row, savedAt: time.Now(), alone: make(chan struct{}, 1)}
 }
 
 // verdict is what the last answers came to: over says that the go at the shard
@@ -149,7 +152,7 @@ func (k *keeper) merged(asker *seat) checkpoint.Progress {
 	}
 	p := mergeProgress(of)
 	if suspect.Suspect.IsRecord() {
-		p.Suspect, p.SuspectCrashes = suspect.Suspect, suspect.SuspectCrashes
+		p.Suspect, p.SuspectCrashes, p.SuspectHandler = suspect.Suspect, suspect.SuspectCrashes, suspect.SuspectHandler
 	}
 	return p
 }

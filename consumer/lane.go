@@ -145,9 +145,13 @@ func (l *lane) step(s batching.Segment) (batching.Verdict, error) {
 			return batching.Verdict{}, err
 		}
 		if crashes > maxCrashes && l.cfg.OnFailure != nil {
+			if l.handler != "" {
+				l.settled <- settlement{unmark: true} // a destination that refuses holds up no other handler
+			}
 			err := l.giveUp(records, destination.Failure{Condition: destination.ProcessCrashed, Attempts: crashes - 1})
 			if err == nil {
 				l.finish(s.From, s.To)
+				l.settled <- settlement{unmark: true}
 			}
 			return batching.Verdict{}, err
 		}
@@ -405,6 +409,11 @@ const handlerGrace = 2 * time.Second
 // markSuspect has the shard write down the record before it is handled alone,
 // and returns how many such attempts there have been, this one included.
 func (l *lane) markSuspect(r *shard.Record) (int, error) {
+	select {
+	case l.seat.alone <- struct{}{}: // given back by the loop
+	case <-l.patience().Done():
+		return 0, errLaneOver
+	}
 	mark := &suspectMark{record: r, written: make(chan int, 1)}
 	l.settled <- settlement{mark: mark}
 	select {

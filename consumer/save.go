@@ -19,7 +19,7 @@ func (l *shardLoop) report() { l.seat.say(l.keeping.writable(l.progress()), l.tr
 // askMark has the record written down that a lane is about to handle alone.
 func (l *shardLoop) askMark() {
 	at, crashes := l.mark.record.Position(), 1
-	if l.suspect.Compare(at) == 0 {
+	if l.suspect.Compare(at) == 0 && l.suspectOf == l.handler {
 		crashes = l.crashes + 1
 	}
 	l.seat.mark(at, crashes)
@@ -38,13 +38,23 @@ func (l *shardLoop) heed() (out outcome, over bool) {
 	case l.commit != nil:
 		l.afterCommit(answer)
 	case l.mark == nil:
-	case answer.row.Suspect.Compare(l.mark.record.Position()) == 0:
+	case answer.row.Suspect.Compare(l.mark.record.Position()) == 0 && answer.row.SuspectHandler == l.handler:
 		l.mark.written <- answer.row.SuspectCrashes
 		l.mark = nil
 	case answer.refused == nil:
 		l.askMark()
 	}
 	return 0, false
+}
+
+// unmark takes a record that was handled alone out of the next saves, and lets
+// another handler have one alone.
+func (l *shardLoop) unmark() {
+	l.seat.unmark()
+	if l.alone {
+		l.alone = false
+		<-l.seat.alone
+	}
 }
 
 // closeMark tells a lane that waits for its mark that there will be none.

@@ -104,7 +104,7 @@ func (s *seat) take() (answer, bool) {
 // from the next on; unmark takes it back.
 func (s *seat) mark(at shard.Position, crashes int) {
 	s.mu.Lock()
-	s.suspect = checkpoint.Progress{Suspect: at, SuspectCrashes: crashes}
+	s.suspect = checkpoint.Progress{Suspect: at, SuspectCrashes: crashes, SuspectHandler: s.handler}
 	s.mu.Unlock()
 }
 

@@ -30,22 +30,24 @@ type shardLoop struct {
 	reading, work context.Context
 	stopWork      context.CancelCauseFunc
 
-	from     checkpoint.Progress // where it begins
-	tracker  *checkpoint.Tracker
-	split    batching.Lanes
-	lanes    []laneState
-	gate     *batching.Gate // keys that wait
-	parking  *parking       // keys that are parked; nil if none ever are
-	unparks  <-chan unpark  // who asks for one to be called again
-	gathered *gatherer
-	memory   holding        // records that are read and not finished
-	started  int64          // the highest ticket that a lane was given, -1: none
-	busy     int            // lanes at work
-	running  *atomic.Int64  // handler calls in this process that have not returned
-	isolate  bool           // handle records one by one: the last owners died here
-	suspects int            // how many records they can have had in flight
-	suspect  shard.Position // what they died on, if known
-	crashes  int            // and how many of them
+	from      checkpoint.Progress // where it begins
+	tracker   *checkpoint.Tracker
+	split     batching.Lanes
+	lanes     []laneState
+	gate      *batching.Gate // keys that wait
+	parking   *parking       // keys that are parked; nil if none ever are
+	unparks   <-chan unpark  // who asks for one to be called again
+	gathered  *gatherer
+	memory    holding        // records that are read and not finished
+	started   int64          // the highest ticket that a lane was given, -1: none
+	busy      int            // lanes at work
+	running   *atomic.Int64  // handler calls in this process that have not returned
+	isolate   bool           // handle records one by one: the last owners died here
+	suspects  int            // how many records they can have had in flight
+	suspect   shard.Position // what they died on, if known
+	crashes   int            // and how many of them
+	suspectOf string         // whose suspect it is, of several handlers
+	alone     bool           // it has the keeper's turn to handle a record alone
 
 	chunks  chan fetched
 	pauses  chan struct{} // which keys are paused has changed
@@ -265,7 +267,7 @@ func (l *shardLoop) launch(work *lane) {
 	l.busy++
 	go func() { // ends with its batch or with the work context; awaited by run
 		err := work.run()
-		l.settled <- settlement{over: true, broken: err != nil, lane: work.number}
+		l.settled <- settlement{over: true, unmark: work.isolate, broken: err != nil, lane: work.number}
 	}()
 }
 
@@ -304,7 +306,9 @@ func (l *shardLoop) settle(s settlement) {
 	case s.over:
 		l.lanes[s.lane].busy = false
 		l.busy--
-		l.seat.unmark()
+		if s.unmark {
+			l.unmark()
+		}
 		l.ownOver(s)
 	case s.aside != nil:
 		l.setAside(s.aside, time.Now())
@@ -314,10 +318,10 @@ func (l *shardLoop) settle(s settlement) {
 	case len(s.tickets) > 0 && s.tickets[0] < 0:
 		l.parking.finished(s)
 	case s.mark != nil:
-		l.mark = s.mark
+		l.mark, l.alone = s.mark, true
 		l.askMark()
 	case s.unmark:
-		l.seat.unmark()
+		l.unmark()
 	case s.state != nil:
 		l.tookState(*s.state)
 	case s.commit != nil:

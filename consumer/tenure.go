@@ -195,7 +195,7 @@ func (t *tenure) newLoop(i int, k *keeper, running *atomic.Int64) *shardLoop {
 		reading: t.reading, work: t.work, stopWork: t.stopWork, memory: holding{budget: w.budget},
 		from: from, tracker: checkpoint.NewTracker(from),
 		gathered: w.budget.enter(), started: -1, running: running,
-		suspect: t.row.Suspect, crashes: t.row.SuspectCrashes,
+		suspect: t.row.Suspect, crashes: t.row.SuspectCrashes, suspectOf: t.row.SuspectHandler,
 		isolate:  t.row.Suspect.IsRecord() || t.row.OwnerSwitches >= crashLoop,
 		suspects: w.cfg.MaximumInFlight + largestRead,
 		chunks:   make(chan fetched), settled: make(chan settlement),

@@ -54,6 +54,9 @@ type Lease struct {
 	// how many processes have died on it. The zero Position is none.
 	Suspect        Position
 	SuspectCrashes int
+	// SuspectHandler is the handler that it was handled by, where there are
+	// several.
+	SuspectHandler string
 	// Fault says why the row cannot be believed, if it cannot. Such a row is
 	// left alone, and never read as a default position.
 	Fault error

@@ -60,7 +60,7 @@ var readTests = []named{
 			{Key: "shardId-x", Shard: "shardId-x", Owner: anna, CheckpointOwner: bert, Counter: 7,
 				Checkpoint: shard.After("49590338271490256608559692538361571095921575989136588898", 12), OwnerSwitches: 3,
 				Children: []string{"c", "d"}, SeekGen: 2, LastArrival: created, ReadUpTo: created.Add(time.Hour), Lost: true,
-				Suspect: shard.After("8", 1), SuspectCrashes: 2,
+				Suspect: shard.After("8", 1), SuspectCrashes: 2, SuspectHandler: "mail",
 				Marks: map[string]shard.Position{
 					"mail": shard.After("49590338271490256608559692538361571095921575989136588898", 12), "sums": shard.After("9", 0),
 					"new": shard.TrimHorizon(), "tip": {Sequence: shard.Latest().Sequence, At: created.Add(time.Millisecond)},
@@ -229,14 +229,14 @@ var saveTests = slices.Concat(
 		}},
 		{name: "marks a suspect and clears it", run: func(b *bench) {
 			p := at100
-			p.Suspect, p.SuspectCrashes = shard.After("101", 2), 1
+			p.Suspect, p.SuspectCrashes, p.SuspectHandler = shard.After("101", 2), 1, "mail"
 			held := b.got(b.Save(b.Context(), b.owned(key, anna), anna, p))
-			if held.Suspect != p.Suspect || held.SuspectCrashes != 1 {
-				b.Fatalf("suspect is %v after %d crashes, want %v after 1", held.Suspect, held.SuspectCrashes, p.Suspect)
+			if held.Suspect != p.Suspect || held.SuspectCrashes != 1 || held.SuspectHandler != "mail" {
+				b.Fatalf("suspect is %v of %q after %d crashes, want %v after 1", held.Suspect, held.SuspectHandler, held.SuspectCrashes, p.Suspect)
 			}
 			b.stands(held)
 			held = b.got(b.Save(b.Context(), held, anna, at100))
-			if held.Suspect != (shard.Position{}) || held.SuspectCrashes != 0 {
+			if held.Suspect != (shard.Position{}) || held.SuspectCrashes != 0 || held.SuspectHandler != "" {
 				b.Fatalf("suspect is still %v", held.Suspect)
 			}
 			b.stands(held)

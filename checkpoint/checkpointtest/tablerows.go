@@ -119,9 +119,9 @@ func move(row *shard.Lease, held shard.Lease, p checkpoint.Progress) {
 		row.ReadUpTo = inMillis(p.ReadUpTo)
 	}
 	row.Marks = storedMarks(p.Marks)
-	row.Suspect, row.SuspectCrashes = shard.Position{}, 0
+	row.Suspect, row.SuspectCrashes, row.SuspectHandler = shard.Position{}, 0, ""
 	if p.Suspect != (shard.Position{}) {
-		row.Suspect, row.SuspectCrashes = stored(p.Suspect), p.SuspectCrashes
+		row.Suspect, row.SuspectCrashes, row.SuspectHandler = stored(p.Suspect), p.SuspectCrashes, p.SuspectHandler
 	}
 	row.OwnerSwitches = 0
 	row.Counter++
@@ -204,7 +204,7 @@ func (t *Table) Release(ctx context.Context, held shard.Lease, me string, p chec
 func (t *Table) End(ctx context.Context, held shard.Lease, me string, children []shard.Shard, lost bool) (shard.Lease, error) {
 	return t.change(ctx, "end", me, held.Key, canWrite(held, me), func(row *shard.Lease) {
 		row.Checkpoint, row.Lost = shard.End(), row.Lost || lost
-		row.Suspect, row.SuspectCrashes, row.OwnerSwitches = shard.Position{}, 0, 0
+		row.Suspect, row.SuspectCrashes, row.SuspectHandler, row.OwnerSwitches = shard.Position{}, 0, "", 0
 		row.Marks = nil
 		row.Counter++
 		if len(children) > 0 {

@@ -55,12 +55,19 @@ func progress(w write, held shard.Lease, p checkpoint.Progress) (write, values, 
 		drop("suspect")
 		drop("suspectSub")
 		drop("suspectCrashes")
+		drop("suspectHandler")
 	} else {
 		put("suspect", ":suspect")
 		put("suspectSub", ":suspectSub")
 		put("suspectCrashes", ":crashes")
 		v[":suspect"], v[":suspectSub"] = text(sequenceOf(p.Suspect)), number(p.Suspect.Sub)
 		v[":crashes"] = number(int64(p.SuspectCrashes))
+		if p.SuspectHandler != "" {
+			put("suspectHandler", ":suspectHandler")
+			v[":suspectHandler"] = text(p.SuspectHandler)
+		} else {
+			drop("suspectHandler")
+		}
 	}
 	return w, v, nil
 }

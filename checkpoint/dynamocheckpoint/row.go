@@ -44,6 +44,7 @@ func leaseOf(row item) shard.Lease {
 	if _, there := row["suspect"]; there {
 		l.Suspect = r.position("suspect", "suspectSub")
 		l.SuspectCrashes = int(r.count("suspectCrashes"))
+		l.SuspectHandler = r.text("suspectHandler")
 	}
 	if _, there := row["entityType"]; there {
 		if what := r.text("entityType"); what != "" && what != "LEASE" {
@@ -168,6 +169,9 @@ func rowOf(l shard.Lease) item {
 	if l.Suspect != (shard.Position{}) {
 		row["suspect"], row["suspectSub"] = text(sequenceOf(l.Suspect)), number(l.Suspect.Sub)
 		row["suspectCrashes"] = number(int64(l.SuspectCrashes))
+		if l.SuspectHandler != "" {
+			row["suspectHandler"] = text(l.SuspectHandler)
+		}
 	}
 	return row
 }

@@ -58,7 +58,7 @@ var (
 
 	// end: as save, in a transaction with an upsert for each child, so that
 	// "ended without children" cannot be.
-	end = write{name: "end", set: moved, remove: noPending + `, startAtMs, marks, suspect, suspectSub, suspectCrashes`, condition: canWrite}
+	end = write{name: "end", set: moved, remove: noPending + `, startAtMs, marks, suspect, suspectSub, suspectCrashes, suspectHandler`, condition: canWrite}
 
 	// child: the other parent of a merge may have made the row, and it may be
 	// at work already; nothing that is there is touched, so no condition.
