@@ -9,8 +9,7 @@ import (
 // A run that ends when it has caught up looks at any moment, also at the one
 // between the reading of the last records and their being given to a lane.
 func TestTipIsNotReachedByReadingAlone(t *testing.T) {
-	var s shardStatus
-	s.init(shard.Lease{Shard: "s"})
+	s := newShardStatus(shard.Lease{Shard: "s"}, "")
 	s.publish(shard.TrimHorizon(), 0, 0, 0)
 	s.read(true, 4)
 	if s.atTip() {
