@@ -258,7 +258,7 @@ func (l *lane) call(s batching.Segment, records []shard.Record) (batching.Outcom
 	wrong := l.checkEmitted()
 	if wrong != nil && l.keeping.handler != nil {
 		// The call counts as failed, and the handler believes it has not.
-		l.worker.breaker.report(pass, batching.BreakerUnknown, nil)
+		l.breaker.report(pass, batching.BreakerUnknown, nil)
 		return batching.Outcome{}, nil, l.goAstray(wrong)
 	}
 	if wrong != nil {
