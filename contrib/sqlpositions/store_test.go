@@ -202,10 +202,16 @@ func TestFleetAppliesOnce(t *testing.T) {
 	}
 }
 
+// zombie is longer than a lease and what is granted to handlers that are to end.
+const zombie = 12 * time.Second
+
 func applyOnce(t *testing.T, r *rand.Rand) {
 	db := database(t)
 	rig := streamtest.New(t, 2)
-	defer rig.Close()
+	defer func() {
+		rig.Close()
+		time.Sleep(zombie) // a call that was left behind ends, too
+	}()
 	dice := rand.New(rand.NewPCG(r.Uint64(), 6))
 	turn := make(chan struct{}, 1) // guards dice: a channel, as the bubble waits for it
 	lost := r.IntN(20)
@@ -238,7 +244,7 @@ func applyOnce(t *testing.T, r *rand.Rand) {
 				turn <- struct{}{}
 				takes := time.Duration(dice.IntN(300)) * time.Millisecond
 				if dice.IntN(8) == 0 {
-					takes = 12 * time.Second
+					takes = zombie
 				}
 				<-turn
 				time.Sleep(takes)
