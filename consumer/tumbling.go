@@ -77,10 +77,13 @@ func (c Config) validateWindows() (problems []error) {
 	add(c.TumblingWindow < time.Second || c.TumblingWindow > 15*time.Minute, "TumblingWindow is %v, want 0, or 1s to 15m", c.TumblingWindow)
 	n, limited := c.TumblingState.Max()
 	add(limited && n < 1, "TumblingState is %d, want at least 1", n)
-	_, keeps := c.Handler.(Stateful)
-	_, wakes := c.Handler.(Waker)
-	if keeps || wakes {
-		problems = append(problems, errors.New("TumblingWindow is set, and the Handler keeps state (Stateful) or time (Waker) of its own: want one of them"))
+	for _, h := range append([]NamedHandler{{Handler: c.Handler}}, c.Handlers...) {
+		_, keeps := h.Handler.(Stateful)
+		_, wakes := h.Handler.(Waker)
+		if keeps || wakes {
+			problems = append(problems, errors.New("TumblingWindow is set, and a Handler keeps state (Stateful) or time (Waker) of its own: want one of them"))
+			break
+		}
 	}
 	return problems
 }
