@@ -1,5 +1,5 @@
 // Package towpath is the landing page of a library that works Kinesis data
-// streams: it leases shards through DynamoDB, hands ordered batches to a
+// streams and the streams of DynamoDB tables: it leases shards through DynamoDB, hands ordered batches to a
 // handler, retries and bisects what fails, sends what is given up to a
 // destination, and saves no position that lies behind unfinished work. It holds
 // no code of its own.
@@ -10,21 +10,23 @@
 //
 //   - consumer: the engine. consumer.Config is the whole front door, and
 //     Consumer.Run works until its context ends.
-//   - shard/kinesisshards: the stream.
+//   - shard/kinesisshards or shard/dynamoshards: the stream.
 //   - checkpoint/dynamocheckpoint: the lease table.
-//   - destination/sqsdestination, snsdestination, s3destination or
-//     filedestination: where what is given up goes. None is needed to begin.
+//   - destination/sqsdestination or another of its kind: where what is given up
+//     goes. None is needed to begin.
 //
 // The handler speaks with package batching (Batch, FailFrom, Reject,
-// RetryAfter), and payloads are decoded by package codec. Tests run against
-// streamtest/awsfake, an AWS in the process.
+// RetryAfter), and payloads are decoded by package codec. Package batching/window
+// keeps state over spans of time, package once keeps a repeat from repeating its
+// effect, and package redrive takes what was given up out again. Tests run
+// against streamtest/awsfake, an AWS in the process.
 //
 // # What is promised
 //
 // Every record at or after the starting position is handled at least once, in
 // the order of its key within a shard, and parents before children across a
 // reshard; none is skipped. It ends in exactly one of: handled, accepted by the
-// on-failure destination, dropped by a policy that the user named, declared lost
+// on-failure destination, filtered, dropped by a policy that the user named, declared lost
 // because retention passed it, or still pending. README.md states what the
 // promise rests on.
 //
@@ -32,12 +34,14 @@
 //
 // Packages have floors and import only lower ones:
 //
-//	5  examples
-//	4  streamtest
+//	5  examples, cmd
+//	4  streamtest, redrive
 //	3  consumer, and beside it the drivers, the …test packages and awsfake
-//	2  destination
+//	2  destination, batching/filter, batching/window, once
 //	1  checkpoint, batching, codec
 //	0  shard
+//
+// What needs a heavy third party is a module of its own under contrib.
 //
 // The engine and the drivers share a floor, so that the engine compiles without
 // the AWS SDK. layers_test.go holds the table and fails on a wrong import;
