@@ -24,7 +24,11 @@ import (
 	"github.com/towpath/towpath/streamtest"
 )
 
-var effectSeeds = flag.Int("effectseeds", 6, "how many seeds of the random faults over effects")
+// effectStorm is how long the faults last: many short storms find more than few
+// long ones, as what happens to an effect happens within one lease.
+const effectStorm = 12 * time.Second
+
+var effectSeeds = flag.Int("effectseeds", 200, "how many seeds of the random faults over effects")
 
 // applied is the table of what the handler does.
 const applied = "applied"
@@ -66,7 +70,7 @@ func effectsOnce(t *testing.T, r *rand.Rand) {
 	}
 	batch, retries := 1+r.IntN(40), r.IntN(2) == 0
 	takes := time.Duration(r.IntN(30)) * time.Millisecond
-	storm(t, rig, r, "kinesis", reshard, func(name string) func(*consumer.Config) {
+	storm(t, rig, r, effectStorm, "kinesis", reshard, func(name string) func(*consumer.Config) {
 		dice := &lateClient{Client: dynamodb.NewFromConfig(rig.AWS.Config(name)), all: &late, dice: rand.New(rand.NewPCG(r.Uint64(), 3))}
 		return func(c *consumer.Config) {
 			c.LeaseDuration, c.CheckpointInterval, c.BatchSize = 5*time.Second, 2*time.Second, batch
@@ -178,7 +182,7 @@ func positionsOnce(t *testing.T, r *rand.Rand) {
 	}
 	db.Interfere(fault, fault)
 	batch, takes := 1+r.IntN(40), time.Duration(r.IntN(30))*time.Millisecond
-	storm(t, rig, r, "kinesis", reshard, func(name string) func(*consumer.Config) {
+	storm(t, rig, r, effectStorm, "kinesis", reshard, func(name string) func(*consumer.Config) {
 		return func(c *consumer.Config) {
 			c.LeaseDuration, c.CheckpointInterval, c.BatchSize = 5*time.Second, 2*time.Second, batch
 			c.Positions = reachable{db, rig, name}

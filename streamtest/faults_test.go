@@ -76,13 +76,13 @@ func randomFaults(t *testing.T, r *rand.Rand, rig *streamtest.Rig, source string
 			return nil
 		})
 	}
-	storm(t, rig, r, source, reshard, func(string) func(*consumer.Config) { return set })
+	storm(t, rig, r, time.Minute, source, reshard, func(string) func(*consumer.Config) { return set })
 }
 
-// storm is a minute of random faults over a fleet of three, and the calm behind
+// storm is a time of random faults over a fleet of three, and the calm behind
 // it, in which everything that was put is finished. Set configures a worker by its
 // name.
-func storm(t *testing.T, rig *streamtest.Rig, r *rand.Rand, source string, reshard func(*streamtest.Rig, *rand.Rand), set func(name string) func(*consumer.Config)) {
+func storm(t *testing.T, rig *streamtest.Rig, r *rand.Rand, lasts time.Duration, source string, reshard func(*streamtest.Rig, *rand.Rand), set func(name string) func(*consumer.Config)) {
 	var workers []*streamtest.Worker
 	names := 0
 	start := func() {
@@ -115,7 +115,7 @@ func storm(t *testing.T, rig *streamtest.Rig, r *rand.Rand, source string, resha
 		return awsfake.Fault{}
 	})
 	var heals []func()
-	for began := time.Now(); time.Since(began) < time.Minute; time.Sleep(time.Duration(r.IntN(900)) * time.Millisecond) {
+	for began := time.Now(); time.Since(began) < lasts; time.Sleep(time.Duration(r.IntN(900)) * time.Millisecond) {
 		rig.PutN(r.IntN(30), 11)
 		switch r.IntN(22) {
 		case 0:
