@@ -95,8 +95,14 @@ func (c *Collect) Validate() error {
 	if c.Flush == nil {
 		problems = append(problems, errors.New("Flush is missing: set it to a function that writes what was collected"))
 	}
-	if c.MaxBytes < 0 || c.MaxRecords < 0 || c.MaxAge < 0 {
-		problems = append(problems, fmt.Errorf("MaxBytes is %d, MaxRecords %d and MaxAge %v, want none below 0", c.MaxBytes, c.MaxRecords, c.MaxAge))
+	if c.MaxBytes < 0 {
+		problems = append(problems, fmt.Errorf("MaxBytes is %d, want 0 or more", c.MaxBytes))
+	}
+	if c.MaxRecords < 0 {
+		problems = append(problems, fmt.Errorf("MaxRecords is %d, want 0 or more", c.MaxRecords))
+	}
+	if c.MaxAge < 0 {
+		problems = append(problems, fmt.Errorf("MaxAge is %v, want 0 or more", c.MaxAge))
 	}
 	return errors.Join(problems...)
 }

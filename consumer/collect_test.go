@@ -261,7 +261,7 @@ func TestCollectIsValidated(t *testing.T) {
 	cfg := config(letters(), checkpointtest.NewTable())
 	cfg.Handler = &consumer.Collect{MaxRecords: -1, Check: func(*shard.Record) error { return nil }}
 	_, err := consumer.New(cfg)
-	for _, want := range []string{"Flush is missing", "MaxRecords -1", "Check is set but OnFailure is nil"} {
+	for _, want := range []string{"Flush is missing", "MaxRecords is -1", "Check is set but OnFailure is nil"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("New says %v, want %q in it", err, want)
 		}

@@ -202,6 +202,7 @@ type Config struct {
 // Until is when a run ends by itself.
 type Until struct {
 	caughtUp bool
+	arrival  bool // by Arrival, whatever its time is
 	at       time.Time
 }
 
@@ -211,7 +212,7 @@ func CaughtUp() Until { return Until{caughtUp: true} }
 
 // Arrival ends the run when every shard has been handled up to the records that
 // arrived at t or later, which are left for the next run.
-func Arrival(t time.Time) Until { return Until{caughtUp: true, at: t} }
+func Arrival(t time.Time) Until { return Until{caughtUp: true, arrival: true, at: t} }
 
 // LossPolicy is what to do about records that were trimmed unread.
 type LossPolicy int
@@ -255,7 +256,9 @@ func (c Config) withDefaults() Config {
 	c.Park = c.Park.withDefaults(&c)
 	c.CheckpointInterval = or(c.CheckpointInterval, defaultCheckpointInterval)
 	c.LeaseDuration = or(c.LeaseDuration, defaultLeaseDuration)
-	c.Breaker.Cooldown = or(c.Breaker.Cooldown, defaultCooldown)
+	if c.Breaker.Failures != 0 {
+		c.Breaker.Cooldown = or(c.Breaker.Cooldown, defaultCooldown)
+	}
 	c.DrainTimeout = or(c.DrainTimeout, defaultDrainTimeout)
 	if c.MemoryBudget == 0 {
 		c.MemoryBudget = max(memoryLimit()/4, leastMemoryBudget)

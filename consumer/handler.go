@@ -41,12 +41,21 @@ func (f HandlerFunc) Handle(ctx context.Context, batch *batching.Batch) error { 
 // from that record on; a record that cannot be decoded is rejected, which sends
 // it to OnFailure, and the rest goes on.
 func Each[T any](handle func(ctx context.Context, v T) error) Handler {
+	if handle == nil {
+		return unusable{errNoFunction}
+	}
 	return EachRecord(codec.JSON, func(ctx context.Context, _ *shard.Record, v T) error { return handle(ctx, v) })
 }
 
 // EachRecord is Each with a codec of one's choice, and the record beside its
 // decoded payload.
 func EachRecord[T any](c codec.Codec, handle func(ctx context.Context, r *shard.Record, v T) error) Handler {
+	switch {
+	case c == nil:
+		return unusable{errors.New("the codec is nil: name one, such as codec.JSON")}
+	case handle == nil:
+		return unusable{errNoFunction}
+	}
 	return HandlerFunc(func(ctx context.Context, batch *batching.Batch) error {
 		var rejected []error
 		for i := range batch.Records {
@@ -67,6 +76,14 @@ func EachRecord[T any](c codec.Codec, handle func(ctx context.Context, r *shard.
 		return errors.Join(rejected...)
 	})
 }
+
+var errNoFunction = errors.New("the function that handles a record is nil")
+
+// unusable is a Handler that was made of what cannot work: New says so.
+type unusable struct{ problem error }
+
+func (u unusable) Handle(context.Context, *batching.Batch) error { return u.problem }
+func (u unusable) Validate() error                               { return u.problem }
 
 // Waker is a Handler that is also called without records: at a time that it
 // names, and when what it holds back is wanted. Such a call is made while no

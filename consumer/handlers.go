@@ -146,6 +146,7 @@ func (c *Config) validateHandlers() (problems []error) {
 		}
 	}
 	add(c.Handler != nil, "Handler and Handlers are both set: want one of them")
+	add(c.Positions != nil, "Handlers and Positions contradict each other: each of the handlers has a position, and Positions keeps one")
 	named := map[string]bool{}
 	for i, h := range c.Handlers {
 		at := fmt.Sprintf("Handlers[%d]", i)
@@ -182,11 +183,7 @@ func (c *Config) validateHandling(of string) (problems []error) {
 		add(v < low || v > high, "%s is %v, want %v to %v", field, v, low, high)
 	}
 	checks := func(field string, what any) {
-		if v, ok := what.(interface{ Validate() error }); ok {
-			if err := v.Validate(); err != nil {
-				problems = append(problems, fmt.Errorf("%s%s: %w", of, field, err))
-			}
-		}
+		problems = append(problems, validatePart(of+field, what)...)
 	}
 	for _, problem := range append(c.validateState(), c.validatePositions()...) {
 		problems = append(problems, fmt.Errorf("%s%w", of, problem))
@@ -195,7 +192,7 @@ func (c *Config) validateHandling(of string) (problems []error) {
 		problems = append(problems, fmt.Errorf("%s%w", of, problem))
 	}
 	checks("Handler", c.Handler)
-	if collect, ok := c.Handler.(*Collect); ok {
+	if collect, ok := c.Handler.(*Collect); ok && collect != nil {
 		add(collect.Check != nil && c.OnFailure == nil, "Handler: Check is set but OnFailure is nil, so that there is nowhere for what it rejects: set OnFailure, or name destination.Discard")
 	}
 	checks("OnFailure", c.OnFailure)

@@ -20,18 +20,14 @@ func (c Config) validate() error {
 	add(c.Leases == nil, "Leases is missing: set it to a lease table, such as dynamocheckpoint.Open")
 	// What the drivers can tell without a call, they tell now.
 	checks := func(field string, part any) {
-		if v, ok := part.(interface{ Validate() error }); ok {
-			if err := v.Validate(); err != nil {
-				problems = append(problems, fmt.Errorf("%s: %w", field, err))
-			}
-		}
+		problems = append(problems, validatePart(field, part)...)
 	}
 	checks("Source", c.Source)
 	if err := validName(c.Name); err != nil {
 		problems = append(problems, err)
 	}
 	if _, err := c.compileFilters(); err != nil {
-		problems = append(problems, fmt.Errorf("Filters: %w", err))
+		problems = append(problems, problemsOf("Filters", err)...)
 	}
 	problems = append(problems, c.validateHandlers()...)
 	between := func(field string, v, low, high int) {
@@ -46,13 +42,12 @@ func (c Config) validate() error {
 	lasting("CheckpointInterval", c.CheckpointInterval, time.Millisecond, time.Hour)
 	lasting("DrainTimeout", c.DrainTimeout, time.Millisecond, time.Hour)
 	between("Breaker.Failures", c.Breaker.Failures, 0, 10_000)
-	lasting("Breaker.Cooldown", c.Breaker.Cooldown, 10*time.Millisecond, time.Hour)
 	add(c.Breaker.Surroundings != nil && c.Breaker.Failures == 0, "Breaker.Surroundings is set but Breaker.Failures is 0, so that the breaker would never open: set Failures")
 	lasting("MinimumBackoff", c.MinimumBackoff, 0, time.Hour)
 	lasting("MaximumBackoff", c.MaximumBackoff, 0, time.Hour)
 	add(c.MinimumBackoff > c.MaximumBackoff, "MinimumBackoff %v is over MaximumBackoff %v", c.MinimumBackoff, c.MaximumBackoff)
 	add(c.MemoryBudget < leastMemoryBudget, "MemoryBudget is %d bytes, want at least %d: one read can bring 10 MiB of payload", c.MemoryBudget, leastMemoryBudget)
-	add(c.RecordsPerSecond < 0, "RecordsPerSecond is %v, want 0 or more", c.RecordsPerSecond)
+	problems = append(problems, c.validateParts()...)
 	problems = append(problems, c.validateKeys()...)
 	add(c.OnLoss != ContinueOnLoss && c.OnLoss != StopOnLoss, "OnLoss is %d, want ContinueOnLoss or StopOnLoss", c.OnLoss)
 	if err := c.StartingPosition.Validate(); err != nil {

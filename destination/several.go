@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -51,7 +52,7 @@ func (m *Many) Validate() error {
 		problems = append(problems, errors.New("there is no destination in it"))
 	}
 	for i, d := range m.all {
-		if d == nil {
+		if v := reflect.ValueOf(d); d == nil || v.Kind() == reflect.Pointer && v.IsNil() {
 			problems = append(problems, fmt.Errorf("destination %d of %d is nil", i+1, len(m.all)))
 		} else if v, ok := d.(Validator); ok {
 			if err := v.Validate(); err != nil {

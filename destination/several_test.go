@@ -121,7 +121,7 @@ func TestSeveralDestinationsSayWhatIsWrongWithEach(t *testing.T) {
 	if err := destination.Fanout(plain).Publish(t.Context(), emitted("1")); !errors.Is(err, destination.ErrRefused) || !strings.Contains(err.Error(), "no emitted records") {
 		t.Errorf("error %v, want that the recorder takes none", err)
 	}
-	for _, d := range []*destination.Many{destination.Fanout(), destination.Fallback(nil, plain)} {
+	for _, d := range []*destination.Many{destination.Fanout(), destination.Fallback(nil, plain), destination.Fanout(plain, (*destinationtest.Recorder)(nil))} {
 		if d.Validate() == nil {
 			t.Errorf("%v destinations are valid", d)
 		}

@@ -82,6 +82,11 @@ func Each(store Store, apply func(context.Context, *Effect) error, options ...fu
 		}
 	}
 	add(store == nil, "the store is missing: open one, such as dynamoonce.Open")
+	if v, ok := store.(interface{ Validate() error }); ok {
+		if err := v.Validate(); err != nil {
+			problems = append(problems, fmt.Errorf("store: %w", err))
+		}
+	}
 	add(apply == nil, "the function that applies an effect is missing")
 	add(o.Keep < time.Hour, "Keep is %v, want at least an hour", o.Keep)
 	add(o.Lease < time.Second || o.Lease > o.Keep, "Lease is %v, want a second at least and Keep (%v) at most", o.Lease, o.Keep)

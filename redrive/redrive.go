@@ -116,11 +116,23 @@ func (c *Config) validate() error {
 	add(c.Limit < 0, "Limit is %d, want 0 or more", c.Limit)
 	add(c.MaximumBytes < 0, "MaximumBytes is %d, want 0 or more", c.MaximumBytes)
 	add(c.Attempts < 0, "Attempts is %d, want 0 or more", c.Attempts)
-	if v, ok := c.From.(interface{ Validate() error }); ok {
-		if err := v.Validate(); err != nil {
-			problems = append(problems, fmt.Errorf("From: %w", err))
+	parts := func(field string, part any) {
+		v, ok := part.(interface{ Validate() error })
+		if !ok {
+			return
+		}
+		err := v.Validate()
+		all := []error{err}
+		if several, ok := err.(interface{ Unwrap() []error }); ok {
+			all = several.Unwrap()
+		}
+		for _, one := range all {
+			add(one != nil, "%s: %w", field, one)
 		}
 	}
+	parts("From", c.From)
+	parts("Handler", c.Handler)
+	parts("Source", c.Source)
 	if err := errors.Join(problems...); err != nil {
 		return fmt.Errorf("redrive config: %w", err)
 	}

@@ -240,6 +240,22 @@ func TestProblemsOfTheConfigAreReportedAtOnce(t *testing.T) {
 			t.Errorf("error %v does not say %q", err, want)
 		}
 	}
+	wrong := redrive.Config{From: s3destination.OpenMailbox(nil, "s3://failures", ""), Handler: &consumer.Collect{}, Source: kinesisshards.Open(nil, "clicks")}
+	_, err = redrive.Run(t.Context(), wrong)
+	for _, want := range []string{"From: the client is nil", `From: the bucket is "s3://failures"`, "Handler: Flush is missing", "Source: client is nil"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("error %v does not say %q", err, want)
+		}
+	}
+	_, err = redrive.Run(t.Context(), redrive.Config{From: sqsdestination.OpenMailbox(nil, "arn:aws:sqs:us-east-1:1:failures"), DryRun: true})
+	for _, want := range []string{"From: the client is nil", `From: the queue is "arn:aws:sqs:us-east-1:1:failures", an ARN`} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("error %v does not say %q", err, want)
+		}
+	}
+	if _, err = redrive.Run(t.Context(), redrive.Config{From: filedestination.OpenMailbox(""), DryRun: true}); err == nil || !strings.Contains(err.Error(), "From: the path is empty") {
+		t.Errorf("error %v does not say that the path is empty", err)
+	}
 	m := sqsdestination.OpenMailbox(nil, "https://queue", func(o *sqsdestination.MailboxOptions) { o.Visibility = 0 })
 	if _, err := redrive.Run(t.Context(), redrive.Config{From: m, Handler: &story{}}); err == nil || !strings.Contains(err.Error(), "From: Visibility is 0s") {
 		t.Errorf("error %v", err)

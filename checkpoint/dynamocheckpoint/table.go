@@ -76,6 +76,7 @@ var (
 )
 
 // Open names the tables of an application. It does no I/O; Prepare does.
+// What is wrong with its arguments, Validate says.
 func Open(client Client, application string, options ...func(*Options)) *Table {
 	o := Options{
 		TableName:    application,
@@ -86,7 +87,7 @@ func Open(client Client, application string, options ...func(*Options)) *Table {
 	for _, set := range options {
 		set(&o)
 	}
-	if o.Timeout <= 0 {
+	if o.Timeout == 0 {
 		o.Timeout = 5 * time.Second
 	}
 	return &Table{client: client, leases: o.TableName, sessions: o.SessionTable, states: o.StateTable, parked: o.ParkedTable, options: o}

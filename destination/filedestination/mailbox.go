@@ -35,6 +35,14 @@ var _ destination.Mailbox = (*Mailbox)(nil)
 // OpenMailbox names a file. It reads nothing.
 func OpenMailbox(path string) *Mailbox { return &Mailbox{path: path} }
 
+// Validate says what is wrong with the arguments of OpenMailbox.
+func (m *Mailbox) Validate() error {
+	if m.path == "" {
+		return errors.New("the path is empty: name the file")
+	}
+	return nil
+}
+
 // Receive implements destination.Mailbox.
 func (m *Mailbox) Receive(ctx context.Context, limit int) (letters []destination.Letter, err error) {
 	if err := ctx.Err(); err != nil {

@@ -2,6 +2,7 @@ package s3destination
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -43,6 +44,15 @@ var _ destination.Mailbox = (*Mailbox)(nil)
 // calls nothing. It may not be used by several goroutines.
 func OpenMailbox(client MailboxAPI, bucket, prefix string) *Mailbox {
 	return &Mailbox{client: client, name: bucket, prefix: prefix}
+}
+
+// Validate says what is wrong with the arguments of OpenMailbox, all at once.
+func (m *Mailbox) Validate() error {
+	problems := []error{checkName(m.name)}
+	if m.client == nil {
+		problems = append(problems, errors.New("the client is nil"))
+	}
+	return errors.Join(problems...)
 }
 
 // Receive implements destination.Mailbox. Letters are the objects whose keys end

@@ -105,9 +105,7 @@ func (b *Bucket) check() error {
 	if b.client == nil {
 		problems = append(problems, errors.New("the client is nil"))
 	}
-	if b.name == "" || strings.Contains(b.name, "/") {
-		problems = append(problems, fmt.Errorf("the bucket is %q, want its name alone, without s3:// or a path", b.name))
-	}
+	problems = append(problems, checkName(b.name))
 	if n := len(b.options.Prefix); n > maxPrefixBytes {
 		problems = append(problems, fmt.Errorf("Prefix has %d bytes, want at most %d", n, maxPrefixBytes))
 	}
@@ -116,6 +114,14 @@ func (b *Bucket) check() error {
 	}
 	problems = append(problems, b.packing().Validate())
 	return errors.Join(problems...)
+}
+
+// checkName says what is wrong with the name of a bucket.
+func checkName(bucket string) error {
+	if bucket == "" || strings.Contains(bucket, "/") {
+		return fmt.Errorf("the bucket is %q, want its name alone, without s3:// or a path", bucket)
+	}
+	return nil
 }
 
 func (b *Bucket) packing() destination.Packing {

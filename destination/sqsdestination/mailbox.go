@@ -2,6 +2,7 @@ package sqsdestination
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"time"
@@ -86,16 +87,20 @@ func (m *Mailbox) Return(ctx context.Context, l destination.Letter) error {
 	return nil
 }
 
-// Validate says what is wrong with the options.
+// Validate says what is wrong with the arguments of OpenMailbox, all at once.
 func (m *Mailbox) Validate() error {
+	problems := []error{checkURL(m.url)}
+	if m.client == nil {
+		problems = append(problems, errors.New("the client is nil"))
+	}
 	const longest = 12 * time.Hour // SQS's own limit
 	if v := m.options.Visibility; v < time.Second || v > longest {
-		return fmt.Errorf("Visibility is %v, want 1s to %v", v, longest)
+		problems = append(problems, fmt.Errorf("Visibility is %v, want 1s to %v", v, longest))
 	}
 	if s := m.options.Wait.Seconds(); s < 0 || s > 20 {
-		return fmt.Errorf("Wait is %ss, want 0s to 20s", strconv.FormatFloat(s, 'g', -1, 64))
+		problems = append(problems, fmt.Errorf("Wait is %ss, want 0s to 20s", strconv.FormatFloat(s, 'g', -1, 64)))
 	}
-	return nil
+	return errors.Join(problems...)
 }
 
 // String is the queue's URL.

@@ -96,13 +96,7 @@ func (q *Queue) check() error {
 	if q.client == nil {
 		problems = append(problems, errors.New("the client is nil"))
 	}
-	u, err := url.Parse(q.url)
-	switch {
-	case strings.HasPrefix(q.url, "arn:"):
-		problems = append(problems, fmt.Errorf("the queue is %q, an ARN; want its URL, https://sqs.<region>.amazonaws.com/<account>/<name>", q.url))
-	case err != nil || u.Host == "" || (u.Scheme != "https" && u.Scheme != "http"):
-		problems = append(problems, fmt.Errorf("the queue is %q, want its URL, https://sqs.<region>.amazonaws.com/<account>/<name>", q.url))
-	}
+	problems = append(problems, checkURL(q.url))
 	if n := q.options.MaxBytes; n <= 0 || n > destination.MaxSQSBytes {
 		problems = append(problems, fmt.Errorf("MaxBytes is %d, want 1 to %d", n, destination.MaxSQSBytes))
 	}
@@ -111,6 +105,18 @@ func (q *Queue) check() error {
 	}
 	problems = append(problems, q.options.Packing.Validate())
 	return errors.Join(problems...)
+}
+
+// checkURL says what is wrong with the URL of a queue.
+func checkURL(queue string) error {
+	u, err := url.Parse(queue)
+	switch {
+	case strings.HasPrefix(queue, "arn:"):
+		return fmt.Errorf("the queue is %q, an ARN; want its URL, https://sqs.<region>.amazonaws.com/<account>/<name>", queue)
+	case err != nil || u.Host == "" || (u.Scheme != "https" && u.Scheme != "http"):
+		return fmt.Errorf("the queue is %q, want its URL, https://sqs.<region>.amazonaws.com/<account>/<name>", queue)
+	}
+	return nil
 }
 
 // Validate says what is wrong with the arguments of Open, all at once.

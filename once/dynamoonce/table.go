@@ -17,7 +17,9 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"regexp"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -44,8 +46,26 @@ type Table struct {
 
 var _ once.Store = (*Table)(nil)
 
-// Open names the table. It does no I/O; Prepare does.
+// tableName is what DynamoDB allows, see
+// https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.NamingRulesDataTypes.html.
+var tableName = regexp.MustCompile(`^[A-Za-z0-9_.-]{3,255}$`)
+
+// Open names the table. It does no I/O; Prepare does. What is wrong with its
+// arguments, Validate says.
 func Open(client Client, table string) *Table { return &Table{client: client, name: table} }
+
+// Validate says what is wrong with the arguments of Open, all at once; once.Each
+// calls it.
+func (t *Table) Validate() error {
+	var problems []error
+	if t == nil || t.client == nil {
+		problems = append(problems, errors.New("the client is nil, want a *dynamodb.Client"))
+	}
+	if t != nil && !tableName.MatchString(t.name) && !strings.HasPrefix(t.name, "arn:") {
+		problems = append(problems, fmt.Errorf("the table is %q, want 3 to 255 letters, digits, '_', '-' and '.', or an ARN", t.name))
+	}
+	return errors.Join(problems...)
+}
 
 // String is the table's name.
 func (t *Table) String() string { return t.name }

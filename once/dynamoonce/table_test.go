@@ -158,3 +158,14 @@ func Example() {
 	// <nil>
 	// 2
 }
+
+// What cannot be a table is told when the handler is made, not by its first
+// record.
+func TestWhatCannotBeATableIsToldByEach(t *testing.T) {
+	_, err := once.Each(dynamoonce.Open(nil, "on ce"), func(context.Context, *once.Effect) error { return nil })
+	for _, want := range []string{"store: the client is nil", `the table is "on ce"`} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("error %v does not say %q", err, want)
+		}
+	}
+}
