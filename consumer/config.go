@@ -30,6 +30,8 @@ type Config struct {
 	// but in Leases. It is asked before a shard begins, and is believed before
 	// the lease row, which is written as ever. The handler's transactions must
 	// carry batch.Fence(), so that a worker that has lost the shard is refused.
+	// Such a position is behind all records before it: with it there is one lane,
+	// in order, and none of SetAside, KeyLimit, Park and Handlers.
 	Positions checkpoint.Positions
 	// Handler gets the batches. Several calls may run at once: one a shard and
 	// lane. A consumer has one Handler, or several Handlers.
