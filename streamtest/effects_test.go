@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -190,23 +191,30 @@ func positionsOnce(t *testing.T, r *rand.Rand) {
 			c.Handler = consumer.HandlerFunc(func(ctx context.Context, b *batching.Batch) error {
 				time.Sleep(takes)
 				fence := b.Fence()
-				to := b.Last().Position()
-				var poisoned error
+				// The position stands behind what is done, so that the poison record
+				// is given up before a transaction passes it.
 				good := b.Records
-				for i := range b.Records {
-					if string(b.Records[i].Data) == "poison" {
-						poisoned = errors.Join(poisoned, batching.Reject(&b.Records[i], errors.New("poison")))
+				var poisoned error
+				if i := slices.IndexFunc(good, func(r shard.Record) bool { return string(r.Data) == "poison" }); i == 0 {
+					poisoned = batching.Reject(&good[0], errors.New("poison"))
+					if len(good) > 1 {
+						poisoned = errors.Join(poisoned, batching.FailFrom(&good[1], errors.New("behind poison")))
 					}
+					return poisoned
+				} else if i > 0 {
+					poisoned, good = batching.FailFrom(&good[i], errors.New("poison")), good[:i]
 				}
 				if rig.Dead(name) {
 					return errors.New("the process is dead")
 				}
+				to := good[len(good)-1].Position()
 				err := db.Commit(ctx, b.Shard, [2]int64{fence.Stream, fence.Counter}, to, func(after shard.Position) {
 					mu.Lock()
 					defer mu.Unlock()
 					for i := range good {
-						if at := good[i].Position(); at.Compare(after) > 0 && string(good[i].Data) != "poison" {
+						if at := good[i].Position(); at.Compare(after) > 0 {
 							counts[b.Shard+"/"+at.Sequence]++
+							rig.Ledger.Finish(b.Shard, at.Sequence) // should its answer be lost
 						}
 					}
 				})
