@@ -28,7 +28,7 @@
 //
 // # Which databases
 //
-// SQLite and PostgreSQL were tried, and any other that knows INSERT … ON CONFLICT
-// DO NOTHING. The driver is the user's. In SQLite set a busy timeout, since all
-// shards write to one file.
+// The statements are of the common part of SQLite and PostgreSQL (INSERT … ON
+// CONFLICT DO NOTHING); the tests run on SQLite. The driver is the user's. In
+// SQLite set a busy timeout, since all shards write to one file.
 package sqlpositions
