@@ -278,7 +278,8 @@ func TestNameIsOfJustTheseRecords(t *testing.T) {
 		}
 		return c.Name()
 	}
-	if name(0, 1, 4) == name(0, 2, 4) || name(0, 4) == name(0, 1, 4) || name(0, 1, 2) != name(0, 1, 2) {
+	again := name(0, 1, 2)
+	if name(0, 1, 4) == name(0, 2, 4) || name(0, 4) == name(0, 1, 4) || name(0, 1, 2) != again {
 		t.Errorf("names: %s, %s, %s", name(0, 1, 4), name(0, 2, 4), name(0, 4))
 	}
 	if got, want := name(3), "shardId-000000000000-"+records[3].Sequence+"-"+records[3].Sequence; got != want {

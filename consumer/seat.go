@@ -81,13 +81,6 @@ func (s *seat) ask(p checkpoint.Progress) {
 	s.keep(time.Now(), false)
 }
 
-// waiting reports whether a save was asked for and is not answered.
-func (s *seat) waiting() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.asked != nil
-}
-
 // take is the answer to the save asked for, once.
 func (s *seat) take() (answer, bool) {
 	s.mu.Lock()

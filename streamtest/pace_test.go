@@ -393,7 +393,7 @@ func randomLimits(t *testing.T, r *rand.Rand) {
 	p.peak = 0
 	p.mu.Unlock()
 	for began := time.Now(); ; p.pass(time.Second) {
-		fill(10)
+		fill(60) // there is always work for all
 		p.mu.Lock()
 		peak := p.peak
 		p.mu.Unlock()

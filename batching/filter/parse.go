@@ -84,12 +84,12 @@ func (p *parser) object(start int) *object {
 		p.fail(start, "the pattern nests more than %d objects", deepest)
 	}
 	for p.err == nil && p.tokens.More() {
-		name, at := p.name()
+		name, _ := p.name()
 		p.path = append(p.path, name)
 		if name == "$or" {
 			o.either = p.alternatives()
 		} else {
-			f := p.field(name, at)
+			f := p.field(name)
 			// Of a name that stands twice the last one counts.
 			o.fields = slices.DeleteFunc(o.fields, func(g field) bool { return g.name == name })
 			o.fields = append(o.fields, f)
@@ -110,7 +110,7 @@ func (p *parser) name() (string, int) {
 }
 
 // field reads what is asked of one field.
-func (p *parser) field(name string, at int) field {
+func (p *parser) field(name string) field {
 	t, at := p.next()
 	switch t {
 	case json.Delim('{'):
