@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -153,14 +154,14 @@ func TestClaimThatIsRefusedIsTheLossOfTheLease(t *testing.T) {
 			}
 			return nil
 		}, nil)
-		var left []consumer.ShardLeftEvent
+		var cause atomic.Pointer[error] // why it was left first
 		cfg := config(stream, table)
 		cfg.Handler, cfg.Positions = d, d
-		cfg.Hooks.ShardLeft = func(e consumer.ShardLeftEvent) { left = append(left, e) }
+		cfg.Hooks.ShardLeft = func(e consumer.ShardLeftEvent) { cause.CompareAndSwap(nil, &e.Cause) }
 		r := start(t, cfg)
-		await(t, "the loss", func() bool { return len(left) > 0 })
-		if left[0].Cause != consumer.ErrLeaseLost || claims < 3 {
-			t.Errorf("the shard was left for %v after %d claims", left[0].Cause, claims)
+		await(t, "the loss", func() bool { return cause.Load() != nil })
+		if why := *cause.Load(); why != consumer.ErrLeaseLost || claims < 3 {
+			t.Errorf("the shard was left for %v after %d claims", why, claims)
 		}
 		if once, _ := d.count(); once != 0 {
 			t.Errorf("%d records are done by a worker that is not the last", once)

@@ -45,7 +45,10 @@ type Collect struct {
 	// bound. A batch that alone has more is flushed alone.
 	MaxRecords int
 	// MaxAge is how long a record is collected before its flush begins: default a
-	// minute. Shorter makes smaller objects, longer delays the checkpoint.
+	// minute. Shorter makes smaller objects, longer delays the checkpoint. The
+	// flush waits for a handler's place as any call does: with MaximumConcurrency,
+	// or while another shard's records are handled alone to find the one that
+	// kills processes, it begins later.
 	MaxAge time.Duration
 	// Check, if set, looks at each record before it is collected. One that it
 	// returns an error for is rejected and goes to OnFailure, which then is

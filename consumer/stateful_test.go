@@ -377,7 +377,7 @@ func TestErrorsOfAStatefulHandlerAreWaitedOut(t *testing.T) {
 			t.Fatal(err)
 		}
 		h, began := newCounts(), time.Now()
-		asked := 0
+		asked := 0 // of the one shard, so that its calls follow one another
 		h.begin = func(r batching.Restored) error {
 			if time.Since(began) < 10*time.Second {
 				return errors.New("no database yet")
@@ -385,9 +385,10 @@ func TestErrorsOfAStatefulHandlerAreWaitedOut(t *testing.T) {
 			return nil
 		}
 		h.tell = func(shardID string) error {
-			switch asked++; {
-			case shardID != zeroShard:
+			if shardID != zeroShard {
 				return nil
+			}
+			switch asked++; {
 			case asked < 4:
 				return errors.New("no state yet")
 			case asked < 6:

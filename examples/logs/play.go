@@ -42,6 +42,7 @@ type demo struct {
 	group  *errgroup.Group
 	ctx    context.Context // of the group
 
+	notes   sync.Mutex      // held while a line is written to stderr
 	mu      sync.Mutex      // guards what is below
 	put     map[string]bool // the ids of the events
 	failed  map[string]bool // the ids of the records that are no logs
@@ -83,7 +84,10 @@ func play(ctx context.Context, o options, stderr io.Writer) (report, error) {
 	return r, nil
 }
 
+// notef tells what happens; several goroutines may.
 func (d *demo) notef(format string, args ...any) {
+	d.notes.Lock()
+	defer d.notes.Unlock()
 	fmt.Fprintf(d.stderr, "%4.1fs  %s\n", time.Since(d.began).Seconds(), fmt.Sprintf(format, args...))
 }
 
