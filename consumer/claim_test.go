@@ -145,10 +145,10 @@ func TestClaimThatIsRefusedIsTheLossOfTheLease(t *testing.T) {
 		if _, _, err := d.Claim(t.Context(), checkpoint.Claim{Shard: zeroShard, Fence: [2]int64{1 << 60, 1}}); err != nil {
 			t.Fatal(err)
 		}
-		claims := 0
+		var claims atomic.Int64
 		d.Interfere(func(op string) error {
 			if op == "claim" {
-				if claims++; claims < 3 {
+				if claims.Add(1) < 3 {
 					return errors.New("no connection")
 				}
 			}
@@ -160,8 +160,8 @@ func TestClaimThatIsRefusedIsTheLossOfTheLease(t *testing.T) {
 		cfg.Hooks.ShardLeft = func(e consumer.ShardLeftEvent) { cause.CompareAndSwap(nil, &e.Cause) }
 		r := start(t, cfg)
 		await(t, "the loss", func() bool { return cause.Load() != nil })
-		if why := *cause.Load(); why != consumer.ErrLeaseLost || claims < 3 {
-			t.Errorf("the shard was left for %v after %d claims", why, claims)
+		if why := *cause.Load(); why != consumer.ErrLeaseLost || claims.Load() < 3 {
+			t.Errorf("the shard was left for %v after %d claims", why, claims.Load())
 		}
 		if once, _ := d.count(); once != 0 {
 			t.Errorf("%d records are done by a worker that is not the last", once)

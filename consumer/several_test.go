@@ -301,9 +301,9 @@ func TestEveryHandlerIsToldOfAShardsLife(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		stream := shardtest.NewStream(1)
 		stream.Put("key", []byte("x"))
-		tries := 0
+		var tries atomic.Int64
 		late := &diary{starting: func(s consumer.ShardStart) error {
-			if tries++; s.Shard == "shardId-000000000000" && tries <= 5 {
+			if s.Shard == "shardId-000000000000" && tries.Add(1) <= 5 {
 				return errors.New("not yet")
 			}
 			return nil
