@@ -401,9 +401,7 @@ func randomLimits(t *testing.T, r *rand.Rand) {
 			break
 		}
 		if time.Since(began) > 30*time.Second {
-			// Seen about once in 400 seeds on a loaded machine, and not yet
-			// explained: what must never happen is judged above, in every seed.
-			t.Logf("OPEN: %d handlers run at most when all is well, want the limit of 7", peak)
+			t.Errorf("%d handlers run at most when all is well, want the limit of 7", peak)
 			break
 		}
 	}
@@ -416,8 +414,7 @@ func randomLimits(t *testing.T, r *rand.Rand) {
 			return
 		}
 		if time.Since(began) > 5*time.Minute {
-			t.Logf("OPEN: %d of %d records are handled", len(p.handled), put)
-			return
+			t.Fatalf("%d of %d records are handled", len(p.handled), put)
 		}
 	}
 }
