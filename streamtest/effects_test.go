@@ -58,9 +58,9 @@ func eachEffectSeed(t *testing.T, run func(*testing.T, *rand.Rand)) {
 
 func effectsOnce(t *testing.T, r *rand.Rand) {
 	rig := streamtest.New(t, 3)
-	defer rig.Close()
 	var late sync.WaitGroup
-	defer late.Wait()
+	defer late.Wait() // of workers that are being closed, too
+	defer rig.Close()
 	hand := dynamodb.NewFromConfig(rig.AWS.Config("hand"))
 	if _, err := hand.CreateTable(t.Context(), &dynamodb.CreateTableInput{
 		TableName: aws.String(applied), BillingMode: types.BillingModePayPerRequest,
