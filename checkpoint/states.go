@@ -25,9 +25,15 @@ type States interface {
 	DropStates(ctx context.Context, key string) error
 }
 
-// StateOf tells whether state that was written for a handler with position at is
-// the state of a row: it is if the handler goes on from there.
-func StateOf(row shard.Lease, handler string, at shard.Position) bool {
+// StateOf tells whether state that was written for a handler with position at,
+// when the position had been moved by hand seekGen times, is the state of a row:
+// it is if the handler goes on from there. State from before the last such move
+// is nobody's, even where the position is the same again: AT_TIMESTAMP is the same
+// word for every time, and a shard may come to its end without a new state.
+func StateOf(row shard.Lease, handler string, at shard.Position, seekGen int64) bool {
+	if row.SeekGen != seekGen {
+		return false
+	}
 	if row.Finished() {
 		return true // the end is written without a state, behind the last one
 	}

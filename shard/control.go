@@ -21,6 +21,9 @@ type Control struct {
 	Shares map[string]Share
 	// Pauses are what is not handled at present.
 	Pauses []Pause
+	// Move is a move of all positions that is under way; the zero Move is none.
+	// As long as it stands, every worker lets its shards go and takes none.
+	Move Move
 }
 
 // Share is one worker's part of the fleet's concurrency.

@@ -34,7 +34,8 @@ type Lease struct {
 	Parents, Children []string
 	// Hashes is the shard's range.
 	Hashes HashRange
-	// SeekGen grows when somebody moves the position by hand.
+	// SeekGen grows when somebody moves the position by hand. Within one
+	// generation the position only goes forward.
 	SeekGen int64
 	// StreamCreated tells which incarnation of the stream the position belongs
 	// to; zero if the row does not say.
@@ -107,8 +108,9 @@ type Session struct {
 	MaxLeases int
 	// Version is the version of the protocol it speaks.
 	Version int
-	// ShareGen is the generation of the Control whose share of the fleet's
-	// concurrency this worker keeps to: it has no more calls running than that.
+	// ShareGen is the generation of the Control that this worker keeps to: it has
+	// no more calls running than its share of the fleet's concurrency and, where
+	// the Control has a Move, works no shard and takes none.
 	ShareGen int64
 	// Inbox holds hints from peers. A hint only means: look.
 	Inbox []Hint
@@ -138,6 +140,9 @@ const (
 	HintStart HintKind = "start"
 	// HintFree says that the lease is free for the taking.
 	HintFree HintKind = "free"
+	// HintSeek says that somebody has moved the position of a lease that the
+	// reader holds.
+	HintSeek HintKind = "seek"
 )
 
 // String is the form in which a hint stands in an inbox: kind, counter and key,

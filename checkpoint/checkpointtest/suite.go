@@ -40,12 +40,16 @@ func RunLeases(t *testing.T, open func(t *testing.T) checkpoint.Leases) {
 		{"upkeep", upkeepTests},
 		{"races", raceTests},
 		{"controls", controlTests},
+		{"moves", moveTests},
 	} {
 		t.Run(group.name, func(t *testing.T) {
 			for _, test := range group.tests {
 				t.Run(test.name, func(t *testing.T) {
 					b := &bench{T: t, Leases: open(t)}
 					if _, ok := b.Leases.(checkpoint.Controls); !ok && group.name == "controls" {
+						return
+					}
+					if _, ok := b.Leases.(checkpoint.Moves); !ok && group.name == "moves" {
 						return
 					}
 					if !test.unprepared {

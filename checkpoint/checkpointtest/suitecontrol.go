@@ -3,6 +3,7 @@ package checkpointtest
 import (
 	"fmt"
 	"reflect"
+	"time"
 
 	"github.com/towpath/towpath/checkpoint"
 	"github.com/towpath/towpath/shard"
@@ -45,6 +46,10 @@ func everything() shard.Control {
 		},
 		Pauses: []shard.Pause{
 			{}, {Shard: key}, {KeyHash: "0123abcd"}, {Shard: other, KeyHash: "4567"},
+		},
+		Move: shard.Move{
+			ID: "0011", What: "seek every shard to a time", By: "somebody", To: shard.AtTime(created.Add(time.Hour)),
+			Since: created, Writing: true, Done: 3, Total: 5,
 		},
 	}
 }

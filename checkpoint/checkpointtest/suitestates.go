@@ -130,6 +130,20 @@ var stateTests = []stateful{
 			b.hasNone(now, "other")
 		}
 	}},
+	{name: "are nobody's after the position was moved by hand, to wherever", run: func(b *stateBench) {
+		table, ok := b.Leases.(checkpoint.Moves)
+		if !ok {
+			return
+		}
+		held := b.got(b.Save(b.Context(), b.owned(key, anna), anna, with200(map[string]string{"": "one"})))
+		b.has(held, "", "one")
+		same := b.got(table.Seek(b.Context(), held, held.Checkpoint))
+		b.hasNone(same, "")
+		again := b.got(b.Save(b.Context(), same, anna, with200(map[string]string{"": "two"})))
+		b.has(again, "", "two")
+		back := b.got(table.Seek(b.Context(), again, shard.TrimHorizon()))
+		b.hasNone(b.got(b.End(b.Context(), back, anna, nil, false)), "") // nor at an end that came without one
+	}},
 	{name: "are not written when the row refuses", run: func(b *stateBench) {
 		for i, w := range advances {
 			b.empty(i)

@@ -50,6 +50,11 @@ func (t *Table) SessionsNow(ctx context.Context) (all []shard.Session, err error
 // was read from a table.
 func copiedControl(c shard.Control) shard.Control {
 	c.Shares, c.Pauses = maps.Clone(c.Shares), slices.Clone(c.Pauses)
+	if !c.Move.Active() {
+		c.Move = shard.Move{}
+	} else {
+		c.Move.To, c.Move.Since = stored(c.Move.To), inMillis(c.Move.Since)
+	}
 	if len(c.Shares) == 0 {
 		c.Shares = nil
 	}

@@ -21,6 +21,7 @@ type Effect struct {
 // state is what stands beside a lease for one handler.
 type state struct {
 	at      shard.Position
+	seekGen int64 // of the row, when it was written
 	payload []byte
 }
 
@@ -59,7 +60,7 @@ func (s *store) keep(key string, p checkpoint.Progress) error {
 		if s.states[key] == nil {
 			s.states[key] = map[string]state{}
 		}
-		s.states[key][handler] = state{at: p.At(handler), payload: append([]byte{}, payload...)}
+		s.states[key][handler] = state{at: p.At(handler), seekGen: s.rows[key].SeekGen, payload: append([]byte{}, payload...)}
 	}
 	return nil
 }
@@ -72,7 +73,7 @@ func (t *Table) PrepareStates(ctx context.Context) error {
 // State implements checkpoint.States.
 func (t *Table) State(ctx context.Context, row shard.Lease, handler string) (payload []byte, err error) {
 	err = t.call(ctx, "state", "", func() error {
-		if s, there := t.states[row.Key][handler]; there && checkpoint.StateOf(row, handler, s.at) {
+		if s, there := t.states[row.Key][handler]; there && checkpoint.StateOf(row, handler, s.at, s.seekGen) {
 			payload = append([]byte{}, s.payload...)
 		}
 		return nil

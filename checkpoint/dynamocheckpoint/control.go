@@ -33,7 +33,14 @@ func (t *Table) SetControl(ctx context.Context, seen, next shard.Control) (shard
 	if seen.Gen > 0 {
 		v[":gen"] = number(seen.Gen)
 	}
-	row, err := t.update(bounded, setControl, t.sessions, "id", controlRow, v)
+	w := setControl
+	if next.Move.Active() {
+		w.set += ", moveId = :moveId, #move = :move"
+		v[":moveId"], v[":move"] = text(next.Move.ID), moveRow(next.Move)
+	} else {
+		w.remove = "moveId, #move"
+	}
+	row, err := t.update(bounded, w, t.sessions, "id", controlRow, v)
 	if err == nil {
 		return t.controlOf(row)
 	}
@@ -81,12 +88,51 @@ func pausesRow(pauses []shard.Pause) types.AttributeValue {
 	return &types.AttributeValueMemberL{Value: rows}
 }
 
+// moveRow leaves out what is empty. The id stands beside it, where conditions
+// name it.
+func moveRow(m shard.Move) types.AttributeValue {
+	row := item{
+		"to": text(markText(m.To)), "since": number(millis(m.Since)),
+		"writing": truth(m.Writing), "done": number(int64(m.Done)), "total": number(int64(m.Total)),
+	}
+	for name, words := range map[string]string{"what": m.What, "by": m.By} {
+		if words != "" {
+			row[name] = text(words)
+		}
+	}
+	return &types.AttributeValueMemberM{Value: row}
+}
+
+// moveOf reads a move. One that cannot be understood is a fault of the whole row:
+// nobody may work meanwhile.
+func (r *reading) moveOf() shard.Move {
+	_, there := r.row["move"]
+	_, named := r.row["moveId"]
+	if !there && !named {
+		return shard.Move{}
+	}
+	m := shard.Move{ID: r.text("moveId")}
+	if m.ID == "" {
+		r.wrong("moveId", "is missing")
+	}
+	in := r.inside("move", r.row["move"])
+	m.What, m.By, m.Since, m.Writing = in.text("what"), in.text("by"), in.instant("since"), in.truth("writing")
+	m.Done, m.Total = in.size("done"), in.size("total")
+	at, err := parseMark(in.text("to"))
+	if err != nil {
+		in.wrong("to", "is no position: %v", err)
+	}
+	m.To = at
+	r.adopt("move", in)
+	return m
+}
+
 // controlOf reads what a fleet is told from the control row. Without a
 // generation nobody has said anything.
 func (t *Table) controlOf(row item) (shard.Control, error) {
 	r := &reading{row: row}
 	said := false
-	for _, name := range []string{"gen", "limited", "limit", "limitSince", "shares", "pauses"} {
+	for _, name := range []string{"gen", "limited", "limit", "limitSince", "shares", "pauses", "move", "moveId"} {
 		_, there := row[name]
 		said = said || there
 	}
@@ -121,6 +167,7 @@ func (t *Table) controlOf(row item) (shard.Control, error) {
 		}
 		r.adopt(what, pause)
 	}
+	c.Move = r.moveOf()
 	if r.fault != nil {
 		return shard.Control{}, fmt.Errorf("row %s of table %s: %w", controlRow, t.sessions, r.fault)
 	}

@@ -53,6 +53,16 @@ func TestControlThatCannotBeUnderstoodIsAnError(t *testing.T) {
 		return share(&avM{Value: s})
 	}
 	pause := func(v types.AttributeValue) func(item) { return set1("pauses", &avL{Value: []types.AttributeValue{v}}) }
+	move := func(change func(item)) types.AttributeValue {
+		m := item{"what": &avS{Value: "seek"}, "to": &avS{Value: "TRIM_HORIZON"}, "done": &avN{Value: "1"}, "total": &avN{Value: "2"}}
+		if change != nil {
+			change(m)
+		}
+		return &avM{Value: m}
+	}
+	both := func(v types.AttributeValue) func(item) {
+		return func(row item) { row["moveId"], row["move"] = &avS{Value: "0011"}, v }
+	}
 	for name, test := range map[string]struct {
 		change func(item)
 		says   string
@@ -80,6 +90,11 @@ func TestControlThatCannotBeUnderstoodIsAnError(t *testing.T) {
 		"pause a word":          {pause(&avS{Value: "s"}), "pauses, number 0"},
 		"pause of nothing":      {pause(&avM{Value: item{"shard": &avS{}}}), "shard is empty"},
 		"pause of a number":     {pause(&avM{Value: item{"keyHash": &avN{Value: "1"}}}), "keyHash is a number"},
+		"move without an id":    {set1("move", move(nil)), "moveId is missing"},
+		"move of an id alone":   {set1("moveId", &avS{Value: "0011"}), "move"},
+		"move to nowhere":       {both(move(set1("to", &avS{Value: "east"}))), "to is no position"},
+		"move of a number":      {both(&avN{Value: "1"}), "move is a number"},
+		"move of a million":     {both(move(set1("total", &avN{Value: "9999999999"}))), "total is 9999999999"},
 		"pause of later times":  {pause(&avM{Value: item{"tenant": &avS{Value: "x"}}}), "tenant is not known"},
 	} {
 		got, err := table.controlOf(controlItem(test.change))

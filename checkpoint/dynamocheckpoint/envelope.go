@@ -40,6 +40,7 @@ type envelope struct {
 	Counter  int64  `msgpack:"counter"` // of the lease, after the write
 	Sequence string `msgpack:"sequence"`
 	Sub      int64  `msgpack:"sub"`
+	SeekGen  int64  `msgpack:"seekGen"` // of the lease
 	Size     int    `msgpack:"size"`
 	SHA256   []byte `msgpack:"sha256"`
 	Payload  []byte `msgpack:"payload"`
@@ -51,7 +52,7 @@ type envelope struct {
 func enclose(held shard.Lease, handler string, at shard.Position, state []byte) envelope {
 	sum := sha256.Sum256(state)
 	return envelope{
-		Format: format, Handler: handler, Counter: held.Counter + 1,
+		Format: format, Handler: handler, Counter: held.Counter + 1, SeekGen: held.SeekGen,
 		Sequence: sequenceOf(at), Sub: at.Sub, Size: len(state), SHA256: sum[:], Payload: state,
 	}
 }

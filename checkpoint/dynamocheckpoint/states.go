@@ -45,7 +45,7 @@ func (t *Table) state(ctx context.Context, row shard.Lease, handler string) ([]b
 		return nil, err
 	}
 	t.objects.note(objectsOf(row.Key, handler), e.Object)
-	if !checkpoint.StateOf(row, handler, e.at()) {
+	if !checkpoint.StateOf(row, handler, e.at(), e.SeekGen) {
 		return nil, nil
 	}
 	payload := e.Payload

@@ -34,6 +34,13 @@ const (
 	noPending = `pendingCheckpoint, pendingCheckpointSubSequenceNumber, pendingCheckpointState`
 )
 
+// movedByHand is what a move of a position by hand sets; relocate adds what
+// depends on the position. notOfThere belongs to the old position alone.
+const (
+	movedByHand = moved + `, seekGen = if_not_exists(seekGen, :zero) + :one`
+	notOfThere  = `suspect, suspectSub, suspectCrashes, suspectHandler`
+)
+
 // Writes of the lease table.
 var (
 	// take: the owner is in the condition beside the counter because an orphan
@@ -108,6 +115,30 @@ var (
 		set:       moved,
 		remove:    noPending + `, checkpointOwner`,
 		condition: `leaseCounter = :counter AND checkpointOwner = :me`,
+	}
+
+	// seek: whoever holds the row. A hand-over that is asked for comes first: its
+	// two workers would not agree on where the shard is. The end is not moved
+	// back alone, as the children may be at work.
+	seek = write{
+		name:   "seek",
+		set:    movedByHand,
+		remove: noPending + `, ` + notOfThere,
+		condition: `leaseCounter = :counter` +
+			` AND attribute_not_exists(checkpointOwner)` +
+			` AND checkpoint <> :end`,
+	}
+
+	// rewrite: part of a move of all positions, in a transaction with sameMove.
+	// Every worker stands still; the owner is in the condition as it is in take's,
+	// because one that does not know of the move may have come.
+	rewrite = write{
+		name:   "rewrite",
+		set:    movedByHand,
+		remove: noPending + `, ` + notOfThere + `, leaseOwner, checkpointOwner, lost`,
+		condition: `leaseCounter = :counter` +
+			` AND {leaseOwner = :owner}` +
+			` AND {checkpointOwner = :holder}`,
 	}
 
 	// putLease: a new row, never over one that exists. In a transaction with
@@ -194,4 +225,8 @@ var (
 	// sameEpoch: no other maintenance run has begun. Without it a run that was
 	// paused creates rows again that another one has deleted since.
 	sameEpoch = write{name: "same epoch", condition: `epoch = :epoch`}
+
+	// sameMove: nobody else went on with the move, or gave it up, and no
+	// maintenance run has begun.
+	sameMove = write{name: "same move", condition: `moveId = :move AND epoch = :epoch`}
 )
