@@ -167,7 +167,12 @@ func (w *worker) prepareOnce(ctx context.Context) error {
 	}
 	w.stream = stream
 	w.serviceSaid(stream.Now)
-	if need := w.cfg.Source.Open(shard.Start{Stream: stream}).MaxBytes(); need > w.cfg.MemoryBudget {
+	unread := w.cfg.Source.Open(shard.Start{Stream: stream})
+	need := unread.MaxBytes()
+	if err := closeReader(unread); err != nil {
+		return fmt.Errorf("close a reader that has not read: %w", err)
+	}
+	if need > w.cfg.MemoryBudget {
 		return fmt.Errorf("MemoryBudget is %d bytes, but one read can bring %d: %w", w.cfg.MemoryBudget, need, errBudget)
 	}
 	// Creating tables takes longer than a call to them.

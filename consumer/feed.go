@@ -81,6 +81,11 @@ func (f *feed) moveTo(at place) {
 func (f *feed) run(ctx context.Context) {
 	defer f.close()
 	var own *fetcher // while it is detached
+	defer func() {
+		if own != nil {
+			own.close()
+		}
+	}()
 	for ctx.Err() == nil {
 		c, ok, attached := f.first()
 		switch {
@@ -95,7 +100,10 @@ func (f *feed) run(ctx context.Context) {
 				return
 			}
 		case attached:
-			own = nil
+			if own != nil {
+				own.close()
+				own = nil
+			}
 			select {
 			case <-f.filled:
 			case <-ctx.Done():

@@ -3,6 +3,7 @@ package consumer
 import (
 	"context"
 	"errors"
+	"io"
 
 	"github.com/towpath/towpath/shard"
 )
@@ -33,8 +34,9 @@ type fetcher struct {
 	turn     func(context.Context) error // waits for its turn; nil: it reads alone
 }
 
-// run reads until ctx ends or the shard does.
+// run reads until ctx ends or the shard does, and closes the reader.
 func (f *fetcher) run(ctx context.Context) {
+	defer f.close()
 	for {
 		c, ok := f.read(ctx)
 		if !ok {
@@ -50,6 +52,21 @@ func (f *fetcher) run(ctx context.Context) {
 			return
 		}
 	}
+}
+
+// close lets go of what the reader keeps open. Nothing is lost if that fails: it
+// has read what it has read.
+func (f *fetcher) close() {
+	if err := closeReader(f.reader); err != nil {
+		f.worker.log.Debug("close the reader", "shard", f.shard, "error", err)
+	}
+}
+
+func closeReader(r shard.Reader) error {
+	if c, ok := r.(io.Closer); ok {
+		return c.Close()
+	}
+	return nil
 }
 
 // read brings the next chunk; not ok is that there will be none. A failed read is

@@ -100,6 +100,7 @@ func newHub(w *worker, shardID string, open func(place) shard.Reader, starts []p
 // run reads for all until the shard ends or ctx does.
 func (h *hub) run(ctx context.Context, statuses []*shardStatus) {
 	f := h.fetcher(h.at, statuses)
+	defer f.close()
 	for h.room(ctx) {
 		c, ok := f.read(ctx)
 		if !ok {

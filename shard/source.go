@@ -76,7 +76,10 @@ type Start struct {
 	ReadUpTo time.Time
 }
 
-// Reader reads one shard in order. It is used by one goroutine at a time.
+// Reader reads one shard in order. It is used by one goroutine at a time. One
+// that keeps something open between two reads, such as a connection, is an
+// io.Closer too: whoever opened it closes it, once, when it will not be used any
+// more.
 type Reader interface {
 	// Ready waits until the next read is due: by the pace of polling, the
 	// service's limits and the back-off after an error. It holds no records. It

@@ -4,7 +4,6 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 
 	"github.com/towpath/towpath/shard"
@@ -24,23 +23,21 @@ func (i iterator) usable(now time.Time) bool {
 	return i.token != "" && now.Sub(i.at) < maxIteratorAge
 }
 
-// request is the question for an iterator at a position, and whether the answer
-// has to begin with the record at that position.
-func request(p shard.Position) (in kinesis.GetShardIteratorInput, anchored bool) {
+// request is where to ask the service to begin for a position, and whether what
+// comes has to begin with the record at that position.
+func request(p shard.Position) (at types.StartingPosition, anchored bool) {
 	switch {
 	case p.IsRecord():
-		in.ShardIteratorType = types.ShardIteratorTypeAtSequenceNumber
-		in.StartingSequenceNumber = &p.Sequence
-		return in, true
+		at.Type, at.SequenceNumber = types.ShardIteratorTypeAtSequenceNumber, &p.Sequence
+		return at, true
 	case p.IsAtTime(), p.IsLatest() && !p.At.IsZero():
-		in.ShardIteratorType = types.ShardIteratorTypeAtTimestamp
-		// The service counts in milliseconds; what is finer is cut, so that the
-		// iterator is never later than asked for.
-		in.Timestamp = aws.Time(p.At.Truncate(time.Millisecond))
+		// The service counts in milliseconds; what is finer is cut, so that reading
+		// never begins later than asked for.
+		at.Type, at.Timestamp = types.ShardIteratorTypeAtTimestamp, aws.Time(p.At.Truncate(time.Millisecond))
 	case p.IsLatest():
-		in.ShardIteratorType = types.ShardIteratorTypeLatest
+		at.Type = types.ShardIteratorTypeLatest
 	default:
-		in.ShardIteratorType = types.ShardIteratorTypeTrimHorizon
+		at.Type = types.ShardIteratorTypeTrimHorizon
 	}
-	return in, false
+	return at, false
 }
