@@ -47,6 +47,7 @@ type AWS struct {
 	interceptors hooks[func(context.Context, Call) Fault]
 	observers    hooks[func(Exchange)]
 	gates        gates
+	lines        lines
 	log          log
 }
 

@@ -45,7 +45,7 @@ func (c inProcess) Do(r *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &http.Response{
+	answered := &http.Response{
 		Status:        fmt.Sprintf("%d %s", w.status, http.StatusText(w.status)),
 		StatusCode:    w.status,
 		Proto:         "HTTP/1.1",
@@ -55,7 +55,11 @@ func (c inProcess) Do(r *http.Request) (*http.Response, error) {
 		Body:          io.NopCloser(bytes.NewReader(w.body.Bytes())),
 		ContentLength: int64(w.body.Len()),
 		Request:       r,
-	}, nil
+	}
+	if w.line != nil {
+		answered.Body, answered.ContentLength = w.line, -1
+	}
+	return answered, nil
 }
 
 // whole reads and closes a request body, which may be nil.

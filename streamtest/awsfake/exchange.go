@@ -20,6 +20,7 @@ type answer struct {
 	status int
 	header http.Header
 	body   bytes.Buffer
+	line   *line // its events if it is no whole answer, in the place of body
 }
 
 func (w *answer) Header() http.Header { return w.header }
@@ -76,9 +77,24 @@ func (a *AWS) carry(ctx context.Context, r *http.Request, e *Exchange) (*answer,
 	default:
 		served := r.Clone(ctx)
 		served.Body, served.ContentLength = io.NopCloser(bytes.NewReader(e.Body)), int64(len(e.Body))
-		handler.ServeHTTP(w, served)
+		if streams(e.Call) {
+			w = a.open(ctx, served, handler, e.Call)
+		} else {
+			handler.ServeHTTP(w, served)
+		}
 		e.Applied = true
 	}
+	if err := a.give(ctx, w, e, fault); err != nil {
+		if w.line != nil {
+			_ = w.line.Close()
+		}
+		return nil, err
+	}
+	return w, nil
+}
+
+// give carries an answer back to its caller, whole or only the head of it.
+func (a *AWS) give(ctx context.Context, w *answer, e *Exchange, fault Fault) error {
 	w.WriteHeader(http.StatusOK)
 	if w.header.Get("X-Amzn-Requestid") == "" {
 		w.header.Set("X-Amzn-Requestid", fmt.Sprintf("00000000-0000-0000-0000-%012d", a.log.request()))
@@ -89,15 +105,15 @@ func (a *AWS) carry(ctx context.Context, r *http.Request, e *Exchange) (*answer,
 	e.Answer = w.body.Bytes()
 
 	if err := wait(ctx, fault.after+a.latency-a.latency/2); err != nil {
-		return nil, err
+		return err
 	}
 	if err := a.gates.pass(ctx, e.Caller); err != nil {
-		return nil, err
+		return err
 	}
 	if fault.answerLost {
-		return nil, broken(ctx, e.Call, "answer lost")
+		return broken(ctx, e.Call, "answer lost")
 	}
-	return w, nil
+	return nil
 }
 
 // broken is what a caller sees of a lost request or answer: a reset connection,

@@ -56,6 +56,11 @@ func (f Fault) And(g Fault) Fault {
 // Intercept has f asked about every call from now on, until remove is called.
 // Several may be set: their faults are combined, the first set first. f runs in
 // the goroutine of the call and may itself wait, as long as it heeds ctx.
+//
+// f is asked about each event of an open SubscribeToShard too, as a call of the
+// operation SubscribeToShardEvent with the body of the request. Delays hold the
+// event and those behind it; Hang makes the connection go silent for good; any
+// other fault breaks it, since there is no answer left to put a code in.
 func (a *AWS) Intercept(f func(ctx context.Context, c Call) Fault) (remove func()) {
 	return a.interceptors.add(f)
 }
@@ -70,24 +75,32 @@ func (a *AWS) choose(ctx context.Context, c Call) Fault {
 }
 
 // Cut breaks every connection of a caller to a service until heal is called:
-// calls fail at once and are not applied. An empty caller or service means all.
+// calls fail at once and are not applied, open streams of events break at once.
+// An empty caller or service means all.
 func (a *AWS) Cut(caller, service string) (heal func()) {
-	return a.Intercept(func(_ context.Context, c Call) Fault {
-		if c.is(caller, service) {
+	remove := a.Intercept(func(_ context.Context, c Call) Fault {
+		if c.is(caller, service) && !c.event() {
 			return Lose()
 		}
 		return Fault{}
 	})
+	healLines := a.lines.sever(&severance{caller: caller, service: service})
+	return func() {
+		remove()
+		healLines()
+	}
 }
 
 // Blackhole swallows every call of a caller to a service until heal is called,
 // as a network does that drops packets: a call waits for its context, and those
 // still waiting when the network heals find their connection broken. None is
-// applied. An empty caller or service means all.
+// applied. Open streams of events go silent, without an error and without an
+// end, until it heals; then they too are broken. An empty caller or service
+// means all.
 func (a *AWS) Blackhole(caller, service string) (heal func()) {
 	healed := make(chan struct{})
 	remove := a.Intercept(func(ctx context.Context, c Call) Fault {
-		if !c.is(caller, service) {
+		if !c.is(caller, service) || c.event() {
 			return Fault{}
 		}
 		select {
@@ -96,9 +109,11 @@ func (a *AWS) Blackhole(caller, service string) (heal func()) {
 		}
 		return Lose()
 	})
+	healLines := a.lines.sever(&severance{caller: caller, service: service, silent: true})
 	return sync.OnceFunc(func() {
 		remove()
 		close(healed)
+		healLines()
 	})
 }
 
@@ -106,3 +121,6 @@ func (a *AWS) Blackhole(caller, service string) (heal func()) {
 func (c Call) is(caller, service string) bool {
 	return (caller == "" || caller == c.Caller) && (service == "" || service == c.Service)
 }
+
+// event reports whether a call is an event of an answer under way.
+func (c Call) event() bool { return c.Operation == eventOperation }

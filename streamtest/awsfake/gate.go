@@ -46,9 +46,7 @@ func (a *AWS) Pause(caller string) (resume func()) {
 // pass waits until the caller is not paused, or its context ends.
 func (g *gates) pass(ctx context.Context, caller string) error {
 	for {
-		g.mu.Lock()
-		closed := g.paused[caller]
-		g.mu.Unlock()
+		closed := g.closed(caller)
 		if closed == nil {
 			return nil
 		}
@@ -58,4 +56,11 @@ func (g *gates) pass(ctx context.Context, caller string) error {
 			return ctx.Err()
 		}
 	}
+}
+
+// closed is the gate a caller is held at, or nil.
+func (g *gates) closed(caller string) *gate {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.paused[caller]
 }

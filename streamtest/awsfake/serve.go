@@ -50,11 +50,53 @@ func (a *AWS) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	for key, values := range w.header {
 		rw.Header()[key] = values
 	}
+	if w.line != nil {
+		rw.WriteHeader(w.status)
+		relay(rw, w.line)
+		return
+	}
 	if r.Method != http.MethodHead { // its answer tells the length of what it leaves out
 		rw.Header().Set("Content-Length", strconv.Itoa(w.body.Len()))
 	}
 	rw.WriteHeader(w.status)
 	_, _ = rw.Write(w.body.Bytes())
+}
+
+// relay sends the events of an answer on, each as soon as it has arrived. A line
+// that breaks takes the connection along.
+func relay(rw http.ResponseWriter, l *line) {
+	defer l.Close()
+	control := http.NewResponseController(rw)
+	buffer := make([]byte, window)
+	for {
+		if err := control.Flush(); err != nil {
+			return
+		}
+		n, err := l.Read(buffer)
+		switch {
+		case errors.Is(err, io.EOF):
+			return
+		case err != nil:
+			reset(control)
+			panic(http.ErrAbortHandler)
+		}
+		if _, err := rw.Write(buffer[:n]); err != nil {
+			return
+		}
+	}
+}
+
+// reset closes a connection so that its other end finds it broken, and does not
+// take what it got so far for all there is.
+func reset(control *http.ResponseController) {
+	connection, _, err := control.Hijack()
+	if err != nil {
+		return // of HTTP/2, where the panic resets the stream
+	}
+	if tcp, ok := connection.(*net.TCPConn); ok {
+		_ = tcp.SetLinger(0)
+	}
+	_ = connection.Close()
 }
 
 // LoopbackConfig is an aws.Config for SDK clients that call a fake, or any

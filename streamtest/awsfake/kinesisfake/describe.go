@@ -40,12 +40,24 @@ func (s *Service) createStream(in createStreamInput) (nothing, error) {
 	return nothing{}, nil
 }
 
-func (s *Service) deleteStream(in named) (nothing, error) {
+type deleteStreamInput struct {
+	named
+	EnforceConsumerDeletion *bool
+}
+
+func (s *Service) deleteStream(in deleteStreamInput) (nothing, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	t, err := s.find(in)
+	t, err := s.find(in.named)
 	if err != nil {
 		return nothing{}, err
+	}
+	consumers := t.registered(s.now())
+	if enforce := in.EnforceConsumerDeletion; len(consumers) > 0 && (enforce == nil || !*enforce) {
+		return nothing{}, refusal("ResourceInUseException", "Stream %s under account %s has %d registered consumers.", t.name, account, len(consumers))
+	}
+	for _, c := range consumers {
+		c.end(notFound("Stream %s under account %s was deleted.", t.name, account))
 	}
 	delete(s.streams, t.name)
 	return nothing{}, nil
@@ -149,6 +161,7 @@ func (s *Service) describeStreamSummary(in named) (out describeStreamSummaryOutp
 	}
 	out.StreamDescriptionSummary = streamDescriptionSummary{
 		details: t.details(), OpenShardCount: len(t.open), MaxRecordSizeInKiB: maxRecordBytes >> 10,
+		ConsumerCount: len(t.registered(s.now())),
 	}
 	return out, nil
 }

@@ -18,6 +18,11 @@
 //   - The read limits of a shard: five GetRecords a second, five
 //     GetShardIterator a second, 2 MiB a second, and 5 s of silence after an
 //     answer of 10 MiB. The write limits, when asked for.
+//   - Enhanced fan-out: consumers that are registered, described, listed and
+//     deregistered; SubscribeToShard as a stream of events, with its five
+//     minutes, the 5 s in which it cannot be taken over, heartbeats, continuation
+//     sequence numbers that move without records too, and ChildShards in the last
+//     event of a closed shard.
 //   - Records without a partition key, as streams of the AUTO distribution
 //     strategy have them, and records of up to 10 MiB.
 //
@@ -26,11 +31,13 @@
 // appear at the end.
 //
 // Time is the function given to [New]. Nothing runs in the background: what time
-// does (expiry, trimming, the end of a resharding) is worked out when asked.
+// does (expiry, trimming, the end of a resharding) is worked out when asked. A
+// SubscribeToShard is served by the goroutine of its request, which waits by the
+// host's time or the bubble's for what the clock will say.
 //
 // # What is not here
 //
-// Enhanced fan-out, tags, encryption, resource policies, DryRun and the CBOR
+// Tags, encryption, resource policies, DryRun and the CBOR
 // encoding. Streams are ACTIVE as soon as they are created and gone as soon as
 // they are deleted. On-demand streams are four shards that do not scale. Limits
 // of the control plane (calls a second, shards an account, reshardings a day)

@@ -29,7 +29,7 @@ func (s *Service) getShardIterator(in getShardIteratorInput) (out getShardIterat
 	if s.limits.read && !d.iterators.allow(now, callsPerSecond) {
 		return out, tooFast(t, d)
 	}
-	place, err := t.place(d, in, now)
+	place, err := t.place(d, position{in.ShardIteratorType, in.StartingSequenceNumber, in.Timestamp}, now)
 	if err != nil {
 		return out, err
 	}
@@ -37,18 +37,25 @@ func (s *Service) getShardIterator(in getShardIteratorInput) (out getShardIterat
 	return out, nil
 }
 
-// place is where a new iterator stands: the index of the next record to read,
-// which may be one that was trimmed since, or one still to come.
-func (t *stream) place(d *shard, in getShardIteratorInput, now time.Time) (int, error) {
-	bySequence := in.ShardIteratorType == "AT_SEQUENCE_NUMBER" || in.ShardIteratorType == "AFTER_SEQUENCE_NUMBER"
-	byTime := in.ShardIteratorType == "AT_TIMESTAMP"
+// position is where a reader wants to begin.
+type position struct {
+	Type           string
+	SequenceNumber *string
+	Timestamp      *epoch
+}
+
+// place is where a new iterator or subscription stands: the index of the next
+// record to read, which may be one that was trimmed since, or one still to come.
+func (t *stream) place(d *shard, in position, now time.Time) (int, error) {
+	bySequence := in.Type == "AT_SEQUENCE_NUMBER" || in.Type == "AFTER_SEQUENCE_NUMBER"
+	byTime := in.Type == "AT_TIMESTAMP"
 	switch {
-	case bySequence != (in.StartingSequenceNumber != nil):
-		return 0, invalid("StartingSequenceNumber goes with AT_SEQUENCE_NUMBER and AFTER_SEQUENCE_NUMBER only, and they need it; the type is %s.", in.ShardIteratorType)
+	case bySequence != (in.SequenceNumber != nil):
+		return 0, invalid("A sequence number goes with AT_SEQUENCE_NUMBER and AFTER_SEQUENCE_NUMBER only, and they need it; the type is %s.", in.Type)
 	case byTime != (in.Timestamp != nil):
-		return 0, invalid("Timestamp goes with AT_TIMESTAMP only, and that needs it; the type is %s.", in.ShardIteratorType)
+		return 0, invalid("Timestamp goes with AT_TIMESTAMP only, and that needs it; the type is %s.", in.Type)
 	}
-	switch in.ShardIteratorType {
+	switch in.Type {
 	case "TRIM_HORIZON":
 		return d.first(t.horizon(now)), nil
 	case "LATEST":
@@ -60,15 +67,17 @@ func (t *stream) place(d *shard, in getShardIteratorInput, now time.Time) (int, 
 		}
 		return d.since(at), nil
 	case "AT_SEQUENCE_NUMBER":
-		return t.placeOf(d, *in.StartingSequenceNumber, 0)
+		return t.placeOf(d, *in.SequenceNumber, 0)
 	case "AFTER_SEQUENCE_NUMBER":
-		return t.placeOf(d, *in.StartingSequenceNumber, 1)
+		return t.placeOf(d, *in.SequenceNumber, 1)
 	}
-	return 0, refusal("ValidationException", "ShardIteratorType %q is none of the five", in.ShardIteratorType)
+	return 0, refusal("ValidationException", "type %q of a position is none of the five", in.Type)
 }
 
 // placeOf is where the record with a sequence number stands, moved by after if
-// the number is a record's. Only numbers that the shard has given out are known.
+// the number is a record's. Only numbers that the shard has given out are known:
+// of records, of its start and end, and those a subscription continues from,
+// which lie between two records.
 func (t *stream) placeOf(d *shard, number string, after int) (int, error) {
 	n, ok := parseSequence(number)
 	if !ok {
@@ -84,8 +93,27 @@ func (t *stream) placeOf(d *shard, number string, after int) (int, error) {
 		return len(d.records), nil
 	case n.index > 0 && n.index <= uint64(len(d.records)) && d.records[n.index-1].sequence == number:
 		return int(n.index) - 1 + after, nil
+	case n.birth == d.birth && n.shard == uint32(d.number) && n.index <= uint64(len(d.records)) && n.second > d.secondOf(int(n.index)):
+		return int(n.index), nil
 	}
 	return 0, invalid("StartingSequenceNumber %s used in GetShardIterator on shard %s in stream %s under account %s is invalid because it did not come from this stream.", number, d.id, t.name, account)
+}
+
+// secondOf is the second in the number of the record of an index, or in that of
+// the start of the shard.
+func (d *shard) secondOf(index int) uint64 {
+	if index == startIndex {
+		return uint64(max(d.created.Unix(), 0))
+	}
+	return uint64(max(d.records[index-1].arrival.Unix(), 0))
+}
+
+// continuation is the number that reading goes on after, when the next record is
+// at a place: that of the record before it, or one between the two as soon as the
+// second of that record has passed. So it grows while nothing is put, too.
+func (d *shard) continuation(place int, now time.Time) string {
+	second := max(d.secondOf(place), uint64(max(now.Unix(), 0)))
+	return sequence{d.birth, uint64(place), second, uint32(d.number)}.String()
 }
 
 // iterator is what a shard iterator holds.

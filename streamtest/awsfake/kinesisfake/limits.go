@@ -19,7 +19,12 @@ const (
 	tokenTTL           = 300 * time.Second
 	minRetention       = 24 * time.Hour
 	maxRetention       = 8760 * time.Hour
-	defaultDescribeMax = 100 // shards of a DescribeStream answer
+	defaultDescribeMax = 100     // shards of a DescribeStream answer
+	maxConsumers       = 20      // registered with one stream
+	maxCreating        = 5       // of them in the state CREATING
+	maxListedConsumers = 100     // of a ListStreamConsumers answer
+	subscribePerSecond = 1       // calls of SubscribeToShard for one shard by one consumer
+	maxEventBytes      = 2 << 20 // of a SubscribeToShardEvent with more than one record
 )
 
 // window allows so many events in any one second.
@@ -64,4 +69,13 @@ func (b *budget) open(now time.Time, perSecond float64) bool {
 func (b *budget) take(n int, perSecond float64) {
 	b.debt += float64(n)
 	b.large = float64(n) > perSecond
+}
+
+// opens is how long it takes until a budget that is not open is.
+func (b *budget) opens(perSecond float64) time.Duration {
+	over := b.debt
+	if !b.large {
+		over -= perSecond
+	}
+	return time.Duration(max(over, 0)/perSecond*float64(time.Second)) + time.Microsecond
 }

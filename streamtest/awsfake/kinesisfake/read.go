@@ -19,6 +19,8 @@ type page struct {
 	next     string // empty at the end of a closed shard
 	children []childShard
 	behind   time.Duration
+
+	continuation string // of an event of a subscription; empty at the end of the shard
 }
 
 type childShard struct {
@@ -91,10 +93,17 @@ func (s *Service) page(in getRecordsInput) (page, error) {
 		p.next = iterator{t.birth, d.number, end, now}.String()
 		return p, nil
 	}
-	for _, child := range d.heirs {
-		p.children = append(p.children, childShard{child.id, ids(child.parents), child.hashKeyRange()})
-	}
+	p.children = d.offspring()
 	return p, nil
+}
+
+// offspring are the children of a shard, as its last answer tells them.
+func (d *shard) offspring() []childShard {
+	var children []childShard
+	for _, child := range d.heirs {
+		children = append(children, childShard{child.id, ids(child.parents), child.hashKeyRange()})
+	}
+	return children
 }
 
 // read takes the records of a page from a place on, and how many bytes they are.
@@ -143,6 +152,9 @@ func (p page) json() ([]byte, error) {
 	b = strconv.AppendInt(b, p.behind.Milliseconds(), 10)
 	if p.next != "" {
 		b = append(append(append(b, `,"NextShardIterator":"`...), p.next...), '"')
+	}
+	if p.continuation != "" {
+		b = append(append(append(b, `,"ContinuationSequenceNumber":"`...), p.continuation...), '"')
 	}
 	if p.children != nil {
 		children, err := json.Marshal(p.children)

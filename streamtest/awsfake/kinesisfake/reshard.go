@@ -117,6 +117,9 @@ func (s *Service) eligible(n named, id string) (*stream, *shard, error) {
 func (s *Service) reshard(t *stream, apply func(now time.Time)) {
 	now := s.now()
 	t.change = &change{ready: now.Add(s.limits.reshard), apply: apply}
+	for _, d := range t.open {
+		d.wake() // subscriptions are to look again when it is ready
+	}
 	t.settle(now)
 }
 

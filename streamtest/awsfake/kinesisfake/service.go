@@ -22,14 +22,17 @@ type limits struct {
 	read, write bool
 	iteratorTTL time.Duration
 	reshard     time.Duration
+	consumer    time.Duration
+	fanOut      fanOut
 }
 
 // Option changes how a [Service] behaves.
 type Option func(*limits)
 
 // WithReadLimits says whether a shard's read limits hold: five GetRecords and
-// five GetShardIterator a second, 2 MiB a second, 5 s of silence after 10 MiB.
-// They do by default.
+// five GetShardIterator a second, 2 MiB a second, 5 s of silence after 10 MiB; and
+// for each consumer of it one SubscribeToShard a second and 2 MiB a second. They
+// do by default.
 func WithReadLimits(on bool) Option { return func(l *limits) { l.read = on } }
 
 // WithWriteLimits says whether a shard's write limits hold: 1,000 records and
@@ -44,12 +47,39 @@ func WithIteratorTTL(d time.Duration) Option { return func(l *limits) { l.iterat
 // MergeShards or UpdateShardCount was accepted. The default is no time at all.
 func WithReshardTime(d time.Duration) Option { return func(l *limits) { l.reshard = d } }
 
+// WithConsumerTime sets how long a consumer is CREATING after it was registered,
+// and DELETING after it was deregistered. The default is no time at all.
+func WithConsumerTime(d time.Duration) Option { return func(l *limits) { l.consumer = d } }
+
+// WithSubscriptionLife sets after how long a SubscribeToShard ends. The default
+// is five minutes, as in the real service.
+func WithSubscriptionLife(d time.Duration) Option { return func(l *limits) { l.fanOut.life = d } }
+
+// WithTakeOver sets how long after a successful SubscribeToShard another one of
+// the same consumer and shard gets a ResourceInUseException; later it takes over.
+// The default is 5 s, as in the real service.
+func WithTakeOver(d time.Duration) Option { return func(l *limits) { l.fanOut.takeOver = d } }
+
+// WithHeartbeat sets how long after an event of a subscription an empty one
+// follows if there are no records. The default is 5 s.
+func WithHeartbeat(d time.Duration) Option { return func(l *limits) { l.fanOut.heartbeat = d } }
+
+// WithPushDelay sets how long after a record arrived its subscribers are sent it.
+// The default is no time at all; the average of the real service is 70 ms.
+func WithPushDelay(d time.Duration) Option { return func(l *limits) { l.fanOut.delay = d } }
+
+// WithSubscribeRate sets how many SubscribeToShard a second one consumer can
+// call, over all shards; 0 is no such limit, and the default. The documented
+// limit, one call a second for each shard, is one of [WithReadLimits]; five a
+// second for the whole consumer is what the service allowed in its first years.
+func WithSubscribeRate(calls int) Option { return func(l *limits) { l.fanOut.calls = calls } }
+
 // New makes a Kinesis without streams whose clock is now.
 func New(now func() time.Time, options ...Option) *Service {
 	s := &Service{
 		now:     now,
 		streams: map[string]*stream{},
-		limits:  limits{read: true, iteratorTTL: 5 * time.Minute},
+		limits:  limits{read: true, iteratorTTL: 5 * time.Minute, fanOut: asTheService},
 	}
 	s.Set(options...)
 	return s

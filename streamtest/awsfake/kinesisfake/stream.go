@@ -28,6 +28,10 @@ type stream struct {
 	trimmed time.Time // nothing that arrived before it can be read any more
 	stamp   time.Time // of the last birth or end of a shard
 	change  *change   // the resharding under way, or nil
+
+	consumers     map[string]*enhanced // registered for fan-out, by name
+	named         map[string]int64     // the second in the last ARN of each name
+	registrations int64                // how many there were
 }
 
 // change is a resharding that was accepted and takes effect when it is ready.
@@ -58,6 +62,8 @@ type shard struct {
 
 	emptyPages  int // how many of the next pages a test wants empty
 	rejectedPut int // how many of the next puts a test wants rejected
+
+	feeds []*feed // of the consumers that have subscribed to it
 }
 
 // record is one record as it was put.
@@ -82,6 +88,7 @@ func (s *Service) newStream(name string, n int, onDemand bool) *stream {
 	t := &stream{
 		name: name, birth: s.generation(now), created: now.Truncate(time.Millisecond),
 		retention: 24 * time.Hour, onDemand: onDemand,
+		consumers: map[string]*enhanced{}, named: map[string]int64{},
 	}
 	t.stamp = t.created
 	starts := uniform(n)
@@ -115,6 +122,7 @@ func (t *stream) close(d *shard, at time.Time) {
 	d.closed = at
 	d.ending = sequence{d.birth, endIndex, uint64(at.Unix()), uint32(d.number)}.String()
 	t.open = slices.DeleteFunc(t.open, func(o *shard) bool { return o == d })
+	d.wake()
 }
 
 // owner is the open shard a hash key falls to, or nil if that was closed

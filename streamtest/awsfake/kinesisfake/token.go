@@ -6,11 +6,12 @@ import (
 	"hash/crc32"
 )
 
-// Tokens are handed to clients and come back: shard iterators and the NextToken
-// of ListShards. They hold all there is to know, so nothing is kept for them.
+// Tokens are handed to clients and come back: shard iterators, the NextTokens of
+// ListShards and ListStreamConsumers. They hold all there is to know, so nothing is kept for them.
 const (
-	iteratorToken = 1
-	listToken     = 2
+	iteratorToken  = 1
+	listToken      = 2
+	consumersToken = 3
 )
 
 // seal makes a token of a kind out of numbers.

@@ -39,14 +39,18 @@ var operations = map[string]func(*Service, []byte) ([]byte, error){
 	"DeleteStream":                  operation((*Service).deleteStream),
 	"DescribeStream":                operation((*Service).describeStream),
 	"DescribeStreamSummary":         operation((*Service).describeStreamSummary),
+	"DeregisterStreamConsumer":      operation((*Service).deregisterStreamConsumer),
+	"DescribeStreamConsumer":        operation((*Service).describeStreamConsumer),
 	"GetRecords":                    (*Service).getRecords,
 	"GetShardIterator":              operation((*Service).getShardIterator),
 	"IncreaseStreamRetentionPeriod": operation((*Service).increaseRetention),
 	"ListShards":                    operation((*Service).listShards),
+	"ListStreamConsumers":           operation((*Service).listStreamConsumers),
 	"ListStreams":                   operation((*Service).listStreams),
 	"MergeShards":                   operation((*Service).mergeShards),
 	"PutRecord":                     operation((*Service).putRecord),
 	"PutRecords":                    operation((*Service).putRecords),
+	"RegisterStreamConsumer":        operation((*Service).registerStreamConsumer),
 	"SplitShard":                    operation((*Service).splitShard),
 	"UpdateShardCount":              operation((*Service).updateShardCount),
 }
@@ -88,6 +92,10 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	_, name, _ := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
+	if name == "SubscribeToShard" { // whose answer is a stream of events
+		s.subscribeToShard(w, r, body)
+		return
+	}
 	call, known := operations[name]
 	if !known {
 		writeError(w, &Error{"UnknownOperationException", "no operation " + strconv.Quote(name)})

@@ -142,5 +142,6 @@ func (d *shard) append(now time.Time, r record) record {
 	}
 	r.sequence = sequence{d.birth, uint64(len(d.records)) + 1, uint64(max(r.arrival.Unix(), 0)), uint32(d.number)}.String()
 	d.records = append(d.records, r)
+	d.wake()
 	return r
 }
