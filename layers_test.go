@@ -45,6 +45,7 @@ var floors = []struct {
 	{"streamtest/awsfake/*fake", 2}, // one service each, on the wire alone
 
 	{"checkpoint", 1}, // how far
+	{"shard/kpl", 1},  // many records in one
 	{"batching", 1},   // what one call gets, and what its failure leads to
 	{"codec", 1},
 

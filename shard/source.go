@@ -64,6 +64,9 @@ type Start struct {
 	Stream Stream
 	// Shard is the id of the shard.
 	Shard string
+	// Hashes is its range, by which a reader of aggregated records tells which of
+	// them belong to it; zero if not known.
+	Hashes HashRange
 	// After is the last finished record, or a word. The first record delivered
 	// is the one behind it.
 	After Position
@@ -91,7 +94,8 @@ type Reader interface {
 	// only Ended does.
 	Next(ctx context.Context) (Chunk, error)
 	// MaxBytes bounds what one Next returns, in bytes as Record.Size counts
-	// them.
+	// them. A reader that unpacks records may hold beside it what it has read and
+	// not returned: the payloads of one answer of the service at most.
 	MaxBytes() int64
 }
 
@@ -115,6 +119,21 @@ type Chunk struct {
 	// Skipped counts records that were dropped because they did not lie behind
 	// the one before: a fault of the service.
 	Skipped int
+	// Aggregates counts what was odd about aggregated records; zero where none
+	// are unpacked.
+	Aggregates Aggregates
+}
+
+// Aggregates counts what was odd about aggregated records of Kinesis, whose user
+// records are delivered one by one: see package kpl.
+type Aggregates struct {
+	// Malformed is how many records had the frame of an aggregate and could not
+	// be read as one. Each was delivered as it is.
+	Malformed int
+	// Outside is how many user records do not belong to the shard by their hash,
+	// counted where the policy asks for it. Dropped is how many of them were
+	// dropped, by that policy, and not delivered.
+	Outside, Dropped int
 }
 
 // Bytes is the sum of the records' sizes.
