@@ -149,5 +149,20 @@ func (f *fetcher) next(ctx context.Context) (fetched, error) {
 			Worker: f.worker.session.id, Shard: f.shard, Handler: f.handler, Records: len(c.Records), Bytes: bytes, Skipped: c.Skipped, Behind: c.Behind, Ended: c.Ended,
 		})
 	}
+	if c.Aggregates != (shard.Aggregates{}) {
+		f.oddAggregates(&c)
+	}
 	return fetched{Chunk: c, held: held}, nil
+}
+
+// oddAggregates tells of aggregated records that are not as they should be.
+func (f *fetcher) oddAggregates(c *shard.Chunk) {
+	event := OddAggregatesEvent{Worker: f.worker.session.id, Shard: f.shard, Handler: f.handler, Aggregates: c.Aggregates}
+	if n := len(c.Records); n > 0 {
+		event.First, event.Last = c.Records[0].Position(), c.Records[n-1].Position()
+	}
+	for _, status := range f.statuses {
+		status.oddAggregates(c.Aggregates)
+	}
+	fire(f.worker.cfg.Hooks.OddAggregates, event)
 }

@@ -24,6 +24,9 @@ type Hooks struct {
 	Read func(ReadEvent)
 	// ReadFailed: one read has failed; the position stays.
 	ReadFailed func(ReadFailedEvent)
+	// OddAggregates: aggregated records of one read could not be unpacked, or have
+	// user records that do not belong to the shard.
+	OddAggregates func(OddAggregatesEvent)
 	// Filtered: the records of one read have been held against the filters.
 	Filtered func(FilteredEvent)
 	// BatchDone: one call of the handler has returned.
@@ -129,6 +132,19 @@ type ReadFailedEvent struct {
 	// Handler is set if a handler that has fallen behind others read by itself.
 	Handler string
 	Err     error
+}
+
+// OddAggregatesEvent tells of aggregated records that are not as they should be.
+type OddAggregatesEvent struct {
+	Worker, Shard string
+	// Handler is set if a handler that has fallen behind others read by itself.
+	Handler string
+	// First and Last are the first and the last record of the read: what is told
+	// of lies between them, unless it was dropped. They are zero if nothing was
+	// delivered.
+	First, Last shard.Position
+	// Aggregates counts what was odd.
+	Aggregates shard.Aggregates
 }
 
 // FilteredEvent tells what the filters said of the records of one read.

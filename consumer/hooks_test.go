@@ -94,6 +94,10 @@ func TestEveryHookFires(t *testing.T) {
 			cfg.Filters = []string{`{"partitionKey":["nobody"]}`}
 			return nil
 		},
+		"OddAggregates": func(_ *testing.T, w world, cfg *consumer.Config) func(*running) {
+			cfg.Source = oddly{w.stream}
+			return nil
+		},
 		"GaveUp": func(_ *testing.T, w world, cfg *consumer.Config) func(*running) {
 			cfg.Handler = consumer.HandlerFunc(func(_ context.Context, b *batching.Batch) error {
 				return batching.Reject(b.First(), errors.New("bad"))

@@ -64,6 +64,11 @@ type ShardStatus struct {
 	Handled int64
 	// Filtered is how many of those matched none of the filters.
 	Filtered int64
+	// Malformed is how many aggregated records could not be unpacked and were
+	// delivered as they are, in this tenure. Outside is how many user records of
+	// aggregates did not belong to the shard, and OutsideDropped how many of those
+	// were dropped: see shard.Aggregates. What is read again is counted again.
+	Malformed, Outside, OutsideDropped int64
 	// Behind is how far behind the tip the last read ended.
 	Behind time.Duration
 	// ReadAt, ProgressAt and CheckpointAt are when something was last read,
@@ -178,6 +183,14 @@ func (s *shardStatus) read(tip bool, pending int) {
 	s.now.ReadAt, s.now.Error, s.tip = time.Now(), "", tip
 	// With the tip, or atTip would take what was read just now for finished.
 	s.now.Pending = pending
+}
+
+func (s *shardStatus) oddAggregates(odd shard.Aggregates) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.now.Malformed += int64(odd.Malformed)
+	s.now.Outside += int64(odd.Outside)
+	s.now.OutsideDropped += int64(odd.Dropped)
 }
 
 func (s *shardStatus) readFailed(err error) {

@@ -219,7 +219,7 @@ func (t *tenure) drive(loops []*shardLoop) outcome {
 	w := t.worker
 	open := func(at place) shard.Reader {
 		return w.cfg.Source.Open(shard.Start{
-			Stream: w.stream, Shard: t.row.Shard, After: w.startOf(at.after), LastArrival: at.arrived, ReadUpTo: at.readUpTo,
+			Stream: w.stream, Shard: t.row.Shard, Hashes: t.row.Hashes, After: w.startOf(at.after), LastArrival: at.arrived, ReadUpTo: at.readUpTo,
 		})
 	}
 	var started sync.Once

@@ -26,8 +26,8 @@
 // the first record of the answer shows whether the position still exists. The
 // repeat is dropped, with one exception: at the start, a record that may be an
 // aggregate of user records (it begins as the Kinesis Producer Library's do, or
-// the position lies within one) is delivered whole, because the last finished
-// one within it is for the reader's user to find.
+// the position lies within one) is kept, and those user records in it are
+// delivered that lie behind the position.
 //
 // # Loss
 //
@@ -56,7 +56,13 @@
 // seconds. The waiting is done in Ready, with timers, and so is virtual in a
 // testing/synctest bubble.
 //
+// # Aggregates
+//
+// Records in which the Kinesis Producer Library has put many are unpacked, see
+// Options.Aggregated and package kpl. What one read has brought is then handed
+// out in several parts if it has become too large for one.
+//
 // # What is not here
 //
-// Enhanced fan-out. De-aggregation of the Producer Library's records.
+// Enhanced fan-out.
 package kinesisshards

@@ -74,6 +74,7 @@ type tail struct {
 	records []shard.Record
 	loss    []shard.Loss
 	skipped int
+	odd     shard.Aggregates
 	ended   bool
 	errs    []error
 }
@@ -89,6 +90,9 @@ func (r *tail) step() error {
 	}
 	r.records = append(r.records, chunk.Records...)
 	r.skipped += chunk.Skipped
+	r.odd.Malformed += chunk.Aggregates.Malformed
+	r.odd.Outside += chunk.Aggregates.Outside
+	r.odd.Dropped += chunk.Aggregates.Dropped
 	r.ended = r.ended || chunk.Ended
 	if chunk.Loss != nil {
 		r.loss = append(r.loss, *chunk.Loss)

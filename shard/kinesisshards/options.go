@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/towpath/towpath/shard/kpl"
 )
 
 // Options change how a [Source] reads. The zero value of each field is its
@@ -35,6 +37,14 @@ type Options struct {
 	// answer of 10 MiB is thus followed by five seconds without a read; the
 	// service would refuse one.
 	BytesPerSecond int64
+	// Aggregated says what becomes of records in which the Kinesis Producer
+	// Library, or whoever writes its format, has put many user records. The
+	// default, kpl.Deliver, delivers every user record as a record of its own, with
+	// the aggregate's sequence number and its index there as Sub. With kpl.Report
+	// and kpl.Drop the user records that do not belong to the shard are counted or
+	// dropped; kpl.Whole delivers aggregates as they are, once more whenever the
+	// shard changes hands behind one.
+	Aggregated kpl.Policy
 }
 
 // The service's limits, from its quotas page and the reference of GetRecords:
@@ -78,5 +88,8 @@ func (o Options) validate() error {
 	problem(o.PollCeiling < o.PollFloor, "PollCeiling is %s, want at least PollFloor, which is %s", o.PollCeiling, o.PollFloor)
 	problem(o.ReadsPerSecond < 1, "ReadsPerSecond is %d, want at least 1", o.ReadsPerSecond)
 	problem(o.BytesPerSecond < 1, "BytesPerSecond is %d, want at least 1", o.BytesPerSecond)
+	if err := o.Aggregated.Validate(); err != nil {
+		problems = append(problems, fmt.Errorf("Aggregated: %w", err))
+	}
 	return errors.Join(problems...)
 }

@@ -17,6 +17,7 @@ import (
 
 	"github.com/towpath/towpath/shard"
 	"github.com/towpath/towpath/shard/kinesisshards"
+	"github.com/towpath/towpath/shard/kpl"
 )
 
 // script is a service that gives the answers it was told to, one after the
@@ -26,6 +27,7 @@ type script struct {
 	iterators []error // of GetShardIterator, one a call; none is success
 	listings  []listing
 	listed    []types.Shard // when listings are used up
+	options   func(*kinesisshards.Options)
 	asked     []string
 }
 
@@ -114,7 +116,10 @@ func listed(id string, first, last string, parents ...string) types.Shard {
 func (s *script) read(t *testing.T, after shard.Position, n int, check func(t *testing.T, r *tail)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		source := kinesisshards.Open(s, clicks)
+		if s.options == nil {
+			s.options = func(*kinesisshards.Options) {}
+		}
+		source := kinesisshards.Open(s, clicks, s.options)
 		start := shard.Start{Shard: shard0, After: after, Stream: shard.Stream{ARN: "arn", Retention: 24 * time.Hour}}
 		r := &tail{t: t, Reader: source.Open(start)}
 		for range n {
@@ -286,7 +291,7 @@ func TestAnAggregateAtTheCheckpointIsDeliveredWholeOnce(t *testing.T) {
 				{records: c.page, next: "b"},
 				{err: refusal("ExpiredIteratorException", "old")},
 				{records: aggregate("11", "12"), next: "c"},
-			}}
+			}, options: func(o *kinesisshards.Options) { o.Aggregated = kpl.Whole }}
 			s.read(t, c.after, 2, func(t *testing.T, r *tail) {
 				if len(r.records) != c.want+1 || r.skipped > 0 || len(r.loss) > 0 || len(r.errs) > 0 {
 					t.Errorf("got %d records, skipped %d, lost %v, errors %v; want %d records", len(r.records), r.skipped, r.loss, r.errs, c.want+1)

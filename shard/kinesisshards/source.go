@@ -117,7 +117,7 @@ func failed(action string, err error) error {
 // Open begins to read a shard. Nothing is asked of the service before the first
 // Next.
 func (s *Source) Open(start shard.Start) shard.Reader {
-	return newReader(newCourse(s, start), time.Now())
+	return s.unpack(newReader(newCourse(s, start), time.Now()), start)
 }
 
 // callTimeout bounds one call with its repeats, so that a connection that went
