@@ -143,3 +143,12 @@ func (t *Tracker) Oldest() (shard.Position, bool) {
 	slot := t.at(t.first)
 	return shard.After(slot.sequence, slot.sub), true
 }
+
+// OldestArrived is when that record arrived; zero if there is none, or it is not
+// known.
+func (t *Tracker) OldestArrived() time.Time {
+	if t.first == t.next || t.at(t.first).arrived == unknownArrival {
+		return time.Time{}
+	}
+	return time.Unix(0, t.at(t.first).arrived).UTC()
+}

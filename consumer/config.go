@@ -183,6 +183,13 @@ type Config struct {
 	// MaximumInFlight keeps lanes closer together.
 	DrainTimeout time.Duration
 
+	// StallTimeout is how long a shard may get nowhere, while it has something to
+	// do and nobody holds it back, before that is told (Hooks.ShardStalled) and,
+	// where no lane is at work, its lease is let go and the shard begun anew: at
+	// least 10 s, default 5 minutes. A handler that is at work for longer is told
+	// of and left alone; HandlerTimeout bounds it.
+	StallTimeout time.Duration
+
 	// Until ends the run by itself; the zero value runs until its context ends.
 	Until Until
 	// OnLoss says what to do when records were trimmed before they were read.
@@ -235,6 +242,7 @@ const (
 	defaultCheckpointInterval = 10 * time.Second
 	defaultLeaseDuration      = 10 * time.Second
 	defaultDrainTimeout       = 25 * time.Second
+	defaultStallTimeout       = 5 * time.Minute
 	defaultCooldown           = 10 * time.Second
 	leastMemoryBudget         = 32 << 20
 )
@@ -262,6 +270,7 @@ func (c Config) withDefaults() Config {
 		c.Breaker.Cooldown = or(c.Breaker.Cooldown, defaultCooldown)
 	}
 	c.DrainTimeout = or(c.DrainTimeout, defaultDrainTimeout)
+	c.StallTimeout = or(c.StallTimeout, defaultStallTimeout)
 	if c.MemoryBudget == 0 {
 		c.MemoryBudget = max(memoryLimit()/4, leastMemoryBudget)
 	}

@@ -10,6 +10,9 @@ var (
 	ErrStopping = errors.New("consumer is stopping")
 	// ErrHandedOver: the shard goes to another worker.
 	ErrHandedOver = errors.New("shard handed over")
+	// ErrStalled: the shard made no progress for StallTimeout, and nothing held
+	// it up. It is begun anew.
+	ErrStalled = errors.New("shard makes no progress")
 	// ErrHandlerTimeout: the call took longer than HandlerTimeout.
 	ErrHandlerTimeout = errors.New("handler timeout")
 )

@@ -29,6 +29,7 @@ type fleet struct {
 	offering   bool                     // this worker has made leases free
 	quarantine map[string]bool          // rows reported as not to be believed
 	audit      auditor
+	dog        watchdog
 
 	planAt, observeAt, sweepAt, upkeepAt time.Duration
 
@@ -81,6 +82,7 @@ func (f *fleet) tick(ctx context.Context) {
 	if now := f.clock.Elapsed(); now >= f.observeAt {
 		f.observeAt = now + jitter(f.timing.beat)
 		f.observe(ctx)
+		f.watch()
 	}
 	if !f.session.valid() {
 		return // nothing may be taken, and nothing is held

@@ -62,6 +62,13 @@ type Hooks struct {
 	HoleFound func(HoleEvent)
 	// MemoryPressure: a read waits because the memory budget is used up.
 	MemoryPressure func(PressureEvent)
+	// ShardStalled: a shard makes no progress although it has something to do and
+	// nobody holds it back.
+	ShardStalled func(ShardStalledEvent)
+	// RetentionRisk: records that are not finished are so old that they will soon
+	// be trimmed: four fifths of the retention have passed. It is told again once
+	// the shard has been better.
+	RetentionRisk func(RetentionRiskEvent)
 	// Conflict: a conditional write was refused. Expected now and then; many
 	// mean that two applications share a table.
 	Conflict func(ConflictEvent)
@@ -99,8 +106,8 @@ type ShardStartedEvent struct {
 // ShardLeftEvent tells that a shard is no longer worked here.
 type ShardLeftEvent struct {
 	Worker, Shard string
-	// Cause is ErrLeaseLost, ErrStopping, ErrHandedOver, or nil at the end of
-	// the shard.
+	// Cause is ErrLeaseLost, ErrStopping, ErrHandedOver, ErrStalled, or nil at the
+	// end of the shard.
 	Cause error
 	// At is the position that stands in the table, as far as known here.
 	At shard.Position
@@ -309,6 +316,33 @@ type PressureEvent struct {
 	Worker, Shard string
 	// Held is how many bytes of the budget are in use.
 	Held, Budget int64
+}
+
+// ShardStalledEvent tells of a shard that makes no progress.
+type ShardStalledEvent struct {
+	Worker, Shard string
+	// Handler is the handler's name, where there are several.
+	Handler string
+	// For is how long nothing has moved, and Mark up to where all is finished.
+	For  time.Duration
+	Mark shard.Position
+	// Pending is how many records are read and not finished, Busy how many lanes
+	// are at work: those wait for the handler or a destination.
+	Pending, Busy int
+	// BegunAnew is set if no lane was at work, so that the lease is let go.
+	BegunAnew bool
+	// Err is the last error of the shard; empty if there was none.
+	Err string
+}
+
+// RetentionRiskEvent tells of records that may soon be trimmed.
+type RetentionRiskEvent struct {
+	Worker, Shard string
+	// Handler is the handler's name, where there are several.
+	Handler string
+	// Age is how old the oldest unfinished record is, or how far behind the tip
+	// reading is; Retention is how long the service keeps records.
+	Age, Retention time.Duration
 }
 
 // ConflictEvent tells of a conditional write that was refused.

@@ -200,6 +200,16 @@ func TestEveryHookFires(t *testing.T) {
 			cfg.Handler = consumer.HandlerFunc(func(context.Context, *batching.Batch) error { return errors.New("down") })
 			return nil
 		},
+		"ShardStalled": func(_ *testing.T, _ world, cfg *consumer.Config) func(*running) {
+			cfg.StallTimeout = 10 * time.Second
+			cfg.Handler = consumer.HandlerFunc(func(ctx context.Context, _ *batching.Batch) error { <-ctx.Done(); return ctx.Err() })
+			return nil
+		},
+		"RetentionRisk": func(_ *testing.T, w world, cfg *consumer.Config) func(*running) {
+			time.Sleep(20 * time.Hour)
+			cfg.Handler = consumer.HandlerFunc(func(context.Context, *batching.Batch) error { return errors.New("bad") })
+			return nil
+		},
 		"Conflict": func(_ *testing.T, w world, cfg *consumer.Config) func(*running) {
 			cfg.CheckpointInterval = time.Second
 			return func(*running) {

@@ -67,6 +67,7 @@ var shownBy = map[string]string{
 	"LeaseDuration":         "TestLeaseDurationIsHowLongADeadWorkerKeepsItsShards",
 	"MaximumLeases":         "TestMaximumLeasesIsRespected",
 	"DrainTimeout":          "TestDrainTimeoutIsWhatAStopGrants",
+	"StallTimeout":          "TestShardThatGetsNowhereIsBegunAnew",
 	"Until":                 "TestArrivalEndsBeforeTheFirstLaterRecord",
 	"OnLoss":                "TestOnLossSaysWhetherTheRunGoesOn",
 	"Hooks":                 "TestEveryHookFires",

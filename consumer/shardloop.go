@@ -372,7 +372,7 @@ func (l *shardLoop) nextWake(now time.Time) time.Duration {
 // publish shows what the shard is doing.
 func (l *shardLoop) publish() {
 	at, _ := l.tracker.Mark()
-	l.status.publish(at, l.tracker.Pending(), l.busy, l.behind)
+	l.status.publish(at, l.tracker.OldestArrived(), l.tracker.Pending(), l.busy, l.behind)
 	l.status.publishHeld(l.gate.Keys(), l.gate.Records(), l.waiting())
 	l.parking.publishParked()
 }

@@ -150,6 +150,8 @@ type shardStatus struct {
 	mu  sync.Mutex
 	now ShardStatus
 	tip bool // everything that the run is to read has been
+	// oldest is when the oldest pending record arrived, by the service's time.
+	oldest time.Time
 }
 
 func newShardStatus(row shard.Lease, handler string) *shardStatus {
@@ -157,9 +159,10 @@ func newShardStatus(row shard.Lease, handler string) *shardStatus {
 	return &shardStatus{now: ShardStatus{Shard: row.Shard, Handler: handler, Mark: at, Checkpoint: at}}
 }
 
-func (s *shardStatus) publish(mark shard.Position, pending, busy int, behind time.Duration) {
+func (s *shardStatus) publish(mark shard.Position, oldest time.Time, pending, busy int, behind time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.oldest = oldest
 	s.now.Mark, s.now.Pending, s.now.Busy, s.now.Behind = mark, pending, busy, behind
 }
 
@@ -218,6 +221,21 @@ func (s *shardStatus) checkpointed(at shard.Position) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.now.Checkpoint, s.now.CheckpointAt = at, time.Now()
+}
+
+// age is how old what is not finished is: the oldest pending record, or what the
+// last read has not reached.
+func (s *shardStatus) age(now time.Time) time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var age time.Duration
+	if !s.now.ReadAt.IsZero() {
+		age = s.now.Behind + time.Since(s.now.ReadAt)
+	}
+	if !s.oldest.IsZero() {
+		age = max(age, now.Sub(s.oldest))
+	}
+	return age
 }
 
 // atTip reports whether all that the run is to read has been read and finished.

@@ -41,6 +41,7 @@ func (c Config) validate() error {
 	lasting("LeaseDuration", c.LeaseDuration, 3*time.Second, time.Hour)
 	lasting("CheckpointInterval", c.CheckpointInterval, time.Millisecond, time.Hour)
 	lasting("DrainTimeout", c.DrainTimeout, time.Millisecond, time.Hour)
+	lasting("StallTimeout", c.StallTimeout, 10*time.Second, 24*time.Hour)
 	between("Breaker.Failures", c.Breaker.Failures, 0, 10_000)
 	add(c.Breaker.Surroundings != nil && c.Breaker.Failures == 0, "Breaker.Surroundings is set but Breaker.Failures is 0, so that the breaker would never open: set Failures")
 	lasting("MinimumBackoff", c.MinimumBackoff, 0, time.Hour)
