@@ -1,7 +1,7 @@
 # make help lists everything. What a target does beyond one command lives in .ci/run and ci/.
 
 .DEFAULT_GOAL := help
-.PHONY: help check test race fmt lint ci example servers-up servers-down localstack-up localstack-down server-test clean
+.PHONY: help check test race fmt lint ci example interop servers-up servers-down localstack-up localstack-down server-test clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,6 +36,10 @@ servers-down: ## stop them
 
 server-test: ## the server tests against the servers of servers-up
 	eval "$$(ci/servers.sh env)" && TOWPATH_TEST_REQUIRED=1 go test -count=1 -p 1 -run Server ./...
+
+interop: ## towpath and the real KCL on one lease table (KCL=2.7.2,3.5.1 MINUTES=10 SWITCHES=20 KILLS=50)
+	ci/interop.sh install
+	ci/interop.sh run
 
 localstack-up: ## install (once) and start LocalStack without Docker; needs Python 3.13
 	ci/servers.sh install
