@@ -22,8 +22,7 @@ func must(t *testing.T, err error) {
 func rig(t *testing.T) shardtest.Rig {
 	const stream = "clicks"
 	a := awsfake.New()
-	fake := a.Kinesis()
-	must(t, fake.CreateStream(stream, 2))
+	r := rigOf(t, a, stream)
 	client := kinesis.NewFromConfig(a.Config("tester"), func(o *kinesis.Options) { o.RetryMaxAttempts = 1 })
 	failures := 0
 	a.Intercept(func(_ context.Context, c awsfake.Call) awsfake.Fault {
@@ -33,14 +32,24 @@ func rig(t *testing.T) shardtest.Rig {
 		failures--
 		return awsfake.Fail("InternalFailure", 500)
 	})
+	r.Source = kinesisshards.Open(client, stream)
+	r.Missing = kinesisshards.Open(client, "no-such-stream")
+	r.Fail = func(_ *testing.T, n int) { failures = n }
+	return r
+}
+
+// rigOf is what can be done to a stream of the fake that it makes.
+func rigOf(t *testing.T, a *awsfake.AWS, stream string) shardtest.Rig {
+	t.Helper()
+	fake := a.Kinesis()
+	must(t, fake.CreateStream(stream, 2))
+	client := kinesis.NewFromConfig(a.Config("producer"))
 	return shardtest.Rig{
-		Source:  kinesisshards.Open(client, stream),
-		Missing: kinesisshards.Open(client, "no-such-stream"),
 		Put: func(t *testing.T, shardID, key string, data []byte) {
 			for _, d := range fake.Shards(stream) {
 				if d.ID == shardID {
 					_, err := client.PutRecord(t.Context(), &kinesis.PutRecordInput{
-						StreamName: new(stream), PartitionKey: &key, Data: append([]byte{}, data...), ExplicitHashKey: &d.StartingHashKey,
+						StreamName: &stream, PartitionKey: &key, Data: append([]byte{}, data...), ExplicitHashKey: &d.StartingHashKey,
 					})
 					must(t, err)
 				}
@@ -67,7 +76,6 @@ func rig(t *testing.T) shardtest.Rig {
 				}
 			}
 		},
-		Fail:    func(_ *testing.T, n int) { failures = n },
 		Largest: 10 << 20,
 	}
 }

@@ -1,4 +1,5 @@
-// Package kinesisshards reads the shards of a Kinesis data stream by polling.
+// Package kinesisshards reads the shards of a Kinesis data stream, by polling
+// or by enhanced fan-out.
 //
 // [Open] gives a [Source], which is a shard.Source: it says which stream this
 // is, lists its shards and reads each of them in order.
@@ -46,7 +47,7 @@
 // empty answer nor a missing iterator alone is believed. A closed shard whose
 // children are not listed yet is asked again.
 //
-// # Pace
+// # Pace of polling
 //
 // A shard with a backlog is read as fast as the service's limits allow: five
 // reads and 2 MB a second, shared with every other application that polls it. A
@@ -62,7 +63,27 @@
 // Options.Aggregated and package kpl. What one read has brought is then handed
 // out in several parts if it has become too large for one.
 //
-// # What is not here
+// # Fan-out
 //
-// Enhanced fan-out.
+// With Options.FanOut a shard is read over subscriptions (SubscribeToShard), each
+// of which the service ends after five minutes. The next one begins behind the
+// continuation sequence number of the last event, or at the last record, which is
+// then expected and dropped as above, if that number is old or the record has not
+// been found yet. An event is taken from the connection when somebody waits for
+// it, and not before, so that a slow handler holds the service back.
+//
+// Between subscriptions the shard is polled: while the service keeps it for its
+// last owner, which is five seconds; after an error, with a back-off that is
+// random and doubles; while no consumer is active. It is polled as well while the
+// trim horizon is near, because what a subscription skipped for having been
+// trimmed does not show.
+//
+//	           subscribe                   ended, cut, silent
+//	polling ───────────────► subscribed ─────────────────────┐
+//	  ▲  ▲                       │                           │
+//	  │  └───────────────────────┘ the trim horizon is near  │
+//	  └──────────────────────────────────────────────────────┘
+//
+// An event that may have waited to be read does not tell where the tip is; its
+// chunk has a Behind of a millisecond at least.
 package kinesisshards

@@ -45,6 +45,9 @@ type Options struct {
 	// dropped; kpl.Whole delivers aggregates as they are, once more whenever the
 	// shard changes hands behind one.
 	Aggregated kpl.Policy
+	// FanOut has shards read by enhanced fan-out, with what is above for the times
+	// when they are polled. The default is nil, which polls always.
+	FanOut *FanOut
 }
 
 // The service's limits, from its quotas page and the reference of GetRecords:
@@ -72,6 +75,7 @@ func (o Options) withDefaults() Options {
 	if o.BytesPerSecond == 0 {
 		o.BytesPerSecond = bytesPerSecond
 	}
+	o.FanOut = o.FanOut.withDefaults()
 	return o
 }
 
@@ -91,5 +95,6 @@ func (o Options) validate() error {
 	if err := o.Aggregated.Validate(); err != nil {
 		problems = append(problems, fmt.Errorf("Aggregated: %w", err))
 	}
+	problems = append(problems, o.FanOut.validate())
 	return errors.Join(problems...)
 }

@@ -117,6 +117,18 @@ func (p pace) postponed(now time.Time, wait time.Duration) pace {
 	return p
 }
 
+// at is the pace of a reader that has reason to read at once.
+func (p pace) at(now time.Time) pace {
+	p.due, p.why = now, "no subscription"
+	return p
+}
+
+// woken is the pace after records came in another way.
+func (p pace) woken(now time.Time) pace {
+	p.active, p.failed = now, 0
+	return p
+}
+
 // count counts a read against the limit. The time of its end is taken: the
 // service saw it before that, so that no second of the service's has more reads
 // in it than one of ours.

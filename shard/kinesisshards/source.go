@@ -26,12 +26,14 @@ type Client interface {
 	GetRecords(context.Context, *kinesis.GetRecordsInput, ...func(*kinesis.Options)) (*kinesis.GetRecordsOutput, error)
 }
 
-// Source is a Kinesis data stream. It is a shard.Source, holds no state, and is
-// safe for use by many goroutines. Make one with [Open].
+// Source is a Kinesis data stream. It is a shard.Source and safe for use by many
+// goroutines. It holds no state but what it knows of its fan-out consumer. Make one with [Open].
 type Source struct {
 	client  Client
 	given   string
 	options Options
+
+	consumers *registry // nil without fan-out
 }
 
 var _ shard.Source = (*Source)(nil)
@@ -44,7 +46,8 @@ func Open(client Client, stream string, options ...func(*Options)) *Source {
 	for _, option := range options {
 		option(&o)
 	}
-	return &Source{client: client, given: stream, options: o.withDefaults()}
+	o = o.withDefaults()
+	return &Source{client: client, given: stream, options: o, consumers: newRegistry(o.FanOut, client)}
 }
 
 // Validate reports everything that is wrong with the name of the stream and the
@@ -55,7 +58,7 @@ func (s *Source) Validate() error {
 		problems = append(problems, errors.New("client is nil, want a *kinesis.Client"))
 	}
 	_, err := parseName(s.given)
-	problems = append(problems, err, s.options.validate())
+	problems = append(problems, err, s.options.validate(), s.options.FanOut.agree(s.client, s.given))
 	return errors.Join(problems...)
 }
 
@@ -117,7 +120,11 @@ func failed(action string, err error) error {
 // Open begins to read a shard. Nothing is asked of the service before the first
 // Next.
 func (s *Source) Open(start shard.Start) shard.Reader {
-	return s.unpack(newReader(newCourse(s, start), time.Now()), start)
+	c := newCourse(s, start)
+	if s.consumers != nil && s.Validate() == nil {
+		return s.unpack(newFanReader(c, s.consumers, time.Now()), start)
+	}
+	return s.unpack(newReader(c, time.Now()), start)
 }
 
 // callTimeout bounds one call with its repeats, so that a connection that went

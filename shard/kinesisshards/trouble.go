@@ -18,11 +18,12 @@ const (
 	troubleOther     trouble = iota // worth another try soon
 	troubleThrottled                // slow down
 	troubleDenied                   // somebody has to change a policy or a key
+	troubleInUse                    // somebody else subscribes to the shard
 )
 
 // String names the kind.
 func (t trouble) String() string {
-	return [...]string{"error", "throttled", "denied"}[t]
+	return [...]string{"error", "throttled", "denied", "in use"}[t]
 }
 
 // The codes by kind, from the API reference of GetRecords and the common errors
@@ -56,6 +57,10 @@ func kind(err error) trouble {
 	}
 	return troubleOther
 }
+
+// isInUse reports whether a shard's subscription, or a consumer's name, is
+// somebody else's.
+func isInUse(err error) bool { return code(err) == "ResourceInUseException" }
 
 func isNotFound(err error) bool { return code(err) == "ResourceNotFoundException" }
 

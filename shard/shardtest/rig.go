@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -132,8 +133,23 @@ func (b *bench) put(t *testing.T, shardID, prefix string, n int) []string {
 	return names
 }
 
-func (b *bench) open(shardID string, after shard.Position) *tail {
-	return &tail{bench: b, Reader: b.Source.Open(shard.Start{Stream: b.stream, Shard: shardID, After: after}), shardID: shardID}
+func (b *bench) open(t *testing.T, shardID string, after shard.Position) *tail {
+	t.Helper()
+	return b.begin(t, shard.Start{Stream: b.stream, Shard: shardID, After: after})
+}
+
+// begin opens a reader that is closed at the end of the subtest.
+func (b *bench) begin(t *testing.T, start shard.Start) *tail {
+	t.Helper()
+	r := b.Source.Open(start)
+	if c, ok := r.(io.Closer); ok {
+		t.Cleanup(func() {
+			if err := c.Close(); err != nil {
+				t.Errorf("close a reader of %s: %v", start.Shard, err)
+			}
+		})
+	}
+	return &tail{bench: b, Reader: r, shardID: start.Shard}
 }
 
 // tail is a reader with everything it has read.

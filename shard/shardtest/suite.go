@@ -44,7 +44,7 @@ func describes(t *testing.T, b *bench) {
 		t.Errorf("something is missing in %+v", s)
 	}
 	b.Put(t, b.shards[0].ID, "key", []byte("later"))
-	r := b.open(b.shards[0].ID, shard.TrimHorizon()).until(t, 1)
+	r := b.open(t, b.shards[0].ID, shard.TrimHorizon()).until(t, 1)
 	if arrived := r.records[0].ArrivedAt; s.Now.After(arrived.Add(b.Rounding)) {
 		t.Errorf("Now is %s, later than the arrival of a record put afterwards, %s", s.Now, arrived)
 	}
@@ -78,11 +78,11 @@ func readsAll(t *testing.T, b *bench) {
 	if b.Shards > 1 {
 		second = b.put(t, b.shards[1].ID, "b", 5)
 	}
-	r := b.open(b.shards[0].ID, shard.TrimHorizon()).until(t, 30)
+	r := b.open(t, b.shards[0].ID, shard.TrimHorizon()).until(t, 30)
 	first = append(first, b.put(t, b.shards[0].ID, "c", 3)...)
 	r.until(t, 33).more(t, 1).has(t, first...)
 	if b.Shards > 1 {
-		b.open(b.shards[1].ID, shard.Position{}).until(t, 5).more(t, 1).has(t, second...)
+		b.open(t, b.shards[1].ID, shard.Position{}).until(t, 5).more(t, 1).has(t, second...)
 	}
 	if key, _ := b.Unwrap(r.records[7]); key != "key-a7" || !r.records[7].Keyed {
 		t.Errorf("the key of a7 is %q, want key-a7", key)
@@ -92,17 +92,17 @@ func readsAll(t *testing.T, b *bench) {
 func resumes(t *testing.T, b *bench) {
 	id := b.shards[0].ID
 	names := b.put(t, id, "a", 10)
-	all := b.open(id, shard.TrimHorizon()).until(t, 10)
+	all := b.open(t, id, shard.TrimHorizon()).until(t, 10)
 	for _, i := range []int{0, 4, 8} {
-		b.open(id, all.records[i].Position()).until(t, 9-i).has(t, names[i+1:]...)
+		b.open(t, id, all.records[i].Position()).until(t, 9-i).has(t, names[i+1:]...)
 	}
 }
 
 func resumesAtTip(t *testing.T, b *bench) {
 	id := b.shards[0].ID
 	b.put(t, id, "a", 3)
-	tip := b.open(id, shard.TrimHorizon()).until(t, 3).records[2].Position()
-	r := b.open(id, tip).more(t, 2)
+	tip := b.open(t, id, shard.TrimHorizon()).until(t, 3).records[2].Position()
+	r := b.open(t, id, tip).more(t, 2)
 	r.has(t)
 	names := b.put(t, id, "b", 2)
 	r.until(t, 2).more(t, 1).has(t, names...)
@@ -118,11 +118,11 @@ func startsAtTime(t *testing.T, b *bench) {
 			time.Sleep(5 * time.Millisecond) // so that times of arrival differ
 		}
 	}
-	all := b.open(id, shard.TrimHorizon()).until(t, 4).records
+	all := b.open(t, id, shard.TrimHorizon()).until(t, 4).records
 	for i := range all {
 		at := all[i].ArrivedAt
 		first := slices.IndexFunc(all, func(r shard.Record) bool { return !r.ArrivedAt.Before(at) })
-		read := b.open(id, shard.AtTime(at)).until(t, 4-first)
+		read := b.open(t, id, shard.AtTime(at)).until(t, 4-first)
 		// A server may take the time as a whole second, as LocalStack does: what
 		// came earlier in it is then read as well. Nothing may be missing.
 		for !b.virtual && first > 0 && len(read.records) > 4-first {
@@ -130,21 +130,21 @@ func startsAtTime(t *testing.T, b *bench) {
 		}
 		read.until(t, 4-first).has(t, names[first:]...)
 	}
-	b.open(id, shard.AtTime(all[0].ArrivedAt.Add(-time.Hour))).until(t, 4).has(t, names...)
+	b.open(t, id, shard.AtTime(all[0].ArrivedAt.Add(-time.Hour))).until(t, 4).has(t, names...)
 }
 
 func pinnedLatest(t *testing.T, b *bench) {
 	pin := shard.Latest()
 	pin.At = b.stream.Now
 	names := b.put(t, b.shards[0].ID, "between", 3)
-	r := b.open(b.shards[0].ID, pin).until(t, 3)
+	r := b.open(t, b.shards[0].ID, pin).until(t, 3)
 	names = append(names, b.put(t, b.shards[0].ID, "after", 2)...)
 	r.until(t, 5).has(t, names...)
 }
 
 func unpinnedLatest(t *testing.T, b *bench) {
 	b.put(t, b.shards[0].ID, "before", 3)
-	r := b.open(b.shards[0].ID, shard.Latest()).more(t, 1)
+	r := b.open(t, b.shards[0].ID, shard.Latest()).more(t, 1)
 	names := b.put(t, b.shards[0].ID, "after", 2)
 	r.until(t, 2).more(t, 1).has(t, names...)
 }
@@ -156,16 +156,16 @@ func splits(t *testing.T, b *bench) {
 	}
 	id := b.shards[0].ID
 	names := b.put(t, id, "a", 5)
-	early := b.open(id, shard.TrimHorizon()).until(t, 5)
+	early := b.open(t, id, shard.TrimHorizon()).until(t, 5)
 	names = append(names, b.put(t, id, "tail", 2)...)
 	b.Split(t, id)
-	for _, r := range []*tail{early, b.open(id, shard.TrimHorizon())} {
+	for _, r := range []*tail{early, b.open(t, id, shard.TrimHorizon())} {
 		r.until(t, -1).has(t, names...)
 		b.haveChildren(t, r.ended.Children, b.Children, id)
 	}
 	// A reader that has nothing left to deliver comes to the end as well.
 	last := early.records[len(early.records)-1].Position()
-	r := b.open(id, last).until(t, -1)
+	r := b.open(t, id, last).until(t, -1)
 	r.has(t)
 	b.haveChildren(t, r.ended.Children, b.Children, id)
 }
@@ -180,7 +180,7 @@ func merges(t *testing.T, b *bench) {
 	}
 	b.Merge(t, b.shards[0].ID, b.shards[1].ID)
 	for i, d := range b.shards {
-		r := b.open(d.ID, shard.TrimHorizon()).until(t, -1)
+		r := b.open(t, d.ID, shard.TrimHorizon()).until(t, -1)
 		r.has(t, [][]string{{"a0", "a1"}, {"b0", "b1"}}[i]...)
 		b.haveChildren(t, r.ended.Children, 1, b.shards[0].ID, b.shards[1].ID)
 	}
@@ -213,9 +213,9 @@ func childrenBegin(t *testing.T, b *bench) {
 	id := b.shards[0].ID
 	b.put(t, id, "a", 1)
 	b.Split(t, id)
-	for _, child := range b.open(id, shard.TrimHorizon()).until(t, -1).ended.Children {
+	for _, child := range b.open(t, id, shard.TrimHorizon()).until(t, -1).ended.Children {
 		names := b.put(t, child.ID, child.ID+"-", 2)
-		b.open(child.ID, shard.TrimHorizon()).until(t, 2).more(t, 1).has(t, names...)
+		b.open(t, child.ID, shard.TrimHorizon()).until(t, 2).more(t, 1).has(t, names...)
 	}
 }
 
@@ -227,7 +227,7 @@ func endedAgain(t *testing.T, b *bench) {
 	id := b.shards[0].ID
 	b.put(t, id, "a", 1)
 	b.Split(t, id)
-	r := b.open(id, shard.TrimHorizon()).until(t, -1)
+	r := b.open(t, id, shard.TrimHorizon()).until(t, -1)
 	r.ended = nil
 	r.until(t, -1).has(t, "a0")
 	if len(r.ended.Children) != b.Children {
@@ -238,7 +238,7 @@ func endedAgain(t *testing.T, b *bench) {
 func twoReaders(t *testing.T, b *bench) {
 	id := b.shards[0].ID
 	names := b.put(t, id, "a", 4)
-	one, two := b.open(id, shard.TrimHorizon()).until(t, 4), b.open(id, shard.TrimHorizon())
+	one, two := b.open(t, id, shard.TrimHorizon()).until(t, 4), b.open(t, id, shard.TrimHorizon())
 	names = append(names, b.put(t, id, "b", 2)...)
 	two.until(t, 6).has(t, names...)
 	one.until(t, 6).has(t, names...)
@@ -250,7 +250,7 @@ func errorsLeavePosition(t *testing.T, b *bench) {
 		return
 	}
 	id := b.shards[0].ID
-	r := b.open(id, shard.TrimHorizon())
+	r := b.open(t, id, shard.TrimHorizon())
 	fail := func() {
 		t.Helper()
 		b.Fail(t, 2)
@@ -277,7 +277,7 @@ func cancelled(t *testing.T, b *bench) {
 	names := b.put(t, id, "a", 3)
 	ctx, cancel := context.WithCancel(b.ctx)
 	cancel()
-	r := b.open(id, shard.TrimHorizon())
+	r := b.open(t, id, shard.TrimHorizon())
 	wants(t, "Ready", r.Ready(ctx), context.Canceled)
 	_, err := r.Next(ctx)
 	wants(t, "Next", err, context.Canceled)
@@ -289,7 +289,7 @@ func cancelled(t *testing.T, b *bench) {
 }
 
 func unknownShard(t *testing.T, b *bench) {
-	r := b.open("shardId-000000009999", shard.TrimHorizon())
+	r := b.open(t, "shardId-000000009999", shard.TrimHorizon())
 	wants(t, "Next", r.step(t), shard.ErrNoShard)
 }
 
@@ -317,7 +317,7 @@ func largeRecords(t *testing.T, b *bench) {
 	b.Put(t, id, key, large)
 	b.Put(t, id, key, []byte("small"))
 	b.Put(t, id, key, large)
-	r := b.open(id, shard.TrimHorizon()).until(t, 3)
+	r := b.open(t, id, shard.TrimHorizon()).until(t, 3)
 	for i, want := range [][]byte{large, []byte("small"), large} {
 		if _, data := b.Unwrap(r.records[i]); !bytes.Equal(data, want) {
 			t.Errorf("record %d has %d bytes that differ from the %d put", i, len(data), len(want))
@@ -328,7 +328,7 @@ func largeRecords(t *testing.T, b *bench) {
 func bareRecords(t *testing.T, b *bench) {
 	id := b.shards[0].ID
 	b.Put(t, id, "key", nil)
-	r := b.open(id, shard.TrimHorizon()).until(t, 1)
+	r := b.open(t, id, shard.TrimHorizon()).until(t, 1)
 	r.has(t, "")
 	if b.PutUnkeyed == nil {
 		t.Log("not tried: the rig cannot put records without a key")
@@ -348,10 +348,10 @@ func trimmed(t *testing.T, b *bench) {
 	}
 	id := b.shards[0].ID
 	names := b.put(t, id, "a", 6)
-	all := b.open(id, shard.TrimHorizon()).until(t, 6).records
+	all := b.open(t, id, shard.TrimHorizon()).until(t, 6).records
 	b.Trim(t, id, 4)
 	start := shard.Start{Stream: b.stream, Shard: id, After: all[1].Position(), LastArrival: all[1].ArrivedAt}
-	r := &tail{bench: b, Reader: b.Source.Open(start), shardID: id}
+	r := b.begin(t, start)
 	r.until(t, 2).more(t, 1).has(t, names[4:]...)
 	if len(r.loss) != 1 {
 		t.Fatalf("got %d losses, want 1", len(r.loss))
@@ -374,11 +374,11 @@ func trimmedRead(t *testing.T, b *bench) {
 	}
 	id := b.shards[0].ID
 	names := b.put(t, id, "a", 4)
-	r := b.open(id, shard.TrimHorizon()).until(t, 4)
+	r := b.open(t, id, shard.TrimHorizon()).until(t, 4)
 	b.Trim(t, id, 3)
 	names = append(names, b.put(t, id, "b", 2)...)
 	r.until(t, 6).has(t, names...)
-	at3 := b.open(id, r.records[3].Position()).until(t, 2)
+	at3 := b.open(t, id, r.records[3].Position()).until(t, 2)
 	at3.has(t, names[4:]...)
 	if len(r.loss)+len(at3.loss) != 0 {
 		t.Errorf("got losses %v and %v, want none", r.loss, at3.loss)

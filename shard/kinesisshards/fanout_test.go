@@ -1,0 +1,410 @@
+package kinesisshards_test
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/kinesis"
+
+	"github.com/towpath/towpath/shard"
+	"github.com/towpath/towpath/shard/kinesisshards"
+	"github.com/towpath/towpath/streamtest/awsfake/kinesisfake"
+)
+
+// events are what was told of subscriptions.
+type events struct {
+	mu  sync.Mutex
+	all []kinesisshards.FanOutEvent
+}
+
+func (e *events) tell(f *kinesisshards.FanOut) {
+	f.Tell = func(event kinesisshards.FanOutEvent) {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		e.all = append(e.all, event)
+	}
+}
+
+func (e *events) count(what kinesisshards.FanOutChange) (n int) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, event := range e.all {
+		if event.What == what {
+			n++
+		}
+	}
+	return n
+}
+
+// subscribing is inBubble with a source that subscribes, whose consumer there is.
+func subscribing(t *testing.T, f func(t *testing.T, w *world, told *events), change func(*kinesisshards.FanOut), options ...kinesisfake.Option) {
+	t.Helper()
+	inBubble(t, func(t *testing.T, w *world) {
+		_, err := w.fake.RegisterConsumer(clicks, application)
+		must(t, err)
+		told := &events{}
+		if change == nil {
+			change = func(*kinesisshards.FanOut) {}
+		}
+		w.source = w.worker("tester", told.tell, change)
+		f(t, w, told)
+	}, options...)
+}
+
+// worker is a source of the stream as another process has it.
+func (w *world) worker(name string, change ...func(*kinesisshards.FanOut)) *kinesisshards.Source {
+	return kinesisshards.Open(kinesis.NewFromConfig(w.aws.Config(name)), clicks, fanOut(change...))
+}
+
+// listen opens a reader that is closed at the end.
+func (w *world) listen(source *kinesisshards.Source, start shard.Start) *tail {
+	start.Stream, start.Shard = w.stream, shard0
+	r := &tail{t: w.t, Reader: source.Open(start)}
+	w.t.Cleanup(r.close)
+	return r
+}
+
+func (r *tail) close() {
+	r.t.Helper()
+	must(r.t, r.Reader.(interface{ Close() error }).Close())
+}
+
+// feeding puts records, one every so often, in a goroutine that the result waits
+// for.
+func (w *world) feeding(n int, every time.Duration) (wait func()) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for range n {
+			w.put(1)
+			time.Sleep(every)
+		}
+	}()
+	return func() { <-done }
+}
+
+func (w *world) count(operation string) int { return w.aws.Count("tester", "kinesis", operation) }
+
+func TestFanOutDeliversWithoutPolling(t *testing.T) {
+	subscribing(t, func(t *testing.T, w *world, _ *events) {
+		r := w.listen(w.source, shard.Start{After: shard.Latest()})
+		r.run(20 * time.Second)
+		for range 100 {
+			began := time.Now()
+			w.put(1)
+			r.until(len(w.names))
+			if took := time.Since(began); took > 10*time.Millisecond {
+				t.Errorf("a record took %s over a line of 1 ms", took)
+			}
+			time.Sleep(900 * time.Millisecond)
+		}
+		r.has(w.names...)
+		if n := w.count("GetRecords"); n != 0 {
+			t.Errorf("%d reads by polling beside a subscription, want none", n)
+		}
+	}, nil)
+}
+
+// A subscription that has lived its five minutes is followed by another one, from
+// where it ended, without a call of anything else.
+func TestFanOutIsRenewedWithoutLossRepeatOrPause(t *testing.T) {
+	subscribing(t, func(t *testing.T, w *world, told *events) {
+		wait := w.feeding(600, 6*time.Second) // an hour
+		began := time.Now()
+		r := w.listen(w.source, shard.Start{})
+		var late time.Duration
+		for len(r.records) < 600 {
+			n := len(r.records)
+			must(t, r.step())
+			for _, record := range r.records[n:] {
+				late = max(late, time.Since(record.ArrivedAt))
+			}
+		}
+		wait()
+		r.has(w.names...)
+		if took := time.Since(began); took < 59*time.Minute || late > 20*time.Millisecond {
+			t.Errorf("an hour of records took %s, the latest %s", took, late)
+		}
+		if r.skipped > 0 || w.count("GetRecords") > 0 || w.count("SubscribeToShard") != 12 || told.count(kinesisshards.FanOutEnded) != 11 {
+			t.Errorf("%d skipped, %d reads by polling, %d subscriptions, %d ends told; want 0, 0, 12, 11", r.skipped,
+				w.count("GetRecords"), w.count("SubscribeToShard"), told.count(kinesisshards.FanOutEnded))
+		}
+	}, nil)
+}
+
+// A shard that changes hands is polled for as long as the service keeps it for
+// the subscription of its last owner.
+func TestFanOutPollsThroughAHandOver(t *testing.T) {
+	subscribing(t, func(t *testing.T, w *world, _ *events) {
+		former := w.worker("former")
+		w.put(2)
+		r := w.listen(former, shard.Start{}).until(2)
+		time.Sleep(time.Second)
+		r.close()
+		wait := w.feeding(100, 100*time.Millisecond)
+		next := w.listen(w.source, shard.Start{After: r.records[1].Position()})
+		var late time.Duration
+		for len(next.records) < 100 {
+			n := len(next.records)
+			must(t, next.step())
+			for _, record := range next.records[n:] {
+				late = max(late, time.Since(record.ArrivedAt))
+			}
+		}
+		wait()
+		next.has(w.names[2:]...)
+		if late > 300*time.Millisecond {
+			t.Errorf("during the hand-over a record waited %s, want what polling takes", late)
+		}
+		if n := len(w.fake.Subscriptions(clicks)); n != 1 || w.count("GetRecords") == 0 {
+			t.Errorf("%d subscriptions after %d reads by polling, want 1 after some", n, w.count("GetRecords"))
+		}
+		polled := w.count("GetRecords")
+		next.run(time.Minute)
+		if w.count("GetRecords") != polled {
+			t.Error("it polls on beside the subscription")
+		}
+	}, nil)
+}
+
+// A connection over which nothing comes, not even its end, is given up.
+func TestFanOutTearsDownASilentSubscription(t *testing.T) {
+	for _, c := range []struct {
+		change func(*kinesisshards.FanOut)
+		within time.Duration
+	}{
+		{nil, 36 * time.Second},
+		{func(f *kinesisshards.FanOut) { f.Silence = 12 * time.Second }, 13 * time.Second},
+		{func(f *kinesisshards.FanOut) { neverPoll(f); f.Silence = 12 * time.Second }, 16 * time.Second},
+	} {
+		subscribing(t, func(t *testing.T, w *world, told *events) {
+			r := w.listen(w.source, shard.Start{})
+			w.put(3)
+			r.until(3).run(10 * time.Second)
+			restore := w.fake.SilenceSubscriptions(clicks, "", "")
+			defer restore()
+			began := time.Now()
+			w.put(3)
+			r.until(6).has(w.names...)
+			if took := time.Since(began); took > c.within {
+				t.Errorf("a silent subscription held records up for %s, want at most %s", took, c.within)
+			}
+			if n := told.count(kinesisshards.FanOutSilent); n != 1 || len(r.errs) != 1 {
+				t.Errorf("told %d times, errors %v; want once each", n, r.errs)
+			}
+			r.run(10 * time.Second)
+			if len(w.fake.Subscriptions(clicks)) != 1 || told.count(kinesisshards.FanOutSubscribed) != 2 {
+				t.Errorf("not subscribed again: %+v", told.all)
+			}
+		}, c.change)
+	}
+}
+
+// A handler that is slower than a subscription lives holds the service back and
+// loses the subscription, and nothing else.
+func TestFanOutGoesOnBehindAHandlerSlowerThanFiveMinutes(t *testing.T) {
+	subscribing(t, func(t *testing.T, w *world, told *events) {
+		wait := w.feeding(2000, 5*time.Second)
+		r := w.listen(w.source, shard.Start{})
+		slept := 0 // for so many subscriptions
+		for len(r.records) < 2000 {
+			n := len(r.records)
+			must(t, r.step())
+			if made := told.count(kinesisshards.FanOutSubscribed); made > slept && len(r.records) > n {
+				slept = made
+				time.Sleep(7 * time.Minute)
+			}
+		}
+		wait()
+		r.has(w.names...)
+		if r.skipped > 0 || len(r.loss) > 0 || told.count(kinesisshards.FanOutSubscribed) < 5 {
+			t.Errorf("%d skipped, lost %v, %d subscriptions", r.skipped, r.loss, told.count(kinesisshards.FanOutSubscribed))
+		}
+	}, nil)
+}
+
+// What waited in a connection does not tell where the tip is, so that nobody
+// concludes that all was read.
+func TestAnEventThatWaitedDoesNotTellTheTip(t *testing.T) {
+	subscribing(t, func(t *testing.T, w *world, _ *events) {
+		r := w.listen(w.source, shard.Start{})
+		next := func() shard.Chunk {
+			must(t, r.Ready(t.Context()))
+			chunk, err := r.Next(t.Context())
+			must(t, err)
+			return chunk
+		}
+		w.put(1)
+		next()
+		if c := next(); c.Behind != 0 {
+			t.Errorf("an event that was waited for ends %s behind the tip, want at it", c.Behind)
+		}
+		time.Sleep(30 * time.Second)
+		if c := next(); c.Behind == 0 {
+			t.Error("an event that may be 30 s old says that nothing is behind it")
+		}
+		for range 10 {
+			next()
+		}
+		if c := next(); c.Behind != 0 {
+			t.Errorf("events are waited for again, and end %s behind the tip", c.Behind)
+		}
+	}, nil)
+}
+
+// A fleet that starts registers one consumer, reads by polling until it can be
+// used, and then by subscriptions.
+func TestAFleetRegistersItsConsumerOnce(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		w.put(5)
+		var readers []*tail
+		for i := range 5 {
+			source := w.worker(fmt.Sprint("worker", i))
+			readers = append(readers, w.listen(source, shard.Start{}), w.listen(source, shard.Start{}))
+		}
+		var reading sync.WaitGroup
+		for i, r := range readers {
+			reading.Go(func() {
+				time.Sleep(time.Duration(i) * time.Millisecond)
+				r.until(5).run(time.Minute).has(w.names...)
+			})
+		}
+		reading.Wait()
+		out, err := w.client().ListStreamConsumers(t.Context(), &kinesis.ListStreamConsumersInput{StreamARN: &w.stream.ARN})
+		must(t, err)
+		if len(out.Consumers) != 1 || *out.Consumers[0].ConsumerName != application {
+			t.Errorf("the stream has the consumers %+v, want one", out.Consumers)
+		}
+		if n := len(w.fake.Subscriptions(clicks)); n != 1 {
+			t.Errorf("%d subscriptions to the shard, want 1", n)
+		}
+	}, kinesisfake.WithConsumerTime(7*time.Second))
+}
+
+// Of two readers of a shard in one process, such as those of two handlers of
+// which one lags, one subscribes; they would end each other's subscription.
+func TestASecondReaderOfAShardPolls(t *testing.T) {
+	subscribing(t, func(t *testing.T, w *world, told *events) {
+		w.put(3)
+		one := w.listen(w.source, shard.Start{}).until(3)
+		two := w.listen(w.source, shard.Start{}).until(3)
+		w.put(3)
+		one.until(6).has(w.names...)
+		two.until(6).has(w.names...)
+		if n := told.count(kinesisshards.FanOutSubscribed); n != 1 || w.count("GetRecords") == 0 {
+			t.Errorf("%d subscriptions and %d reads by polling, want 1 and some", n, w.count("GetRecords"))
+		}
+		one.close()
+		two.run(12 * time.Second)
+		if n := told.count(kinesisshards.FanOutSubscribed); n != 2 || len(w.fake.Subscriptions(clicks)) != 1 {
+			t.Errorf("%d subscriptions were made in all, want the second by the other reader", n)
+		}
+	}, neverPoll)
+}
+
+// A consumer that somebody deletes is registered again if it is known by its
+// name; otherwise the error names it, and records come by polling.
+func TestADeletedConsumerIsRegisteredAgainOrNamed(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		change func(w *world, f *kinesisshards.FanOut)
+		again  bool
+	}{
+		{"by name", func(*world, *kinesisshards.FanOut) {}, true},
+		{"by name, existing", func(_ *world, f *kinesisshards.FanOut) { f.Existing = true }, false},
+		{"by ARN", func(w *world, f *kinesisshards.FanOut) {
+			out, err := w.client().DescribeStreamConsumer(w.t.Context(), &kinesis.DescribeStreamConsumerInput{StreamARN: &w.stream.ARN, ConsumerName: aws.String(application)})
+			must(w.t, err)
+			f.Consumer = *out.ConsumerDescription.ConsumerARN
+		}, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			subscribing(t, func(t *testing.T, w *world, told *events) {
+				source := w.worker("tester", told.tell, func(f *kinesisshards.FanOut) { c.change(w, f) })
+				r := w.listen(source, shard.Start{})
+				w.put(3)
+				r.until(3).run(10 * time.Second)
+				must(t, w.fake.DeregisterConsumer(clicks, application))
+				w.put(3)
+				r.until(6).run(time.Minute)
+				w.put(3)
+				began := time.Now()
+				r.until(9).has(w.names...)
+				if took := time.Since(began); took > 1100*time.Millisecond {
+					t.Errorf("a record took %s, want what polling takes", took)
+				}
+				if n := len(w.fake.Subscriptions(clicks)); (n == 1) != c.again {
+					t.Errorf("%d subscriptions, want one: %t", n, c.again)
+				}
+				named := slices.ContainsFunc(r.errs, func(err error) bool {
+					return errors.Is(err, kinesisshards.ErrNoConsumer) && strings.Contains(err.Error(), application)
+				})
+				if !c.again && !named {
+					t.Errorf("no error says which consumer is missing: %v", r.errs)
+				}
+			}, nil, kinesisfake.WithConsumerTime(3*time.Second))
+		})
+	}
+}
+
+// While the trim horizon is near the shard is polled, since only that shows what
+// was trimmed, and a loss is told as it is without fan-out.
+func TestFanOutTellsWhatWasTrimmed(t *testing.T) {
+	subscribing(t, func(t *testing.T, w *world, _ *events) {
+		w.put(3)
+		r := w.listen(w.source, shard.Start{}).until(3)
+		r.run(10 * time.Second)
+		w.put(3)
+		time.Sleep(23 * time.Hour) // what came is in the connection, and not read
+		w.put(3)
+		time.Sleep(2 * time.Hour) // now the first six are gone
+		r.until(len(r.records) + 3)
+		if len(r.loss) != 1 || r.loss[0].After != r.records[2].Position() {
+			t.Errorf("losses %v, want one behind %s", r.loss, r.records[2].Position())
+		}
+		r.has(slices.Concat(w.names[:3], w.names[6:])...)
+	}, nil)
+}
+
+func TestFanOutOptionsThatCannotWorkAreToldTogether(t *testing.T) {
+	var client kinesis.Client
+	for _, c := range []struct {
+		name   string
+		client kinesisshards.Client
+		stream string
+		change func(*kinesisshards.FanOut)
+		want   []string
+	}{
+		{"nothing wrong", &client, clicks, func(*kinesisshards.FanOut) {}, nil},
+		{"ARN", &client, clicks, func(f *kinesisshards.FanOut) {
+			f.Consumer = "arn:aws:kinesis:eu-west-1:123456789012:stream/clicks/consumer/a:1"
+		}, nil},
+		{"all", &client, clicks, func(f *kinesisshards.FanOut) {
+			f.Consumer, f.Silence, f.Fallback = "", time.Second, 7
+		}, []string{"FanOut.Consumer", "FanOut.Silence is 1s", "FanOut.Fallback is 7"}},
+		{"client", &script{}, clicks, func(*kinesisshards.FanOut) {}, []string{"SubscribeToShard"}},
+		{"another stream's", &client, clicks, func(f *kinesisshards.FanOut) {
+			f.Consumer = "arn:aws:kinesis:eu-west-1:123456789012:stream/orders/consumer/a:1"
+		}, []string{"orders", "clicks"}},
+		{"no consumer's ARN", &client, clicks, func(f *kinesisshards.FanOut) {
+			f.Consumer = "arn:aws:kinesis:eu-west-1:123456789012:stream/clicks"
+		}, []string{"FanOut.Consumer", "/consumer/"}},
+	} {
+		err := kinesisshards.Open(c.client, c.stream, fanOut(c.change)).Validate()
+		if (err == nil) != (len(c.want) == 0) {
+			t.Errorf("%s: got %v", c.name, err)
+			continue
+		}
+		for _, want := range c.want {
+			if !strings.Contains(err.Error(), want) {
+				t.Errorf("%s: %v does not say %q", c.name, err, want)
+			}
+		}
+	}
+}

@@ -1,0 +1,97 @@
+package kinesisshards
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
+)
+
+// drained is how long it has to be waited for an event to know that none had
+// been waiting: longer than the SDK takes to decode one.
+const drained = 20 * time.Millisecond
+
+// listen waits for an event for at most so long; zero is not to wait.
+func (r *fanReader) listen(ctx context.Context, patience time.Duration) {
+	began := time.Now()
+	if r.quiet.IsZero() {
+		r.quiet = began
+	}
+	timer := time.NewTimer(max(0, r.quiet.Add(patience).Sub(began)))
+	defer timer.Stop()
+	for {
+		select {
+		case e, ok := <-r.sub.stream.Events():
+			now := time.Now()
+			if now.Sub(began) >= drained {
+				r.empty = now
+			}
+			r.quiet = time.Time{}
+			if !ok {
+				r.over(now, r.sub.stream.Err())
+				return
+			}
+			if e, ok := e.(*types.SubscribeToShardEventStreamMemberSubscribeToShardEvent); ok {
+				r.event, r.heard = &e.Value, now
+				return
+			}
+			// Something that is not known here; it is a sign of life.
+			began = now
+			timer.Reset(patience)
+		case <-timer.C:
+			if patience > 0 {
+				r.fail(FanOutSilent, fmt.Errorf("kinesis:SubscribeToShard: %w for %s", errSilent, patience))
+			}
+			return
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+var errSilent = errors.New("no event came")
+
+// over is after the last event of a subscription.
+func (r *fanReader) over(now time.Time, err error) {
+	if err != nil {
+		r.fail(FanOutCut, explain("SubscribeToShard, in its stream", err))
+		return
+	}
+	r.drop(now)
+	r.tries = r.tries.ended(now, rand.Float64())
+	r.tell(FanOutEnded, nil)
+}
+
+// drop lets go of the subscription, and of an event that was not delivered; the
+// next read by polling is due at once.
+func (r *fanReader) drop(now time.Time) {
+	if r.event != nil {
+		r.event = nil
+	}
+	if r.sub == nil {
+		return
+	}
+	r.sub.close()
+	r.sub, r.quiet = nil, time.Time{}
+	r.tries.due = r.tries.place(later(r.tries.due, now))
+	r.poll.iterator = iterator{}
+	r.poll.pace = r.poll.pace.at(now)
+}
+
+// fail drops the subscription because of an error.
+func (r *fanReader) fail(what FanOutChange, err error) {
+	now := time.Now()
+	r.drop(now)
+	r.tries = r.tries.cut(now, subscriptionTrouble(err), rand.Float64())
+	r.tell(what, err)
+	r.fault = err
+}
+
+func (r *fanReader) tell(what FanOutChange, err error) {
+	if r.options.Tell != nil {
+		r.options.Tell(FanOutEvent{Shard: r.start.Shard, What: what, Err: err})
+	}
+}
