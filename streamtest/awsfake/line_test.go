@@ -4,33 +4,39 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"syscall"
-
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
+	"github.com/aws/aws-sdk-go-v2/service/kinesis/schemas"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
+	"github.com/aws/smithy-go/transport/http/protocol/awsjson"
 
 	"github.com/towpath/towpath/streamtest/awsfake"
+	"github.com/towpath/towpath/streamtest/awsfake/kinesisfake"
 )
 
 // subscribe opens a stream of events to the first shard.
 func subscribe(ctx context.Context, t *testing.T, a *awsfake.AWS, c *kinesis.Client) *kinesis.SubscribeToShardEventStream {
 	t.Helper()
-	arn, err := a.Kinesis().RegisterConsumer("clicks", fmt.Sprintf("app-%d", len(a.Kinesis().Subscriptions("clicks"))))
+	arn, err := a.Kinesis().RegisterConsumer("clicks", fmt.Sprintf("app-%d", a.Count("", "kinesis", "SubscribeToShard")))
 	if err != nil {
 		t.Fatal(err)
 	}
 	out, err := c.SubscribeToShard(ctx, &kinesis.SubscribeToShardInput{
 		ConsumerARN: &arn, ShardId: aws.String("shardId-000000000000"),
 		StartingPosition: &types.StartingPosition{Type: types.ShardIteratorTypeTrimHorizon},
+	}, func(o *kinesis.Options) {
+		// Streams that are read at one time must not share the client's decoder.
+		o.Protocol = awsjson.New11(schemas.Kinesis_20131202)
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { out.GetStream().Close() })
 	return out.GetStream()
 }
 
@@ -99,6 +105,100 @@ func TestPauseHoldsOpenStreams(t *testing.T) {
 	})
 }
 
+func TestFaultsMeetSingleEvents(t *testing.T) {
+	for name, c := range map[string]struct {
+		fault awsfake.Fault
+		took  time.Duration
+		data  string
+		err   error
+	}{
+		"none":       {took: 3 * time.Millisecond, data: "x"},
+		"Delay":      {fault: awsfake.Delay(time.Second), took: time.Second + 3*time.Millisecond, data: "x"},
+		"Lose":       {fault: awsfake.Lose(), err: syscall.ECONNRESET},
+		"LoseAnswer": {fault: awsfake.LoseAnswer(), err: syscall.ECONNRESET},
+		"Fail":       {fault: awsfake.Fail("InternalFailure", 500), err: syscall.ECONNRESET},
+		"Hang":       {fault: awsfake.Hang(), took: time.Hour, err: context.DeadlineExceeded},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				a := newStream(t, awsfake.WithLatency(6*time.Millisecond))
+				a.Intercept(func(_ context.Context, call awsfake.Call) awsfake.Fault {
+					if call.Operation == "SubscribeToShardEvent" && call.Caller == "worker-1" {
+						return c.fault
+					}
+					return awsfake.Fault{}
+				})
+				ctx, cancel := context.WithTimeout(t.Context(), time.Hour+6*time.Millisecond)
+				defer cancel()
+				begun := time.Now()
+				stream := subscribe(ctx, t, a, once(a, "worker-1"))
+				if took := time.Since(begun); took != 6*time.Millisecond {
+					t.Errorf("the head took %v", took)
+				}
+				begun = time.Now()
+				a.Kinesis().Put("clicks", "k", []byte("x"))
+				data, _ := next(stream)
+				if data != c.data || time.Since(begun) != c.took {
+					t.Errorf("got %q after %v, want %q after %v", data, time.Since(begun), c.data, c.took)
+				}
+				if data == "" && !errors.Is(stream.Err(), c.err) {
+					t.Errorf("got %v, want %v", stream.Err(), c.err)
+				}
+			})
+		})
+	}
+}
+
+func TestLostHeadOfAStreamEndsIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := newStream(t)
+		arn, err := a.Kinesis().RegisterConsumer("clicks", "app")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var traced []awsfake.Exchange
+		a.Trace(func(e awsfake.Exchange) { traced = append(traced, e) })
+		remove := a.Intercept(func(context.Context, awsfake.Call) awsfake.Fault { return awsfake.LoseAnswer() })
+		in := kinesis.SubscribeToShardInput{
+			ConsumerARN: &arn, ShardId: aws.String("shardId-000000000000"),
+			StartingPosition: &types.StartingPosition{Type: types.ShardIteratorTypeLatest},
+		}
+		if _, err := once(a, "worker-1").SubscribeToShard(t.Context(), &in); !errors.Is(err, syscall.ECONNRESET) {
+			t.Errorf("got %v", err)
+		}
+		remove()
+		if got := a.Kinesis().Subscriptions("clicks"); len(got) != 0 {
+			t.Errorf("nobody holds %v", got)
+		}
+		time.Sleep(time.Second)
+		_, err = once(a, "worker-1").SubscribeToShard(t.Context(), &in)
+		var used *types.ResourceInUseException
+		if !errors.As(err, &used) {
+			t.Errorf("the lost call had succeeded, and yet: %v", err)
+		}
+		if len(traced) != 2 || !traced[0].Applied || traced[0].Status != 0 || traced[1].Status != 400 {
+			t.Errorf("traced %+v", traced)
+		}
+	})
+}
+
+func TestClosedStreamLeavesNothingBehind(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := newStream(t)
+		stream := subscribe(t.Context(), t, a, once(a, "worker-1"))
+		resume := a.Pause("worker-1")
+		defer resume()
+		a.Kinesis().Put("clicks", "k", []byte("x"))
+		begun := time.Now()
+		if err := stream.Close(); err != nil || time.Since(begun) != 0 {
+			t.Errorf("closed after %v: %v", time.Since(begun), err)
+		}
+		if got := a.Kinesis().Subscriptions("clicks"); len(got) != 0 {
+			t.Errorf("still there: %v", got)
+		}
+	})
+}
+
 func TestStreamsComeOverTheSocket(t *testing.T) {
 	a := newStream(t)
 	url, stop, err := a.Serve()
@@ -114,8 +214,30 @@ func TestStreamsComeOverTheSocket(t *testing.T) {
 			t.Fatalf("got %q: %v", data, stream.Err())
 		}
 	}
-	a.Cut("worker-1", "kinesis")
+	heal := a.Cut("worker-1", "kinesis")
 	if data, ok := next(stream); ok || !errors.Is(stream.Err(), syscall.ECONNRESET) {
 		t.Errorf("cut: got %q, %v", data, stream.Err())
+	}
+	heal()
+
+	// A torn event is not taken for the end, and a black hole not for anything.
+	a.Kinesis().Set(kinesisfake.WithTakeOver(0), kinesisfake.WithReadLimits(false))
+	stream = subscribe(t.Context(), t, a, client)
+	if _, ok := next(stream); !ok {
+		t.Fatal(stream.Err())
+	}
+	a.Kinesis().TearSubscriptions("clicks", "", "")
+	a.Kinesis().Put("clicks", "k", []byte("torn"))
+	if data, ok := next(stream); ok || !errors.Is(stream.Err(), syscall.ECONNRESET) {
+		t.Errorf("torn: got %q, %v", data, stream.Err())
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	stream = subscribe(ctx, t, a, client)
+	defer a.Blackhole("worker-1", "")()
+	for range stream.Events() {
+	}
+	if !errors.Is(stream.Err(), context.DeadlineExceeded) {
+		t.Errorf("black hole: got %v", stream.Err())
 	}
 }

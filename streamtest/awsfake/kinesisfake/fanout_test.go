@@ -8,7 +8,9 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
+	"github.com/aws/aws-sdk-go-v2/service/kinesis/schemas"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
+	"github.com/aws/smithy-go/transport/http/protocol/awsjson"
 
 	"github.com/towpath/towpath/streamtest/awsfake/kinesisfake"
 )
@@ -39,11 +41,17 @@ func after(sequence *string) *types.StartingPosition {
 	return &types.StartingPosition{Type: types.ShardIteratorTypeAfterSequenceNumber, SequenceNumber: sequence}
 }
 
+// ownProtocol gives a subscription a decoder of its own. The one that the SDK's
+// client holds is no use to several streams at a time: it makes and resets what
+// they share without a lock (smithy-go v1.28.8), which the race detector tells.
+func ownProtocol(o *kinesis.Options) { o.Protocol = awsjson.New11(schemas.Kinesis_20131202) }
+
 func (w world) subscribe(ctx context.Context, consumer, shard string, from *types.StartingPosition) (*kinesis.SubscribeToShardEventStream, error) {
-	out, err := w.client.SubscribeToShard(ctx, &kinesis.SubscribeToShardInput{ConsumerARN: &consumer, ShardId: &shard, StartingPosition: from})
+	out, err := w.client.SubscribeToShard(ctx, &kinesis.SubscribeToShardInput{ConsumerARN: &consumer, ShardId: &shard, StartingPosition: from}, ownProtocol)
 	if err != nil {
 		return nil, err
 	}
+	w.t.Cleanup(func() { out.GetStream().Close() })
 	return out.GetStream(), nil
 }
 
