@@ -40,6 +40,10 @@ func (h *heart) beat(ctx context.Context) {
 		row, err := h.session.beatRow(ctx)
 		switch {
 		case err == nil:
+			if valid && h.session.lapsed.Load() {
+				h.lapse() // it ran out while the answer was under way
+			}
+			h.session.revive()
 			valid = h.session.valid()
 			wait = jitter(h.timing.beat)
 			h.pass(row.Inbox)

@@ -60,6 +60,7 @@ type session struct {
 	timing timing
 
 	validUntil atomic.Int64 // on the worker's clock
+	lapsed     atomic.Bool  // somebody has found it run out
 	leaving    atomic.Bool
 	plans      atomic.Int64
 	leases     atomic.Int64 // how many it holds, its load
@@ -85,7 +86,23 @@ func (s *session) row() shard.Session {
 // valid reports whether the worker may still act on its leases. The deadline is
 // checked, not only the context: after a pause of the process the first thing
 // to run may be a handler.
-func (s *session) valid() bool { return int64(s.clock.Elapsed()) < s.validUntil.Load() }
+//
+// A session that was found run out stays so until the heartbeat has dropped what
+// was held under it, also if an answer that was under way prolongs it a moment
+// later: whoever found it run out has given up what he was doing.
+func (s *session) valid() bool {
+	if s.lapsed.Load() {
+		return false
+	}
+	if int64(s.clock.Elapsed()) < s.validUntil.Load() {
+		return true
+	}
+	s.lapsed.Store(true)
+	return false
+}
+
+// revive lets a session be valid again under which nothing is held any more.
+func (s *session) revive() { s.lapsed.Store(false) }
 
 // left is how long the session stays valid without another heartbeat.
 func (s *session) left() time.Duration {
