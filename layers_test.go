@@ -49,6 +49,7 @@ var floors = []struct {
 	{"shard/kpl", 1},  // many records in one
 	{"batching", 1},   // what one call gets, and what its failure leads to
 	{"codec", 1},
+	{"shard/streams", 1}, // many streams as one source
 
 	{"shard", 0},          // the words
 	{"internal/clock", 0}, // elapsed time on one host

@@ -10,7 +10,9 @@ import (
 
 // Batch is what one call of a handler gets: records of one shard, in order.
 type Batch struct {
-	// Stream is the ARN of the stream and Shard the id of the shard.
+	// Stream is the ARN of the stream and Shard the id of the shard. A consumer
+	// of many streams has ids that no two streams share, as shard.StreamKey.ID
+	// makes them; its records have the service's own.
 	Stream, Shard string
 	// Handler is the handler's name where a consumer has several, else empty.
 	Handler string

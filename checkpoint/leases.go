@@ -20,7 +20,8 @@ import (
 type Leases interface {
 	// Prepare checks, before anything else, that the tables are there and
 	// belong to this stream, and creates them if the driver was asked to. The
-	// error names the table or the permission that is missing.
+	// error names the table or the permission that is missing. Tables of many
+	// streams (the ARN is shard.ManyStreams) are for many, and no others are.
 	Prepare(ctx context.Context, stream shard.Stream) error
 	Sessions
 	Rows
@@ -105,6 +106,9 @@ type Upkeep interface {
 	Create(ctx context.Context, epoch int64, rows []shard.Lease) error
 	// Delete removes a finished row, if it is as seen.
 	Delete(ctx context.Context, epoch int64, seen shard.Lease) error
+	// Drop removes a row whatever its position, if counter, owner and checkpoint
+	// owner are as seen: the stream of the shard is not read any more.
+	Drop(ctx context.Context, epoch int64, seen shard.Lease) error
 	// Bury deletes a session that was revoked, if no lease names it any more.
 	Bury(ctx context.Context, dead shard.Session) error
 }

@@ -30,9 +30,9 @@ func (t *tenure) claim(s start, l *shardLoop) (start, error) {
 	if w.cfg.Positions == nil {
 		return s, nil
 	}
-	fence := w.fence(t.row)
+	fence := t.branch.fence(t.row)
 	c := checkpoint.Claim{
-		Application: w.cfg.Name, Handler: l.handler, Stream: w.stream.ARN, Shard: t.row.Shard,
+		Application: w.cfg.Name, Handler: l.handler, Stream: t.branch.stream.ARN, Shard: t.row.Shard,
 		Fence: [2]int64{fence.Stream, fence.Counter}, Row: s.from.Position, SeekGen: t.row.SeekGen,
 	}
 	for try := 1; ; try++ {

@@ -153,7 +153,7 @@ func (w *worker) prepare(ctx context.Context) error {
 var errBudget = errors.New("memory budget is too small")
 
 func (w *worker) prepareOnce(ctx context.Context) error {
-	if w.cfg.StartingPosition.IsLatest() {
+	if w.cfg.StartingPosition.IsLatest() && w.streams == nil {
 		// Before the tip is pinned: what is closed in this listing ends before it.
 		listed, err := w.listShards(ctx)
 		if err != nil {
@@ -161,7 +161,7 @@ func (w *worker) prepareOnce(ctx context.Context) error {
 		}
 		w.beforeTip = listed
 	}
-	stream, err := tableCall(ctx, w, w.cfg.Source.Describe)
+	stream, err := w.describe(ctx)
 	if err != nil {
 		return fmt.Errorf("describe the stream: %w", err)
 	}
@@ -219,6 +219,9 @@ func (w *worker) live(stop context.Context) error {
 	pulse.Go(func() { h.beat(life) })
 	pulse.Go(func() { h.mailbox(life) })
 	pulse.Go(func() { h.steer(life) })
+	if w.streams != nil {
+		pulse.Go(func() { f.watchStreams(life) })
+	}
 	f.run(life, stop)
 	over := context.Cause(life)
 	end(nil)

@@ -13,6 +13,8 @@ var (
 	// ErrStalled: the shard made no progress for StallTimeout, and nothing held
 	// it up. It is begun anew.
 	ErrStalled = errors.New("shard makes no progress")
+	// ErrStreamLeft: the stream, one of many, is not to be read any more.
+	ErrStreamLeft = errors.New("the stream is not read any more")
 	// ErrHandlerTimeout: the call took longer than HandlerTimeout.
 	ErrHandlerTimeout = errors.New("handler timeout")
 )

@@ -83,8 +83,7 @@ func (f *fetcher) read(ctx context.Context) (c fetched, ok bool) {
 			return fetched{}, false
 		case errors.Is(err, shard.ErrNoShard):
 			c = fetched{Chunk: shard.Chunk{Ended: true}, gone: true}
-		case errors.Is(err, shard.ErrNoStream):
-			f.worker.streamGone(ctx, err)
+		case errors.Is(err, shard.ErrNoStream) && f.worker.streamGone(ctx, f.shard, err):
 			return fetched{}, false
 		case err != nil:
 			for _, status := range f.statuses {

@@ -30,6 +30,7 @@ type fleet struct {
 	quarantine map[string]bool          // rows reported as not to be believed
 	audit      auditor
 	dog        watchdog
+	bundle     *bundle // many streams
 
 	planAt, observeAt, sweepAt, upkeepAt time.Duration
 
@@ -46,7 +47,7 @@ func newFleet(life context.Context, w *worker, s *session) *fleet {
 	return &fleet{
 		worker: w, session: s, life: life, peers: newPeers(w.timing), tenures: map[string]*tenure{},
 		asked: map[string]time.Duration{}, quarantine: map[string]bool{}, named: map[string]bool{}, spared: map[string]time.Duration{}, given: map[string]int{},
-		hints: make(chan []shard.Hint, 1), ended: make(chan *tenure),
+		hints: make(chan []shard.Hint, 1), ended: make(chan *tenure), bundle: newBundle(w),
 	}
 }
 
@@ -62,6 +63,8 @@ func (f *fleet) run(life, stop context.Context) {
 			f.follow(life, hints)
 		case t := <-f.ended:
 			f.over(t)
+		case <-f.bundle.asked:
+			f.streamsAsked(life)
 		case <-stop.Done():
 			f.leaveAll()
 			return
@@ -190,6 +193,10 @@ func (f *fleet) start(row shard.Lease, from string) {
 	if !f.session.valid() || f.stopping() || row.Finished() || row.Fault != nil {
 		return
 	}
+	of, ok := f.branchOf(row.Shard)
+	if !ok {
+		return
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.tenures[row.Key] != nil {
@@ -198,7 +205,7 @@ func (f *fleet) start(row shard.Lease, from string) {
 	if len(f.tenures) == 0 && f.pace.limited() {
 		f.beatNow() // there is a load to share the limit out by
 	}
-	t := newTenure(f.life, f.worker, row, from)
+	t := newTenure(f.life, f.worker, of, row, from)
 	f.tenures[row.Key] = t
 	f.session.leases.Store(int64(len(f.tenures)))
 	go func() { // ends with the tenure; awaited by run, through ended

@@ -116,16 +116,17 @@ type ShardStarter interface {
 
 // ShardStart is what a ShardStarter gets.
 type ShardStart struct {
-	// Shard is the shard's id, After the position it begins behind.
-	Shard string
-	After shard.Position
+	// Stream is the ARN of the stream. Shard is the shard's id, After the
+	// position it begins behind.
+	Stream, Shard string
+	After         shard.Position
 	// Fence is the tenure's fencing token.
 	Fence batching.Fence
 }
 
 // ShardLoser is told when a shard is no longer this worker's, after its last
-// handler call has returned: the cause is ErrLeaseLost, ErrStopping or
-// ErrHandedOver.
+// handler call has returned: the cause is ErrLeaseLost, ErrStopping, ErrHandedOver
+// or ErrStreamLeft.
 type ShardLoser interface {
 	ShardLost(shard string, cause error)
 }

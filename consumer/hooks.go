@@ -75,6 +75,9 @@ type Hooks struct {
 	// ControlChanged: a worker goes by something new that the fleet is told: a
 	// limit, its share of it, or what is paused.
 	ControlChanged func(ControlEvent)
+	// StreamChanged: one of many streams is read from now on, or not any more, or
+	// something is wrong with it. Each worker tells of each change once.
+	StreamChanged func(StreamEvent)
 	// BreakerChanged: the breaker has opened, lets a probe through, or has
 	// closed.
 	BreakerChanged func(BreakerEvent)

@@ -17,6 +17,7 @@ import (
 	"github.com/towpath/towpath/destination/destinationtest"
 	"github.com/towpath/towpath/shard"
 	"github.com/towpath/towpath/shard/shardtest"
+	"github.com/towpath/towpath/shard/streams"
 )
 
 // witness sets every hook there is and counts the calls by the hook's name.
@@ -194,6 +195,10 @@ func TestEveryHookFires(t *testing.T) {
 					t.Error(err)
 				}
 			}
+		},
+		"StreamChanged": func(_ *testing.T, w world, cfg *consumer.Config) func(*running) {
+			cfg.Source = streams.Of([]shard.Source{w.stream})
+			return nil
 		},
 		"BreakerChanged": func(_ *testing.T, _ world, cfg *consumer.Config) func(*running) {
 			cfg.Breaker.Failures = 1

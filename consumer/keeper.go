@@ -17,6 +17,7 @@ import (
 // every loop what an answer means for all of them.
 type keeper struct {
 	worker *worker
+	branch branch
 	writer *rowWriter
 	work   context.Context // ends every save
 
@@ -36,8 +37,8 @@ type keeper struct {
 }
 
 // newKeeper begins a go at the shard of row.
-func newKeeper(w *worker, writer *rowWriter, work context.Context, row shard.Lease) *keeper {
-	return &keeper{worker: w, writer: writer, work: work, held: row, savedAt: time.Now(), alone: make(chan struct{}, 1)}
+func newKeeper(w *worker, b branch, writer *rowWriter, work context.Context, row shard.Lease) *keeper {
+	return &keeper{worker: w, branch: b, writer: writer, work: work, held: row, savedAt: time.Now(), alone: make(chan struct{}, 1)}
 }
 
 // verdict is what the last answers came to: over says that the go at the shard
@@ -125,7 +126,7 @@ func (k *keeper) dueAt() (time.Time, bool) {
 	}
 	p := k.merged(nil)
 	same := func(a, b shard.Position) bool { return a.Compare(b) == 0 }
-	switch retention := k.worker.stream.Retention; {
+	switch retention := k.branch.stream.Retention; {
 	case !same(p.Position, k.held.Checkpoint) || !maps.EqualFunc(p.Marks, k.held.Marks, same) || len(p.States) > 0:
 		return k.savedAt.Add(k.worker.cfg.CheckpointInterval), true
 	case p.ReadUpTo.After(k.held.ReadUpTo) && retention > 0:

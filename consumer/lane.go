@@ -244,7 +244,7 @@ func (l *lane) call(s batching.Segment, records []shard.Record) (batching.Outcom
 		return batching.Outcome{}, nil, err
 	}
 	batch := &batching.Batch{
-		Stream: l.worker.stream.ARN, Shard: l.shard, Handler: l.handler, Records: records, Attempt: s.Attempts + 1,
+		Stream: l.branch.stream.ARN, Shard: l.shard, Handler: l.handler, Records: records, Attempt: s.Attempts + 1,
 		Behind: l.batch.Behind, Now: l.worker.serviceNow(), Token: l.fence, Held: l.worker.session.valid, Call: &batching.Call{},
 	}
 	l.left = batch.Call

@@ -31,7 +31,7 @@ func (t *tenure) end(loops []*shardLoop, p checkpoint.Progress) (error, bool) {
 	}
 	if lost && children == nil {
 		var err error
-		if children, err = t.worker.childrenOf(t.life, t.row.Shard); err != nil {
+		if children, err = t.worker.childrenOf(t.life, t.branch); err != nil {
 			return ErrLeaseLost, false
 		}
 	}
@@ -106,7 +106,10 @@ func (t *tenure) letGo(p checkpoint.Progress) (cause error, again bool) {
 		t.setTo(t.row.Owner)
 		res, err = writer.finish(t.life, t.row, p)
 	} else {
-		if t.target() == "" || !w.fleet.takes(t.life, t.target()) {
+		switch {
+		case cause == ErrStreamLeft:
+			t.setTo("") // whoever reads the stream takes it
+		case t.target() == "" || !w.fleet.takes(t.life, t.target()):
 			t.setTo(w.fleet.heir())
 		}
 		res, err = writer.release(t.life, t.row, p, t.target())

@@ -23,15 +23,17 @@ func (f *fleet) rows(ctx context.Context) ([]shard.Lease, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !f.covers(rows) {
+	if rows = f.ours(rows); !f.covers(rows) {
 		if err := f.list(ctx); err != nil {
 			return nil, err
 		}
 		if rows, err = tableCall(ctx, f.worker, f.cfg.Leases.List); err != nil {
 			return nil, err
 		}
+		rows = f.certain(f.ours(rows))
 		f.forget(rows)
 	}
+	f.tellStreams()
 	for _, row := range rows {
 		if row.Fault != nil && !f.quarantine[row.Key] {
 			f.quarantine[row.Key] = true
@@ -96,10 +98,13 @@ func (w *worker) listShards(ctx context.Context) ([]shard.Shard, error) {
 }
 
 func (f *fleet) list(ctx context.Context) error {
+	if f.streams != nil {
+		return f.listStreams(ctx, false)
+	}
 	listed, err := f.listShards(ctx)
 	if err != nil {
 		if errors.Is(err, shard.ErrNoStream) {
-			f.streamGone(ctx, err)
+			f.streamGone(ctx, "", err)
 		}
 		return err
 	}
@@ -201,6 +206,10 @@ func (f *fleet) look(ctx context.Context, key string) {
 		return f.cfg.Leases.Get(ctx, key)
 	})
 	if err != nil {
+		return
+	}
+	if _, ok := f.branchOf(row.Shard); !ok {
+		f.ours([]shard.Lease{row}) // it may be new
 		return
 	}
 	if row.Holder() == "" {

@@ -19,7 +19,7 @@ func (p *parking) due(k *parkedKey, now time.Time) bool {
 // reached reports whether everything has been read that came before the key was
 // parked: after a crash it comes again, and belongs before what is parked.
 func (p *parking) reached(k *parkedKey) bool {
-	return k.now.LastShard != p.shard || k.now.SeekGen != p.row.SeekGen ||
+	return k.now.LastShard != p.branch.shard || k.now.SeekGen != p.row.SeekGen ||
 		p.readTo.Compare(k.now.First) >= 0 || p.ended || p.full || p.behindTip() == 0
 }
 

@@ -26,8 +26,8 @@ func (l *lane) giveUp(records []shard.Record, f destination.Failure) error {
 // filled is f with what every envelope of this shard says.
 func (l *lane) filled(records []shard.Record, f destination.Failure) destination.Failure {
 	f.Application, f.Handler, f.Worker = l.cfg.Name, l.handler, l.worker.session.id
-	f.Stream, f.Records, f.At = l.worker.stream.ARN, records, l.worker.serviceNow()
-	f.Shard = or(records[0].Shard, l.shard) // what was parked may be of a parent
+	f.Stream, f.Records, f.At = l.branch.stream.ARN, records, l.worker.serviceNow()
+	f.Shard = or(records[0].Shard, l.branch.shard) // what was parked may be of a parent
 	return f
 }
 

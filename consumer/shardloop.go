@@ -17,6 +17,7 @@ import (
 type shardLoop struct {
 	cfg    *Config
 	worker *worker
+	branch branch
 	shard  string
 	fence  batching.Fence
 	policy batching.Policy

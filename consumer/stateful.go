@@ -292,7 +292,7 @@ func (t *tenure) restore(name string, h Stateful) (inherited bool, err error) {
 // nothing has been done for the shard yet, those with which its parents ended.
 func (t *tenure) restored(name string) (batching.Restored, error) {
 	w := t.worker
-	r := batching.Restored{Stream: w.stream.ARN, Shard: t.row.Shard, Handler: name, Hashes: t.row.Hashes}
+	r := batching.Restored{Stream: t.branch.stream.ARN, Shard: t.row.Shard, Handler: name, Hashes: t.row.Hashes}
 	states := w.states()
 	stateOf := func(row shard.Lease) ([]byte, error) {
 		return tableCall(t.reading, w, func(ctx context.Context) ([]byte, error) { return states.State(ctx, row, name) })

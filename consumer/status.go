@@ -36,14 +36,20 @@ type Status struct {
 	// Breaker is the state of the breaker; of several, that of the first that is
 	// not closed.
 	Breaker batching.BreakerState
+	// Streams are the streams of a source of many, by name; none where there is
+	// one stream. StreamsError says why their list could not be had when it was
+	// asked for last; empty if it could.
+	Streams      []StreamStatus
+	StreamsError string
 	// Shards are the shards it works, by id.
 	Shards []ShardStatus
 }
 
 // ShardStatus is what a worker does with one shard.
 type ShardStatus struct {
-	// Shard is the shard's id.
-	Shard string
+	// Stream is the ARN of the stream, and Shard the shard's id: among many
+	// streams that of shard.StreamKey.ID.
+	Stream, Shard string
 	// Handler is the handler's name, where a consumer has several: each has a
 	// ShardStatus for each shard.
 	Handler string
@@ -124,6 +130,7 @@ func (c *Consumer) Status() Status {
 	if s.Limited {
 		s.Share = share
 	}
+	s.Streams, s.StreamsError = w.streamsNow()
 	f.mu.Lock()
 	for _, t := range f.tenures {
 		if t.ended() {
@@ -154,9 +161,9 @@ type shardStatus struct {
 	oldest time.Time
 }
 
-func newShardStatus(row shard.Lease, handler string) *shardStatus {
+func newShardStatus(b branch, row shard.Lease, handler string) *shardStatus {
 	at := progressOf(row, handler).Position
-	return &shardStatus{now: ShardStatus{Shard: row.Shard, Handler: handler, Mark: at, Checkpoint: at}}
+	return &shardStatus{now: ShardStatus{Stream: b.stream.ARN, Shard: row.Shard, Handler: handler, Mark: at, Checkpoint: at}}
 }
 
 func (s *shardStatus) publish(mark shard.Position, oldest time.Time, pending, busy int, behind time.Duration) {

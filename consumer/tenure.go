@@ -22,6 +22,7 @@ import (
 // is to be left.
 type tenure struct {
 	worker *worker
+	branch branch
 	row    shard.Lease
 	from   string // who held it before
 
@@ -40,12 +41,12 @@ type tenure struct {
 	cause    error // why it ended, nil at the shard's end; valid after done
 }
 
-func newTenure(ctx context.Context, w *worker, row shard.Lease, from string) *tenure {
-	t := &tenure{worker: w, row: row, from: from, done: make(chan struct{})}
+func newTenure(ctx context.Context, w *worker, b branch, row shard.Lease, from string) *tenure {
+	t := &tenure{worker: w, branch: b, row: row, from: from, done: make(chan struct{})}
 	t.life, t.lose = context.WithCancelCause(ctx)
 	t.renew()
 	for _, p := range w.parts {
-		t.statuses = append(t.statuses, newShardStatus(row, p.name))
+		t.statuses = append(t.statuses, newShardStatus(b, row, p.name))
 		t.unparks = append(t.unparks, make(chan unpark))
 	}
 	return t
@@ -138,7 +139,7 @@ func (t *tenure) once() (cause error, again bool) {
 			return t.endWithout()
 		}
 	}
-	keeper := newKeeper(t.worker, t.writer(), t.work, t.row)
+	keeper := newKeeper(t.worker, t.branch, t.writer(), t.work, t.row)
 	loops := t.newLoops(keeper, running)
 	out := t.drive(loops)
 	keeper.rest()
@@ -190,7 +191,7 @@ func (t *tenure) newLoop(i int, k *keeper, running *atomic.Int64) *shardLoop {
 	w, p, status := t.worker, &t.worker.parts[i], t.statuses[i]
 	cfg, from := p.cfg, progressOf(t.row, p.name)
 	l := &shardLoop{
-		cfg: cfg, worker: w, shard: t.row.Shard, fence: w.fence(t.row), policy: p.policy, seat: k.sit(p.name, from, status),
+		cfg: cfg, worker: w, branch: t.branch, shard: t.row.Shard, fence: t.branch.fence(t.row), policy: p.policy, seat: k.sit(p.name, from, status),
 		floor: from, handler: p.name, breaker: p.breaker,
 		reading: t.reading, work: t.work, stopWork: t.stopWork, memory: holding{budget: w.budget},
 		from: from, tracker: checkpoint.NewTracker(from),
@@ -218,8 +219,8 @@ const largestRead = 10_000
 func (t *tenure) drive(loops []*shardLoop) outcome {
 	w := t.worker
 	open := func(at place) shard.Reader {
-		return w.cfg.Source.Open(shard.Start{
-			Stream: w.stream, Shard: t.row.Shard, Hashes: t.row.Hashes, After: w.startOf(at.after), LastArrival: at.arrived, ReadUpTo: at.readUpTo,
+		return t.branch.source.Open(shard.Start{
+			Stream: t.branch.stream, Shard: t.row.Shard, Hashes: t.row.Hashes, After: t.branch.startOf(at.after), LastArrival: at.arrived, ReadUpTo: at.readUpTo,
 		})
 	}
 	var started sync.Once
@@ -326,7 +327,7 @@ func (t *tenure) begin(l *shardLoop) error {
 // tell tells the handler that the shard starts.
 func (t *tenure) tell(starter ShardStarter, l *shardLoop) error {
 	for try := 1; ; try++ {
-		err := starter.ShardStarted(t.reading, ShardStart{Shard: l.shard, After: l.from.Position, Fence: l.fence})
+		err := starter.ShardStarted(t.reading, ShardStart{Stream: l.branch.stream.ARN, Shard: l.shard, After: l.from.Position, Fence: l.fence})
 		if err == nil {
 			l.status.begun.Store(true) // so that its end will be told, too
 			return t.reading.Err()

@@ -10,7 +10,7 @@ import (
 // A run that ends when it has caught up looks at any moment, also at the one
 // between the reading of the last records and their being given to a lane.
 func TestTipIsNotReachedByReadingAlone(t *testing.T) {
-	s := newShardStatus(shard.Lease{Shard: "s"}, "")
+	s := newShardStatus(branch{}, shard.Lease{Shard: "s"}, "")
 	s.publish(shard.TrimHorizon(), time.Time{}, 0, 0, 0)
 	s.read(true, 4)
 	if s.atTip() {

@@ -54,8 +54,10 @@ func (f *fleet) isPlanner(views []shard.WorkerView) bool {
 }
 
 func (f *fleet) upkeep(ctx context.Context) error {
-	if err := f.sameStream(ctx); err != nil {
-		return err
+	if f.streams == nil {
+		if err := f.sameStream(ctx); err != nil {
+			return err
+		}
 	}
 	// What the run writes, it writes under the epoch that it began with, and it
 	// lists after it began: a run that was held up for an hour between its
@@ -83,7 +85,7 @@ func (f *fleet) upkeepRun(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := f.list(ctx); err != nil {
+	if err := f.listAnew(ctx); err != nil {
 		return err
 	}
 	rows, err := f.rows(ctx)
@@ -104,8 +106,8 @@ func (f *fleet) upkeepRun(ctx context.Context) error {
 			return err
 		}
 	}
-	lineage := shard.NewLineage(f.listed, rows)
-	for _, row := range lineage.Deletable() {
+	lineages := f.lineages(rows)
+	for _, row := range deletable(lineages) {
 		err := tableDo(ctx, f.worker, func(ctx context.Context) error { return f.cfg.Leases.Delete(ctx, epoch, row) })
 		if errors.Is(err, checkpoint.ErrEpochOver) {
 			return nil
@@ -119,14 +121,17 @@ func (f *fleet) upkeepRun(ctx context.Context) error {
 	}
 	f.dropStates(ctx)
 	f.forget(rows)
-	f.auditHoles(lineage)
-	f.bury(ctx, rows)
-	return nil
+	f.auditHoles(lineages)
+	f.bury(ctx, append(rows[:len(rows):len(rows)], f.bundle.foreign...))
+	return f.forgetStreams(ctx, epoch)
 }
 
 // missing is the rows to create, pinned to the service's time where they begin
 // at the tip.
 func (f *fleet) missing(rows []shard.Lease) []shard.Lease {
+	if f.streams != nil {
+		return f.missingOfEach(rows)
+	}
 	stream, listed := f.stream, f.listed
 	stream.Now = f.serviceNow()
 	if len(rows) == 0 {
@@ -189,14 +194,16 @@ func (f *fleet) sameStream(ctx context.Context) error {
 
 // auditHoles reports what two audits in a row have found. What can be repaired
 // has been: a row that is missing is created by the same run.
-func (f *fleet) auditHoles(lineage *shard.Lineage) {
+func (f *fleet) auditHoles(lineages []lineageOf) {
 	seen := map[string]bool{}
-	for _, hole := range lineage.Holes() {
-		text := hole.String()
-		seen[text] = true
-		if f.audit.holes[text] {
-			f.log.Error("part of the stream has no lease", "hole", text)
-			fire(f.cfg.Hooks.HoleFound, HoleEvent{Worker: f.session.id, Hole: text})
+	for _, l := range lineages {
+		for _, hole := range l.Holes() {
+			text := l.prefix + hole.String()
+			seen[text] = true
+			if f.audit.holes[text] {
+				f.log.Error("part of the stream has no lease", "hole", text)
+				fire(f.cfg.Hooks.HoleFound, HoleEvent{Worker: f.session.id, Hole: text})
+			}
 		}
 	}
 	f.audit.holes = seen
@@ -245,7 +252,7 @@ func (f *fleet) caughtUp(ctx context.Context) bool {
 		return false
 	}
 	rows, err := f.rows(ctx)
-	if err != nil || len(rows) == 0 {
+	if err != nil || len(rows) == 0 || f.streamsMissing() {
 		return false
 	}
 	for _, row := range rows {

@@ -76,7 +76,7 @@ func (l *shardLoop) wake(now time.Time) {
 	}
 	at, _ := l.tracker.Mark()
 	call := &batching.Wake{
-		Stream: l.worker.stream.ARN, Shard: l.shard, Handler: l.handler, Why: reason, Now: l.worker.serviceNow(), Behind: l.behind, ReadUpTo: l.readUpTo,
+		Stream: l.branch.stream.ARN, Shard: l.shard, Handler: l.handler, Why: reason, Now: l.worker.serviceNow(), Behind: l.behind, ReadUpTo: l.readUpTo,
 		Token: l.fence, Held: l.worker.session.valid, Call: &batching.Call{},
 	}
 	if w.hold == nil {

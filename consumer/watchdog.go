@@ -59,7 +59,7 @@ func (f *fleet) watch() {
 				v.told = true
 				f.stalled(t, s, v.still, status.begun.Load())
 			}
-			f.retention(v, s, status.age(f.serviceNow()))
+			f.retention(v, s, status.age(f.serviceNow()), t.branch.stream.Retention)
 		}
 	}
 	f.dog.shards = known
@@ -100,8 +100,7 @@ func (f *fleet) stalled(t *tenure, s ShardStatus, still time.Duration, begun boo
 }
 
 // retention tells of a shard whose records come near to being trimmed unread.
-func (f *fleet) retention(v *vitals, s ShardStatus, age time.Duration) {
-	keeps := f.stream.Retention
+func (f *fleet) retention(v *vitals, s ShardStatus, age, keeps time.Duration) {
 	switch {
 	case keeps <= 0 || age < time.Duration(retentionFar*float64(keeps)):
 		v.risk = false

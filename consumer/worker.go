@@ -14,7 +14,6 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/towpath/towpath/batching"
-	"github.com/towpath/towpath/checkpoint"
 	"github.com/towpath/towpath/internal/clock"
 	"github.com/towpath/towpath/shard"
 )
@@ -28,7 +27,8 @@ type worker struct {
 	timing timing
 	parts  []part // the handlers
 
-	stream shard.Stream
+	stream  shard.Stream
+	streams shard.Streams // nil: there is one
 	// beforeTip is what was listed before the stream was described, for a first
 	// start at LATEST; nil for every other.
 	beforeTip []shard.Shard
@@ -49,6 +49,9 @@ type worker struct {
 	running map[string]*atomic.Int64 // handler calls by shard, whatever the session
 	failure error
 	notes   map[noteKey]string // the last error of each shard's handlers or destinations
+
+	streamStates []StreamStatus // of many streams, by name
+	streamsError string         // why their list could not be had
 }
 
 // noLimit is how many handler calls run at once where nobody set a limit.
@@ -63,6 +66,7 @@ func newWorker(cfg Config, c clock.Clock) *worker {
 		beats:   make(chan struct{}, 1),
 		running: map[string]*atomic.Int64{}, notes: map[noteKey]string{},
 	}
+	w.streams, _ = cfg.Source.(shard.Streams)
 	w.pace = newPace(cfg.Leases, or(cfg.MaximumConcurrency, noLimit), &w.keyPauses)
 	for i := range w.parts {
 		p := &w.parts[i]
@@ -117,18 +121,8 @@ func (w *worker) breakerChanged(handler string, state batching.BreakerState, err
 }
 
 // fence is the token of a tenure that begins with this row.
-func (w *worker) fence(row shard.Lease) batching.Fence {
-	return batching.Fence{Stream: w.stream.CreatedAt.UnixMilli(), Counter: row.Counter}
-}
-
-// startOf is where to begin to read from a position of a row. A row of KCL's that
-// says AT_TIMESTAMP does not say which: it is the configured one, as it was for
-// KCL.
-func (w *worker) startOf(p shard.Position) shard.Position {
-	if p.IsAtTime() && p.At.IsZero() {
-		p.At = w.cfg.StartingPosition.At
-	}
-	return p
+func (b branch) fence(row shard.Lease) batching.Fence {
+	return batching.Fence{Stream: b.stream.CreatedAt.UnixMilli(), Counter: row.Counter}
 }
 
 // runningIn counts the handler calls of a shard that have not returned, over all
@@ -182,16 +176,6 @@ func (w *worker) stopping() bool { return w.stop.Err() != nil }
 func (w *worker) fail(err error) {
 	w.setFailure(err)
 	w.cancel(err)
-}
-
-// streamGone ends the run because the stream is not there any more, or is not
-// the one that was read.
-func (w *worker) streamGone(ctx context.Context, err error) {
-	now, describeErr := tableCall(ctx, w, w.cfg.Source.Describe)
-	if describeErr == nil && !now.CreatedAt.Equal(w.stream.CreatedAt) {
-		err = fmt.Errorf("%w: %w", checkpoint.ErrRecreated, err)
-	}
-	w.fail(err)
 }
 
 // finished ends the run as Until said.
@@ -251,14 +235,13 @@ func (w *worker) reportLoss(loss shard.Loss, handler string) bool {
 }
 
 // childrenOf asks the listing for a shard's children, for as long as it takes.
-func (w *worker) childrenOf(ctx context.Context, shardID string) ([]shard.Shard, error) {
+func (w *worker) childrenOf(ctx context.Context, b branch) ([]shard.Shard, error) {
 	for try := 1; ; try++ {
-		listed, err := w.listShards(ctx)
+		listed, err := b.list(ctx)
 		if err == nil {
-			return shard.NewLineage(listed, nil).Children(shardID), nil
+			return shard.NewLineage(listed, nil).Children(b.id), nil
 		}
-		if errors.Is(err, shard.ErrNoStream) {
-			w.streamGone(ctx, err)
+		if errors.Is(err, shard.ErrNoStream) && w.streamGone(ctx, b.id, err) {
 			return nil, err
 		}
 		if err := clock.Sleep(ctx, backoff(try, 100*time.Millisecond, 5*time.Second)); err != nil {

@@ -12,7 +12,9 @@ type Lease struct {
 	// Key is the row's key: the shard id, or KCL's account:stream:epoch:shard
 	// in a table of many streams.
 	Key string
-	// Shard is the shard id.
+	// Shard is the id under which the source knows the shard: of many streams
+	// all of the key, see StreamKey. So are Parents and Children; where KCL
+	// writes them shorter, a driver translates.
 	Shard string
 	// Owner is the worker that holds the lease, or, while CheckpointOwner is
 	// set, the one that will; empty is free.

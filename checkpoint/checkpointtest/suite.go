@@ -79,6 +79,7 @@ type bench struct {
 const (
 	anna, bert, cleo = "anna/0011223344556677", "bert/8899aabbccddeeff", "cleo/0123456789abcdef"
 	key, other       = "shardId-000000000000", "shardId-000000000001"
+	many             = "123456789012:clicks:1700000000:" // before the ids of shards among many streams
 )
 
 var (

@@ -51,12 +51,12 @@ var readTests = []named{
 		}
 	}},
 	{name: "rows come back as they were created", run: func(b *bench) {
-		multi := "123456789012:clicks:1700000000:" + other
+		multi := many + other
 		rows := []shard.Lease{
 			{Key: key, Shard: key, Checkpoint: shard.AtTime(created.Add(time.Millisecond)), CreatedFrom: "initial",
 				Hashes: shard.HashRange{Start: "0", End: "340282366920938463463374607431768211455"}, StreamCreated: created},
-			{Key: multi, Shard: other, Checkpoint: shard.Position{Sequence: shard.Latest().Sequence, At: created},
-				Parents: []string{"shardId-a", "shardId-b"}, CreatedFrom: "repair", Counter: 5_000_000_000},
+			{Key: multi, Shard: multi, Checkpoint: shard.Position{Sequence: shard.Latest().Sequence, At: created},
+				Parents: []string{many + "shardId-a", many + "shardId-b"}, Children: []string{many + "shardId-c"}, CreatedFrom: "repair", Counter: 5_000_000_000},
 			{Key: "shardId-x", Shard: "shardId-x", Owner: anna, CheckpointOwner: bert, Counter: 7,
 				Checkpoint: shard.After("49590338271490256608559692538361571095921575989136588898", 12), OwnerSwitches: 3,
 				Children: []string{"c", "d"}, SeekGen: 2, LastArrival: created, ReadUpTo: created.Add(time.Hour), Lost: true,

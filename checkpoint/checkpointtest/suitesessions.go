@@ -19,6 +19,11 @@ var prepareTests = []named{
 		b.is(err, checkpoint.ErrOtherStream)
 		b.says(err, stream.ARN, orders.ARN)
 	}},
+	{name: "refuses many streams where there was one, naming both", run: func(b *bench) {
+		err := b.Prepare(b.Context(), shard.Stream{ARN: shard.ManyStreams})
+		b.is(err, checkpoint.ErrOtherStream)
+		b.says(err, stream.ARN, shard.ManyStreams)
+	}},
 	{name: "refuses the stream created again", run: func(b *bench) {
 		again := stream
 		again.CreatedAt = created.Add(time.Hour)

@@ -81,11 +81,14 @@ var endTests = slices.Concat(
 			}
 		}},
 		{name: "names children in a table of many streams as KCL does", run: func(b *bench) {
-			prefix := "123456789012:clicks:1700000000:"
-			b.create(shard.Lease{Key: prefix + key, Shard: key})
-			held := b.got(b.Take(b.Context(), b.got(b.Get(b.Context(), prefix+key)), anna, ""))
-			b.got(b.End(b.Context(), held, anna, []shard.Shard{{ID: other}}, false))
-			b.stands(shard.Lease{Key: prefix + other, Shard: other, Checkpoint: shard.TrimHorizon(), CreatedFrom: "child"})
+			parent, child := many+key, many+other
+			b.create(shard.Lease{Key: parent, Shard: parent})
+			held := b.got(b.Take(b.Context(), b.got(b.Get(b.Context(), parent)), anna, ""))
+			ended := b.got(b.End(b.Context(), held, anna, []shard.Shard{{ID: child, Parents: []string{parent}}}, false))
+			if !slices.Equal(ended.Children, []string{child}) {
+				b.Fatalf("the children are %v, want %s", ended.Children, child)
+			}
+			b.stands(shard.Lease{Key: child, Shard: child, Parents: []string{parent}, Checkpoint: shard.TrimHorizon(), CreatedFrom: "child"})
 		}},
 	},
 )
@@ -229,6 +232,31 @@ var upkeepTests = append(refusals("delete",
 		b.must(err)
 		b.create()
 		b.is(b.Delete(b.Context(), epoch, row), checkpoint.ErrEpochOver)
+		b.stands(row)
+	}},
+	named{name: "drop removes a row wherever it stands, of whoever was its owner", run: func(b *bench) {
+		for _, row := range []shard.Lease{b.free(other), b.asked()} {
+			epoch, err := b.Begin(b.Context())
+			b.must(err)
+			b.must(b.Drop(b.Context(), epoch, row))
+			_, err = b.Get(b.Context(), row.Key)
+			b.is(err, checkpoint.ErrNoLease)
+			b.refusedNoRow(b.Drop(b.Context(), epoch, row))
+		}
+	}},
+	named{name: "drop is refused when the row has moved, or another run has begun", run: func(b *bench) {
+		row := b.asked()
+		epoch, err := b.Begin(b.Context())
+		b.must(err)
+		for _, change := range []func(*shard.Lease){
+			func(l *shard.Lease) { l.Counter-- },
+			func(l *shard.Lease) { l.Owner = cleo },
+			func(l *shard.Lease) { l.CheckpointOwner = "" },
+		} {
+			b.refused(b.Drop(b.Context(), epoch, with(row, change)), row)
+		}
+		b.create()
+		b.is(b.Drop(b.Context(), epoch, row), checkpoint.ErrEpochOver)
 		b.stands(row)
 	}},
 )

@@ -112,6 +112,11 @@ func (t *Table) Prepare(ctx context.Context, stream shard.Stream) error {
 	return t.call(ctx, "prepare", "", func() error {
 		switch was := t.claimed; {
 		case was == nil:
+			for key := range t.rows {
+				if _, _, many := shard.SplitID(key); many != (stream.ARN == shard.ManyStreams) {
+					return fmt.Errorf("%w: it has the row %s, and this worker reads %s", checkpoint.ErrOtherStream, key, stream.ARN)
+				}
+			}
 			t.claimed = &stream
 		case was.ARN != stream.ARN:
 			return fmt.Errorf("%w: it keeps the positions of %s, and this worker reads %s", checkpoint.ErrOtherStream, was.ARN, stream.ARN)

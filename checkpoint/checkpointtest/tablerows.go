@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/towpath/towpath/checkpoint"
@@ -210,10 +209,9 @@ func (t *Table) End(ctx context.Context, held shard.Lease, me string, children [
 		if len(children) > 0 {
 			row.Children = nil
 		}
-		prefix := strings.TrimSuffix(held.Key, held.Shard)
 		for _, c := range children {
 			row.Children = append(row.Children, c.ID)
-			t.upsert(prefix+c.ID, c, held)
+			t.upsert(c.ID, c, held)
 		}
 		slices.Sort(row.Children)
 	})

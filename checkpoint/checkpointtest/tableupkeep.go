@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/towpath/towpath/checkpoint"
@@ -58,6 +57,21 @@ func (t *Table) Delete(ctx context.Context, epoch int64, seen shard.Lease) error
 	})
 }
 
+// Drop implements checkpoint.Upkeep.
+func (t *Table) Drop(ctx context.Context, epoch int64, seen shard.Lease) error {
+	return t.call(ctx, "drop", "", func() error {
+		if epoch != t.epoch {
+			return fmt.Errorf("drop %s in run %d: %w", seen.Key, epoch, checkpoint.ErrEpochOver)
+		}
+		row, there := t.rows[seen.Key]
+		if !there || row.Counter != seen.Counter || row.Owner != seen.Owner || row.CheckpointOwner != seen.CheckpointOwner {
+			return t.conflict("drop", seen.Key)
+		}
+		delete(t.rows, seen.Key)
+		return nil
+	})
+}
+
 // Bury implements checkpoint.Upkeep.
 func (t *Table) Bury(ctx context.Context, dead shard.Session) error {
 	return t.call(ctx, "bury", "", func() error {
@@ -73,7 +87,7 @@ func (t *Table) Bury(ctx context.Context, dead shard.Session) error {
 // form, sets in order, times in milliseconds.
 func storedLease(l shard.Lease) shard.Lease {
 	if l.Shard == "" {
-		l.Shard = l.Key[strings.LastIndex(l.Key, ":")+1:]
+		l.Shard = l.Key
 	}
 	l.Checkpoint, l.Marks = stored(l.Checkpoint), storedMarks(l.Marks)
 	if l.Suspect != (shard.Position{}) {

@@ -135,11 +135,34 @@ func (t *Table) claim(ctx context.Context, stream shard.Stream) error {
 		return denied("GetItem", t.sessions, err)
 	}
 	if _, claimed := row["streamArn"]; !claimed {
+		if err := t.sameKind(ctx, stream); err != nil {
+			return err
+		}
 		if row, err = t.write(ctx, stream); err != nil {
 			return err
 		}
 	}
 	return t.belongs(row, stream)
+}
+
+// sameKind refuses, before the tables are claimed, one that KCL has filled with
+// the rows of many streams for a single one, and the other way round: neither kind
+// of key means anything to the other.
+func (t *Table) sameKind(ctx context.Context, stream shard.Stream) error {
+	var odd error
+	err := t.scan(ctx, t.leases, true, func(row item) {
+		l := leaseOf(row)
+		_, _, many := shard.SplitID(l.Key)
+		if odd != nil || l.Key == "" || errors.Is(l.Fault, errNotLease) || many == (stream.ARN == shard.ManyStreams) {
+			return
+		}
+		kind := "an application that reads a single stream"
+		if many {
+			kind = "an application that reads many streams"
+		}
+		odd = fmt.Errorf("table %s: %w: it has the row %s, of %s, and this worker reads %s", t.leases, checkpoint.ErrOtherStream, shorten(l.Key), kind, stream.ARN)
+	})
+	return errors.Join(err, odd)
 }
 
 // write claims the tables and returns the control row: mine, or that of whoever

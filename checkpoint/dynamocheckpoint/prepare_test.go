@@ -33,6 +33,7 @@ type tables struct {
 	refuse    func(action string) error
 	created   int
 	control   item
+	rows      []item // of the lease table
 }
 
 func (c *tables) DescribeTable(_ context.Context, in *dynamodb.DescribeTableInput, _ ...func(*dynamodb.Options)) (*dynamodb.DescribeTableOutput, error) {
@@ -93,6 +94,12 @@ func (c *tables) GetItem(context.Context, *dynamodb.GetItemInput, ...func(*dynam
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return &dynamodb.GetItemOutput{Item: c.control}, c.refused("GetItem")
+}
+
+func (c *tables) Scan(context.Context, *dynamodb.ScanInput, ...func(*dynamodb.Options)) (*dynamodb.ScanOutput, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return &dynamodb.ScanOutput{Items: c.rows}, nil
 }
 
 func (c *tables) UpdateItem(_ context.Context, in *dynamodb.UpdateItemInput, _ ...func(*dynamodb.Options)) (*dynamodb.UpdateItemOutput, error) {
@@ -251,4 +258,37 @@ func TestPrepareDoesNotWaitForEver(t *testing.T) {
 			t.Errorf("got error %v, want %v", err, context.DeadlineExceeded)
 		}
 	})
+}
+
+// A table that KCL has filled for many streams is not taken for one, nor the
+// other way round: the keys of the one mean nothing to the other.
+func TestTablesOfManyStreamsAreNotTakenForOne(t *testing.T) {
+	const single, many = "shardId-000000000000", "123456789012:clicks:1700000000:shardId-000000000000"
+	all := shard.Stream{ARN: shard.ManyStreams}
+	lease := func(key string) item {
+		return item{"leaseKey": text(key), "leaseCounter": number(1), "checkpoint": text("TRIM_HORIZON")}
+	}
+	leader := item{"leaseKey": text("Leader"), "entityType": text("LEADER")}
+	for _, c := range []struct {
+		rows   []item
+		stream shard.Stream
+		says   string
+	}{
+		{nil, all, ""},
+		{nil, clicks, ""},
+		{[]item{leader, lease(single)}, clicks, ""},
+		{[]item{leader, lease(many)}, all, ""},
+		{[]item{leader, lease(many)}, clicks, "reads many streams"},
+		{[]item{leader, lease(single)}, all, "reads a single stream"},
+	} {
+		fake := &tables{described: nil, rows: c.rows}
+		fake.ready = map[string]time.Time{"clickstream": {}, "clickstream-sessions": {}}
+		err := Open(fake, "clickstream").Prepare(t.Context(), c.stream)
+		if c.says == "" && err != nil {
+			t.Errorf("%d rows, %s: %v", len(c.rows), c.stream.ARN, err)
+		}
+		if c.says != "" && (!errors.Is(err, checkpoint.ErrOtherStream) || !strings.Contains(err.Error(), c.says)) {
+			t.Errorf("%v, %s: got %v, want it refused with %q", c.rows, c.stream.ARN, err, c.says)
+		}
+	}
 }

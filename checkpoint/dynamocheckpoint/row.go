@@ -25,15 +25,16 @@ func leaseOf(row item) shard.Lease {
 	if l.Key = r.text("leaseKey"); l.Key == "" {
 		r.wrong("leaseKey", "is missing")
 	}
-	l.Shard = shardOf(l.Key)
+	l.Shard = l.Key // of many streams, too: see shard.StreamKey
+	prefix, _ := splitKey(l.Key)
 	l.Owner = r.text("leaseOwner")
 	l.CheckpointOwner = r.text("checkpointOwner")
 	l.Counter = r.mustCount("leaseCounter")
 	l.Checkpoint = r.checkpoint()
 	l.Marks = r.marks("marks")
 	l.OwnerSwitches = r.count("ownerSwitchesSinceCheckpoint")
-	l.Parents = r.words("parentShardId")
-	l.Children = r.words("childShardIds")
+	l.Parents = qualified(prefix, r.words("parentShardId"))
+	l.Children = qualified(prefix, r.words("childShardIds"))
 	l.Hashes = shard.HashRange{Start: r.hash("startingHashKey"), End: r.hash("endingHashKey")}
 	l.SeekGen = r.count("seekGen")
 	l.StreamCreated = r.instant("streamEpoch")
@@ -95,25 +96,34 @@ func (r *reading) hash(name string) string {
 	return s
 }
 
-// shardOf is the shard id in a lease key: all of it, or the last part of KCL's
-// account:stream:epoch:shard.
-func shardOf(key string) string {
-	if prefix, id := splitKey(key); prefix != "" {
-		return id
-	}
-	return key
-}
-
 // splitKey takes a key of a table of many streams apart: what stands before the
 // shard id, with the colon, and the shard id. The prefix is empty for every
 // other key.
 func splitKey(key string) (prefix, id string) {
-	parts := strings.Split(key, ":")
-	if len(parts) != 4 || len(parts[0]) != 12 || parts[1] == "" || parts[2] == "" || parts[3] == "" ||
-		strings.Trim(parts[0]+parts[2], "0123456789") != "" {
+	stream, id, many := shard.SplitID(key)
+	if !many {
 		return "", key
 	}
-	return strings.Join(parts[:3], ":") + ":", parts[3]
+	return stream.String() + ":", id
+}
+
+// qualified is ids of shards as the engine knows them: in a table of many streams
+// with what stands before them in keys. KCL writes the ids of parents and children
+// without, and so do we.
+func qualified(prefix string, ids []string) []string {
+	for i := range ids {
+		ids[i] = prefix + ids[i]
+	}
+	return ids
+}
+
+// plain is ids of shards as they stand in a row.
+func plain(ids []string) []string {
+	written := make([]string, len(ids))
+	for i, id := range ids {
+		written[i] = shard.PlainID(id)
+	}
+	return written
 }
 
 // shorten keeps a damaged key from filling a log line.
@@ -146,7 +156,7 @@ func rowOf(l shard.Lease) item {
 	}
 	for name, words := range map[string][]string{"parentShardId": l.Parents, "childShardIds": l.Children} {
 		if len(words) > 0 {
-			row[name] = set(words)
+			row[name] = set(plain(words))
 		}
 	}
 	if l.SeekGen > 0 {

@@ -2,6 +2,7 @@ package dynamocheckpoint
 
 import (
 	"errors"
+	"fmt"
 	"reflect"
 	"strings"
 	"testing"
@@ -173,7 +174,7 @@ func TestKeysOfManyStreamsAreTakenApart(t *testing.T) {
 		"123456789012:clicks:1700000000:":                       "123456789012:clicks:1700000000:",
 		"a:123456789012:clicks:1700000000:shardId-000000000001": "a:123456789012:clicks:1700000000:shardId-000000000001",
 	} {
-		if got := shardOf(key); got != want {
+		if _, got := splitKey(key); got != want {
 			t.Errorf("shard of %q: got %q, want %q", key, got, want)
 		}
 	}
@@ -215,4 +216,30 @@ func FuzzRow(f *testing.F) {
 			t.Fatalf("got %+v, want %+v", again, l)
 		}
 	})
+}
+
+// The rows of many streams are KCL's: the key is account:stream:epoch:shard,
+// streamName is what stands before the shard, and shardId, parents and children
+// are as the service names them. The engine knows all of them by their keys.
+func TestRowsOfManyStreamsAreKCLs(t *testing.T) {
+	const stream = "123456789012:clicks:1700000000"
+	id := func(n int) string { return fmt.Sprintf("%s:shardId-%012d", stream, n) }
+	lease := shard.Lease{
+		Key: id(2), Shard: id(2), Parents: []string{id(0), id(1)}, Children: []string{id(3)},
+		Checkpoint: shard.After("4959", 0), Counter: 7, Hashes: shard.HashRange{Start: "0", End: "99"},
+	}
+	want := item{
+		"leaseKey": &avS{Value: id(2)}, "streamName": &avS{Value: stream}, "shardId": &avS{Value: "shardId-000000000002"},
+		"parentShardId":   &types.AttributeValueMemberSS{Value: []string{"shardId-000000000000", "shardId-000000000001"}},
+		"childShardIds":   &types.AttributeValueMemberSS{Value: []string{"shardId-000000000003"}},
+		"startingHashKey": &avS{Value: "0"}, "endingHashKey": &avS{Value: "99"},
+		"checkpoint": &avS{Value: "4959"}, "checkpointSubSequenceNumber": &avN{Value: "0"},
+		"leaseCounter": &avN{Value: "7"}, "ownerSwitchesSinceCheckpoint": &avN{Value: "0"},
+	}
+	if got := rowOf(lease); !reflect.DeepEqual(got, want) {
+		t.Errorf("written as\n%v, want\n%v", got, want)
+	}
+	if got := leaseOf(want); !reflect.DeepEqual(got, lease) {
+		t.Errorf("read as\n%+v, want\n%+v", got, lease)
+	}
 }

@@ -42,7 +42,7 @@ func (t *Table) End(ctx context.Context, held shard.Lease, me string, children [
 	if len(children) > 0 {
 		ids := make([]string, len(children))
 		for i, c := range children {
-			ids[i] = c.ID
+			ids[i] = shard.PlainID(c.ID)
 		}
 		w.set += ", childShardIds = :children"
 		v[":children"] = set(ids)
@@ -74,7 +74,7 @@ func (t *Table) upsert(parent shard.Lease, c shard.Shard) types.TransactWriteIte
 		v[value] = to
 	}
 	if len(c.Parents) > 0 {
-		fill("parentShardId", ":parents", set(c.Parents))
+		fill("parentShardId", ":parents", set(plain(c.Parents)))
 	}
 	if c.Hashes != (shard.HashRange{}) {
 		fill("startingHashKey", ":hashStart", text(c.Hashes.Start))
@@ -83,12 +83,11 @@ func (t *Table) upsert(parent shard.Lease, c shard.Shard) types.TransactWriteIte
 	if !parent.StreamCreated.IsZero() {
 		fill("streamEpoch", ":created", number(millis(parent.StreamCreated)))
 	}
-	prefix, _ := splitKey(parent.Key)
-	if prefix != "" {
+	if prefix, id := splitKey(c.ID); prefix != "" {
 		fill("streamName", ":stream", text(strings.TrimSuffix(prefix, ":")))
-		fill("shardId", ":shard", text(c.ID))
+		fill("shardId", ":shard", text(id))
 	}
-	return updating(w, t.leases, "leaseKey", prefix+c.ID, v)
+	return updating(w, t.leases, "leaseKey", c.ID, v)
 }
 
 // tenures is how far the counters of two rows put back lie apart: more writes

@@ -90,20 +90,29 @@ func (t *Table) createSome(ctx context.Context, epoch int64, rows []shard.Lease)
 
 // Delete implements checkpoint.Upkeep.
 func (t *Table) Delete(ctx context.Context, epoch int64, seen shard.Lease) error {
+	return t.remove(ctx, deleteLease, epoch, seen)
+}
+
+// Drop implements checkpoint.Upkeep.
+func (t *Table) Drop(ctx context.Context, epoch int64, seen shard.Lease) error {
+	return t.remove(ctx, dropLease, epoch, seen)
+}
+
+func (t *Table) remove(ctx context.Context, w write, epoch int64, seen shard.Lease) error {
 	err := t.transact(ctx,
 		checking(sameEpoch, t.sessions, "id", controlRow, values{":epoch": number(epoch)}),
-		deleting(deleteLease, t.leases, "leaseKey", seen.Key, seenBy(seen, "")))
+		deleting(w, t.leases, "leaseKey", seen.Key, seenBy(seen, "")))
 	if err == nil {
 		return nil
 	}
 	refused := refusals(err)
 	if _, over := refused[0]; over {
-		return fmt.Errorf("delete %s in run %d: %w", seen.Key, epoch, checkpoint.ErrEpochOver)
+		return fmt.Errorf("%s %s in run %d: %w", w.name, seen.Key, epoch, checkpoint.ErrEpochOver)
 	}
 	if row, ok := refused[1]; ok {
-		return t.conflict(ctx, deleteLease.name, seen.Key, row)
+		return t.conflict(ctx, w.name, seen.Key, row)
 	}
-	return t.failed(deleteLease.name, seen.Key, t.leases, err)
+	return t.failed(w.name, seen.Key, t.leases, err)
 }
 
 // Bury implements checkpoint.Upkeep. That no lease names the session, and that

@@ -149,6 +149,16 @@ var (
 	// deleteLease: only a finished row that nobody wrote since it was seen, in
 	// a transaction with sameEpoch.
 	deleteLease = write{name: "delete", condition: `checkpoint = :end AND leaseCounter = :counter`}
+
+	// dropLease: a row of a stream that nobody reads any more, however far it is.
+	// Owners are in the condition beside the counter because an ask does not move
+	// it.
+	dropLease = write{
+		name: "drop",
+		condition: `leaseCounter = :counter` +
+			` AND {leaseOwner = :owner}` +
+			` AND {checkpointOwner = :holder}`,
+	}
 )
 
 // Writes of the session table.

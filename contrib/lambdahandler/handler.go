@@ -14,6 +14,7 @@ import (
 
 	"github.com/towpath/towpath/batching"
 	"github.com/towpath/towpath/destination"
+	"github.com/towpath/towpath/shard"
 )
 
 // Options are what can be changed about a Handler. The zero value of each field
@@ -118,7 +119,7 @@ func (h *Handler) withContext(ctx context.Context, b *batching.Batch) context.Co
 
 // failure is the batch in the type that knows how to write events.
 func (h *Handler) failure(b *batching.Batch) *destination.Failure {
-	return &destination.Failure{Application: h.options.FunctionName, Stream: b.Stream, Shard: b.Shard, Records: b.Records}
+	return &destination.Failure{Application: h.options.FunctionName, Stream: b.Stream, Shard: shard.PlainID(b.Shard), Records: b.Records}
 }
 
 // invoke calls the function; a panic is an error with its stack.
@@ -143,7 +144,7 @@ func (h *Handler) event(b *batching.Batch) ([]byte, error) {
 	}
 	window, err := json.Marshal(timeWindow{
 		Window: bounds{b.Window.Start.UTC(), b.Window.End.UTC()}, State: state,
-		ShardID: b.Shard, EventSourceARN: b.Stream, Final: b.Window.Final, Early: b.Window.Early,
+		ShardID: shard.PlainID(b.Shard), EventSourceARN: b.Stream, Final: b.Window.Final, Early: b.Window.Early,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("write the time window of %s: %w", b.Shard, err)

@@ -1,0 +1,157 @@
+package streams
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/towpath/towpath/shard"
+)
+
+// Look implements shard.Streams. A stream that failed a moment ago is not asked
+// again yet: it comes with its error and the listing from before.
+func (s *Source) Look(ctx context.Context, verify bool) ([]shard.Member, error) {
+	s.mu.Lock()
+	members := slices.Clone(s.members)
+	s.mu.Unlock()
+	each(members, func(m *member) { s.look(ctx, m, verify) })
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	return s.snapshot(true), nil
+}
+
+// look lists one stream, if it is its turn.
+func (s *Source) look(ctx context.Context, m *member, verify bool) {
+	s.mu.Lock()
+	described, due, key := m.described(), !time.Now().Before(m.due), m.key
+	s.mu.Unlock()
+	switch {
+	case !due:
+		return
+	case !described && verify:
+		s.describe(ctx, m)
+		return
+	case !described || verify && !s.verified(ctx, m):
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, oneTime)
+	defer cancel()
+	listed, err := m.source.List(ctx)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case m.key != key: // it is another one by now
+	case err != nil:
+		m.failed(err)
+	default:
+		m.listed = listed
+		m.succeeded()
+	}
+}
+
+// verified describes a stream again, and reports whether it is the one it was.
+// One that was created again becomes another at once.
+func (s *Source) verified(ctx context.Context, m *member) bool {
+	bounded, cancel := context.WithTimeout(ctx, oneTime)
+	defer cancel()
+	stream, err := m.source.Describe(bounded)
+	var key shard.StreamKey
+	if err == nil {
+		key, err = shard.KeyOf(stream)
+	}
+	s.mu.Lock()
+	was := m.key
+	if err != nil {
+		m.failed(err)
+	}
+	s.mu.Unlock()
+	if err == nil && key != was {
+		s.describe(ctx, m)
+	}
+	return err == nil && key == was
+}
+
+// Check implements shard.Streams.
+func (s *Source) Check(ctx context.Context, shardID string) bool {
+	if m := s.find(shardID); m != nil {
+		s.verified(ctx, m)
+	}
+	return s.find(shardID) != nil
+}
+
+// find is the member that a shard is of, nil if none is.
+func (s *Source) find(shardID string) *member {
+	key, _, ok := shard.SplitID(shardID)
+	if !ok {
+		return nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, m := range s.members {
+		if m.described() && m.key == key {
+			return m
+		}
+	}
+	return nil
+}
+
+// Of implements shard.Streams.
+func (s *Source) Of(shardID string) (shard.Member, bool) {
+	m := s.find(shardID)
+	if m == nil {
+		return shard.Member{}, false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.told(m, false), m.described()
+}
+
+// Members implements shard.Streams.
+func (s *Source) Members() []shard.Member { return s.snapshot(false) }
+
+func (s *Source) snapshot(listings bool) []shard.Member {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	told := make([]shard.Member, len(s.members))
+	for i, m := range s.members {
+		told[i] = s.told(m, listings)
+	}
+	return told
+}
+
+// told is a member as callers get it, with its listings or without. The caller
+// holds mu.
+func (s *Source) told(m *member, listings bool) shard.Member {
+	t := shard.Member{
+		Name: m.name, Key: m.key, Gone: m.gone, Stream: m.stream, Err: m.err, Anew: s.options.OnRecreated == StartAnew,
+		Source: &branch{source: m.source, key: m.key, stream: m.stream},
+	}
+	if m.start != nil {
+		t.Start, t.Started = *m.start, true
+	}
+	if listings {
+		t.Before, t.Listed = qualified(m.key, m.before), qualified(m.key, m.listed)
+	}
+	return t
+}
+
+// List returns the shards of every stream, of one that cannot be listed now as
+// they were when it could. It is an error only if none ever could.
+func (s *Source) List(ctx context.Context) ([]shard.Shard, error) {
+	members, err := s.Look(ctx, false)
+	if err != nil {
+		return nil, err
+	}
+	var all []shard.Shard
+	var problems []error
+	for _, m := range members {
+		all = append(all, m.Listed...)
+		problems = append(problems, m.Err)
+	}
+	if len(all) == 0 {
+		return nil, errors.Join(problems...)
+	}
+	return all, nil
+}
