@@ -119,6 +119,12 @@ func (w *worker) run(ctx context.Context) error {
 		}
 		return fmt.Errorf("start %s: %w", w.cfg.Name, err)
 	}
+	if err := w.lookAround(stop); err != nil {
+		if ctx.Err() != nil {
+			return nil
+		}
+		return fmt.Errorf("start %s: %w", w.cfg.Name, err)
+	}
 	for stop.Err() == nil {
 		err := w.live(stop)
 		if err != nil && stop.Err() == nil {
@@ -210,6 +216,7 @@ func (w *worker) live(stop context.Context) error {
 	}
 	w.session = s
 	f := newFleet(life, w, s)
+	w.orphans = nil
 	w.setFleet(f)
 	w.log.Info("worker registered", "worker", s.id)
 	fire(w.cfg.Hooks.SessionStarted, SessionEvent{Worker: s.id})

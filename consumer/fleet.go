@@ -25,6 +25,7 @@ type fleet struct {
 	named      map[string]bool          // shards that the listing has, or is younger than
 	asked      map[string]time.Duration // hand-overs under way, since when seen
 	orphans    map[string]orphan        // leases whose owner has no session
+	signs      map[string]string        // what another library's workers said last, by row
 	spared     map[string]time.Duration // leases whose hand-over was withdrawn, and when
 	offering   bool                     // this worker has made leases free
 	quarantine map[string]bool          // rows reported as not to be believed
@@ -48,6 +49,7 @@ func newFleet(life context.Context, w *worker, s *session) *fleet {
 		worker: w, session: s, life: life, peers: newPeers(w.timing), tenures: map[string]*tenure{},
 		asked: map[string]time.Duration{}, quarantine: map[string]bool{}, named: map[string]bool{}, spared: map[string]time.Duration{}, given: map[string]int{},
 		hints: make(chan []shard.Hint, 1), ended: make(chan *tenure), bundle: newBundle(w),
+		orphans: w.orphans, signs: map[string]string{},
 	}
 }
 

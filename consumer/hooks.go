@@ -72,6 +72,9 @@ type Hooks struct {
 	// Conflict: a conditional write was refused. Expected now and then; many
 	// mean that two applications share a table.
 	Conflict func(ConflictEvent)
+	// NeighbourSeen: a worker of another library is at work on the lease table;
+	// told once for each.
+	NeighbourSeen func(NeighbourEvent)
 	// ControlChanged: a worker goes by something new that the fleet is told: a
 	// limit, its share of it, or what is paused.
 	ControlChanged func(ControlEvent)
@@ -88,6 +91,20 @@ type SessionEvent struct {
 	// Worker is the worker's id. Err is why it ended, nil at its start.
 	Worker string
 	Err    error
+}
+
+// NeighbourEvent tells of a worker of another library, such as KCL, that has been
+// seen at work on the lease table after the run began. Unless BesideKCL2 allows it, the
+// two fleets take shards from one another: what that costs is repeats, until one
+// of them is stopped.
+type NeighbourEvent struct {
+	// Worker is this worker's id, and Neighbour the other's.
+	Worker, Neighbour string
+	// Shard is the shard whose lease it renews; empty if something else gave it
+	// away.
+	Shard string
+	// Allowed is set if BesideKCL2 is.
+	Allowed bool
 }
 
 // ShardStartedEvent tells that a shard is worked here.

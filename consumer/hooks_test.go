@@ -215,6 +215,12 @@ func TestEveryHookFires(t *testing.T) {
 			cfg.Handler = consumer.HandlerFunc(func(context.Context, *batching.Batch) error { return errors.New("bad") })
 			return nil
 		},
+		"NeighbourSeen": func(t *testing.T, w world, cfg *consumer.Config) func(*running) {
+			return func(*running) {
+				w.table.Edit(zero, func(l *shard.Lease) { l.Owner = "java-1" })
+				renewing(t, w.table, zero, "java-1", 3*time.Second)
+			}
+		},
 		"Conflict": func(_ *testing.T, w world, cfg *consumer.Config) func(*running) {
 			cfg.CheckpointInterval = time.Second
 			return func(*running) {

@@ -115,10 +115,19 @@ func (f *fleet) list(ctx context.Context) error {
 	return nil
 }
 
-// recognise starts what a row says is this worker's and is not running, and
-// passes on a hand-over that was asked for.
+// recognise starts what a row says is this worker's and is not running, passes on
+// a hand-over that was asked for, and ends what runs and is another's.
 func (f *fleet) recognise(row shard.Lease, runnable bool) {
-	if row.Holder() != f.session.id || row.Fault != nil || row.Finished() {
+	if row.Fault != nil || row.Finished() {
+		return
+	}
+	if row.Holder() != f.session.id {
+		// Somebody who knows no sessions has taken it. A shard that is idle
+		// writes nothing by which it would find out. One that is being left may
+		// have been by now.
+		if t := f.held(row.Key); t != nil && !t.isLeaving() {
+			t.lose(ErrLeaseLost)
+		}
 		return
 	}
 	if f.held(row.Key) == nil && (runnable || row.CheckpointOwner != "") {
@@ -156,11 +165,14 @@ func (f *fleet) sweep(ctx context.Context) {
 		}
 	}
 	for key, t := range f.heldWithout(named) {
-		_, err := tableCall(ctx, f.worker, func(ctx context.Context) (shard.Lease, error) {
+		row, err := tableCall(ctx, f.worker, func(ctx context.Context) (shard.Lease, error) {
 			return f.cfg.Leases.Get(ctx, key)
 		})
-		if errors.Is(err, checkpoint.ErrNoLease) {
+		switch {
+		case errors.Is(err, checkpoint.ErrNoLease):
 			t.leave(errRowGone, "")
+		case err == nil && row.Holder() != f.session.id:
+			f.recognise(row, false)
 		}
 	}
 }

@@ -156,21 +156,14 @@ func (h *holders) gone(ctx context.Context, row shard.Lease) (gone, orphaned boo
 	if !absent {
 		return false, false
 	}
-	o, known := h.fleet.orphans[row.Key]
-	if !known || o.holder != row.Holder() || o.counter != row.Counter {
-		// From after the read: its answer is what the time counts from.
-		o = orphan{holder: row.Holder(), counter: row.Counter, since: h.clock.Elapsed()}
+	// From after the read: its answer is what the time counts from.
+	o, moved := h.fleet.orphans[row.Key].see(row, h.clock.Elapsed())
+	if moved {
+		h.neighbourMoved(row.Holder(), row.Shard)
 	}
 	h.orphans[row.Key] = o
 	gone = h.now-o.since >= h.timing.lease
 	return gone, gone
-}
-
-// orphan is a lease whose owner had no session when it was looked for.
-type orphan struct {
-	holder  string
-	counter int64
-	since   time.Duration
 }
 
 func (f *fleet) standing(holder string) standing {

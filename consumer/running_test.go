@@ -138,3 +138,10 @@ func (h *tally) most() int {
 	defer h.mu.Unlock()
 	return h.peak
 }
+
+// ended is what Run returned, when it ends by itself.
+func (r *running) ended() error {
+	err := <-r.done
+	r.done = nil
+	return err
+}

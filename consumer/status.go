@@ -33,6 +33,11 @@ type Status struct {
 	Running int
 	// Pauses are what is held back in the whole fleet.
 	Pauses []shard.Pause
+	// Neighbours are the workers of another library that have been seen at work
+	// on the lease table in the last three lease durations, by id. Unless
+	// BesideKCL2 is set there should be none: an application that has some is not
+	// healthy.
+	Neighbours []string
 	// Breaker is the state of the breaker; of several, that of the first that is
 	// not closed.
 	Breaker batching.BreakerState
@@ -131,6 +136,7 @@ func (c *Consumer) Status() Status {
 		s.Share = share
 	}
 	s.Streams, s.StreamsError = w.streamsNow()
+	s.Neighbours = w.neighboursAtWork()
 	f.mu.Lock()
 	for _, t := range f.tenures {
 		if t.ended() {

@@ -122,6 +122,7 @@ func (f *fleet) upkeepRun(ctx context.Context) error {
 	f.dropStates(ctx)
 	f.forget(rows)
 	f.auditHoles(lineages)
+	f.watchSigns(ctx)
 	f.bury(ctx, append(rows[:len(rows):len(rows)], f.bundle.foreign...))
 	return f.forgetStreams(ctx, epoch)
 }

@@ -34,8 +34,9 @@ type worker struct {
 	beforeTip []shard.Shard
 	budget    *budget
 	pace      *pace
-	limiter   *rate.Limiter // nil: unlimited
-	keyPauses keyPauses     // which keys wait because somebody said so
+	limiter   *rate.Limiter     // nil: unlimited
+	keyPauses keyPauses         // which keys wait because somebody said so
+	orphans   map[string]orphan // leases that were watched before the run began, for its first session
 	beats     chan struct{}
 
 	stop    context.Context // ends when the run is to end
@@ -52,6 +53,9 @@ type worker struct {
 
 	streamStates []StreamStatus // of many streams, by name
 	streamsError string         // why their list could not be had
+	// neighbours are the workers of another library that were seen at work, and
+	// when last, on the worker's clock.
+	neighbours map[string]time.Duration
 }
 
 // noLimit is how many handler calls run at once where nobody set a limit.
@@ -65,6 +69,7 @@ func newWorker(cfg Config, c clock.Clock) *worker {
 		budget:  newBudget(cfg.MemoryBudget),
 		beats:   make(chan struct{}, 1),
 		running: map[string]*atomic.Int64{}, notes: map[noteKey]string{},
+		neighbours: map[string]time.Duration{},
 	}
 	w.streams, _ = cfg.Source.(shard.Streams)
 	w.pace = newPace(cfg.Leases, or(cfg.MaximumConcurrency, noLimit), &w.keyPauses)

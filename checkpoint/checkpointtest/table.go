@@ -27,6 +27,7 @@ type store struct {
 	control       shard.Control
 	states        map[string]map[string]state // by lease key and handler
 	parked        map[string]*parked          // by handler, shard and hash
+	neighbours    []checkpoint.Neighbour
 	before, after func(op, caller string) error
 }
 

@@ -11,6 +11,7 @@ import (
 func TestTableIsAsADriverIs(t *testing.T) {
 	RunLeases(t, func(*testing.T) checkpoint.Leases { return NewTable() })
 	RunParking(t, func(*testing.T) checkpoint.Leases { return NewTable() })
+	RunRenewer(t, func(*testing.T) checkpoint.Leases { return NewTable() })
 	RunStates(t, func(*testing.T) checkpoint.Leases {
 		return &counting{Table: NewTable(), applied: map[string]int{}}
 	})

@@ -22,6 +22,7 @@ func TestTableKeepsTheContract(t *testing.T) {
 	fake := func() *dynamodb.Client { return wired("anna") }
 	checkpointtest.RunLeases(t, func(t *testing.T) checkpoint.Leases { return open(t, fake()) })
 	checkpointtest.RunParking(t, func(t *testing.T) checkpoint.Leases { return open(t, fake()) })
+	checkpointtest.RunRenewer(t, func(t *testing.T) checkpoint.Leases { return open(t, fake()) })
 	checkpointtest.RunStates(t, func(t *testing.T) checkpoint.Leases { return open(t, fake()) })
 	table := open(t, fake())
 	claimsOnce(t, table)

@@ -51,6 +51,8 @@ func leaseOf(row item) shard.Lease {
 		if what := r.text("entityType"); what != "" && what != "LEASE" {
 			r.fault = errNotLease // whatever else a lease would need
 		}
+	} else if isKept(row, l.Key) {
+		r.fault = errNotLease
 	}
 	if r.fault != nil {
 		return shard.Lease{
@@ -60,6 +62,14 @@ func leaseOf(row item) shard.Lease {
 		}
 	}
 	return l
+}
+
+// isKept recognises the rows of KCL 3's own that carry no entityType, as those of
+// the tables that it had before 3.5 did not.
+func isKept(row item, key string) bool {
+	_, counted := row["leaseCounter"]
+	_, placed := row["checkpoint"]
+	return !counted && !placed && (key == leaderKey || key == migrationKey || key == tableMigrationKey)
 }
 
 // checkpoint is the row's position, with the time it is pinned to. KCL does not

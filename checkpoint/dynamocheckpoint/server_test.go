@@ -33,6 +33,7 @@ func TestServerKeepsTheContract(t *testing.T) {
 				return table
 			}
 			checkpointtest.RunLeases(t, emptied)
+			checkpointtest.RunRenewer(t, emptied)
 			checkpointtest.RunStates(t, emptied)
 			checkpointtest.RunParking(t, emptied)
 		})

@@ -60,13 +60,14 @@ type Options struct {
 // Table is a checkpoint.Leases and a checkpoint.States in DynamoDB. It remembers
 // nothing that a write depends on, and all its methods may be called at once.
 type Table struct {
-	client   Client
-	leases   string
-	sessions string
-	states   string
-	parked   string
-	options  Options
-	objects  objects
+	client      Client
+	application string
+	leases      string
+	sessions    string
+	states      string
+	parked      string
+	options     Options
+	objects     objects
 }
 
 var (
@@ -90,7 +91,7 @@ func Open(client Client, application string, options ...func(*Options)) *Table {
 	if o.Timeout == 0 {
 		o.Timeout = 5 * time.Second
 	}
-	return &Table{client: client, leases: o.TableName, sessions: o.SessionTable, states: o.StateTable, parked: o.ParkedTable, options: o}
+	return &Table{client: client, application: application, leases: o.TableName, sessions: o.SessionTable, states: o.StateTable, parked: o.ParkedTable, options: o}
 }
 
 // bounded is a context for one call.

@@ -56,7 +56,12 @@ var (
 			` AND {checkpointOwner = :holder}`,
 	}
 
-	// save: also the only renewal there is. It counts even if the position
+	// renew: a sign of life for those who know no sessions, as KCL has none. It
+	// leaves the rest as it is, so that what counts the owners that died without
+	// a checkpoint goes on counting.
+	renew = write{name: "renew", set: `leaseCounter = :next`, condition: canWrite}
+
+	// save: also the only renewal where all have sessions. It counts even if the position
 	// stays, so that a mark on a suspect record is fenced like a checkpoint.
 	save = write{name: "save", set: moved, remove: noPending, condition: canWrite}
 

@@ -1,0 +1,227 @@
+package consumer_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/towpath/towpath/checkpoint"
+	"github.com/towpath/towpath/checkpoint/checkpointtest"
+	"github.com/towpath/towpath/consumer"
+	"github.com/towpath/towpath/shard"
+	"github.com/towpath/towpath/shard/shardtest"
+)
+
+const (
+	shardZero = "shardId-000000000000"
+	shardOne  = "shardId-000000000001"
+)
+
+// leftByKCL is a table as a fleet of KCL leaves it: rows with owners, and no
+// sessions.
+func leftByKCL(t *testing.T, owners map[string]string) *checkpointtest.Table {
+	t.Helper()
+	table := checkpointtest.NewTable()
+	epoch, err := table.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for key, owner := range owners {
+		row := shard.Lease{Key: key, Shard: key, Owner: owner, Counter: 41, Checkpoint: shard.TrimHorizon()}
+		if err := table.Create(t.Context(), epoch, []shard.Lease{row}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return table
+}
+
+// renewing moves the counter of a row again and again, as a worker of KCL does
+// that has it, until stop.
+func renewing(t *testing.T, table *checkpointtest.Table, key, owner string, every time.Duration) (stop func()) {
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() { // ends with stop, or the test
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-time.After(every):
+			}
+			table.Edit(key, func(l *shard.Lease) {
+				if l.Holder() == owner {
+					l.Counter++
+				}
+			})
+		}
+	}()
+	return cancel
+}
+
+// accepting is a config with a handler that accepts everything.
+func accepting(stream *shardtest.Stream, table *checkpointtest.Table) consumer.Config {
+	cfg := config(stream, table)
+	cfg.Handler = &tally{}
+	return cfg
+}
+
+// A start beside a fleet of KCL that lives is refused, with a sentence that says
+// who lives, what gave it away, and what to do. Nothing has been taken.
+func TestAStartBesideALiveFleetOfKCLIsRefused(t *testing.T) {
+	for name, change := range map[string]func(l *shard.Lease){
+		"an owner":                    func(l *shard.Lease) {},
+		"a hand-over of KCL 3's":      func(l *shard.Lease) { l.Owner, l.CheckpointOwner = "java-9", "java-1" },
+		"one that renews very slowly": nil,
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				table := leftByKCL(t, map[string]string{shardZero: "java-1", shardOne: "java-2"})
+				every := 3308 * time.Millisecond
+				if change != nil {
+					table.Edit(shardZero, change)
+				} else {
+					every = 9 * time.Second
+				}
+				defer renewing(t, table, shardZero, "java-1", every)()
+				err := start(t, accepting(shardtest.NewStream(2), table)).ended()
+				if !errors.Is(err, consumer.ErrNeighbours) {
+					t.Fatalf("the run ended with %v, want ErrNeighbours", err)
+				}
+				for _, part := range []string{"table leases", "worker java-1", "lease " + shardZero, "stop that fleet", "BesideKCL2"} {
+					if !strings.Contains(err.Error(), part) {
+						t.Errorf("the error does not say %q: %v", part, err)
+					}
+				}
+				rows, _ := table.List(t.Context())
+				for _, row := range rows {
+					if !strings.HasPrefix(row.Owner, "java-") {
+						t.Errorf("%s was taken", row)
+					}
+				}
+			})
+		})
+	}
+}
+
+// What a fleet of KCL has left behind is taken over after one lease duration,
+// and not after another one on top.
+func TestADeadFleetOfKCLIsTakenOverAfterOneLeaseDuration(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		table := leftByKCL(t, map[string]string{shardZero: "java-1", shardOne: "java-2"})
+		table.SetNeighbours(
+			checkpoint.Neighbour{Kind: checkpoint.NeighbourLeader, Row: "row Leader", Worker: "java-1", Sign: "5f1c", Every: 30 * time.Second},
+			checkpoint.Neighbour{Kind: checkpoint.NeighbourWorker, Row: "row java-1", Worker: "java-1", Sign: "90", Every: 30 * time.Second, At: time.Now().Add(-time.Minute)},
+			checkpoint.Neighbour{Kind: checkpoint.NeighbourMigration, Row: "row Migration3.0", Mode: "CLIENT_VERSION_3X"},
+		)
+		began := time.Now()
+		r := start(t, accepting(shardtest.NewStream(2), table))
+		await(t, "both shards", func() bool { return r.holds() == 2 })
+		if took := time.Since(began); took < 10*time.Second || took > 11*time.Second {
+			t.Errorf("the shards were taken over after %v, want 10 s", took)
+		}
+		if _, err := r.end(); err != nil {
+			t.Errorf("the run ended with %v", err)
+		}
+	})
+}
+
+// Rows that were released, or whose owner has a session, hold nothing up.
+func TestAStartWithoutOrphansIsAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		table := leftByKCL(t, map[string]string{shardZero: "", shardOne: ""})
+		began := time.Now()
+		r := start(t, accepting(shardtest.NewStream(2), table))
+		await(t, "both shards", func() bool { return r.holds() == 2 })
+		if took := time.Since(began); took > time.Second {
+			t.Errorf("the shards were taken after %v", took)
+		}
+	})
+}
+
+// A fleet of KCL 3 that holds no lease gives itself away by its leader's lock and
+// its workers' metrics.
+func TestAFleetOfKCL3IsSeenByWhatItWrites(t *testing.T) {
+	for name, lives := range map[string]bool{"lives": true, "has stopped just now": false} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				table := leftByKCL(t, map[string]string{shardZero: ""})
+				say := func() {
+					table.SetNeighbours(checkpoint.Neighbour{
+						Kind: checkpoint.NeighbourWorker, Row: "row java-1 of table leases", Worker: "java-1",
+						Sign: time.Now().String(), At: time.Now(), Every: 30 * time.Second,
+					})
+				}
+				say()
+				if lives {
+					defer time.AfterFunc(30*time.Second, say).Stop()
+				}
+				cfg := accepting(shardtest.NewStream(1), table)
+				began := time.Now()
+				r := start(t, cfg)
+				if lives {
+					err := r.ended()
+					if !errors.Is(err, consumer.ErrNeighbours) || !strings.Contains(err.Error(), "KCL 3") || strings.Contains(err.Error(), "set BesideKCL2") {
+						t.Fatalf("the run ended with %v, want ErrNeighbours", err)
+					}
+					return
+				}
+				await(t, "the shard", func() bool { return r.holds() == 1 })
+				if took := time.Since(began); took > 41*time.Second {
+					t.Errorf("the shard was taken after %v", took)
+				}
+			})
+		})
+	}
+}
+
+// A fleet of KCL that comes later is told of once for each of its workers, in the
+// log, the hook and the status, and what it holds is left to it.
+func TestAFleetOfKCLThatComesLaterIsNotPassedOver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		table := leftByKCL(t, map[string]string{shardZero: "", shardOne: ""})
+		cfg := accepting(shardtest.NewStream(2), table)
+		seen := make(chan consumer.NeighbourEvent, 10)
+		cfg.Hooks.NeighbourSeen = func(e consumer.NeighbourEvent) { seen <- e }
+		r := start(t, cfg)
+		await(t, "both shards", func() bool { return r.holds() == 2 })
+		table.Edit(shardZero, func(l *shard.Lease) { l.Owner, l.Counter = "java-1", l.Counter+1 }) // stolen
+		stop := renewing(t, table, shardZero, "java-1", 3308*time.Millisecond)
+		e := <-seen
+		if e.Neighbour != "java-1" || e.Shard != shardZero || e.Allowed || e.Worker != r.Status().Worker {
+			t.Errorf("told of %+v", e)
+		}
+		time.Sleep(5 * time.Minute)
+		if len(seen) > 0 {
+			t.Errorf("told again: %+v", <-seen)
+		}
+		if got := r.Status().Neighbours; len(got) != 1 || got[0] != "java-1" {
+			t.Errorf("the status names %v", got)
+		}
+		if n := r.holds(); n != 1 {
+			t.Errorf("the worker holds %d shards, want the one that it was left", n)
+		}
+		stop()
+		await(t, "both shards again", func() bool { return r.holds() == 2 })
+		await(t, "a clear status", func() bool { return len(r.Status().Neighbours) == 0 })
+	})
+}
+
+// An owner that has lost its session and still writes, for the moment that it
+// takes to notice, is one of towpath's and no neighbour.
+func TestAWorkerThatLeavesIsNoNeighbour(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		table := leftByKCL(t, map[string]string{shardZero: "somebody/1"})
+		reads := 0
+		table.Interfere(nil, func(op, _ string) error {
+			if op == "list" {
+				if reads++; reads == 1 { // between this reading and that of its session
+					table.Edit(shardZero, func(l *shard.Lease) { l.Counter++ })
+				}
+			}
+			return nil
+		})
+		r := start(t, accepting(shardtest.NewStream(1), table))
+		await(t, "the shard", func() bool { return r.holds() == 1 })
+	})
+}
