@@ -98,14 +98,24 @@ func (t *tenure) letGo(p checkpoint.Progress) (cause error, again bool) {
 	if asked && !w.fleet.takes(t.life, t.row.Owner) {
 		if cause == ErrHandedOver {
 			res, err = writer.refuse(t.life, t.row)
-			return t.after(res, err, ErrLeaseLost, true)
+			return t.stay(res, err, p)
 		}
 		asked = false
 	}
 	if asked {
 		t.setTo(t.row.Owner)
 		res, err = writer.finish(t.life, t.row, p)
-	} else {
+		if err == nil && res.verdict == checkpoint.Adopted && res.row.Holder() == w.session.id {
+			// The hand-over was withdrawn meanwhile: whoever was to have the shard
+			// has died.
+			if cause == ErrHandedOver {
+				return t.stay(res, err, p)
+			}
+			t.row, asked = res.row, false
+			t.setTo("")
+		}
+	}
+	if !asked {
 		switch {
 		case cause == ErrStreamLeft:
 			t.setTo("") // whoever reads the stream takes it
@@ -141,14 +151,21 @@ func (t *tenure) leftBehind(res result, p checkpoint.Progress) (error, bool) {
 	return ErrLeaseLost, false
 }
 
-// after is what a write of the row means for the tenure: again if it succeeded
-// and the tenure is to go on.
-func (t *tenure) after(res result, err error, cause error, again bool) (error, bool) {
+// stay goes on with a shard that nobody takes after all, as a write of its row
+// has shown. What was finished until now is written first, so that it is not
+// handled again.
+func (t *tenure) stay(res result, err error, p checkpoint.Progress) (error, bool) {
 	if err != nil || res.verdict == checkpoint.Lost {
 		return ErrLeaseLost, false
 	}
 	t.row = res.row
-	return cause, again
+	if res.verdict == checkpoint.Adopted && !further(t.row, p) && (!stands(t.row, p) || len(p.States) > 0) {
+		if res, err = t.writer().keep(t.life, t.row, p); err != nil || res.verdict == checkpoint.Lost {
+			return ErrLeaseLost, false
+		}
+		t.row = res.row
+	}
+	return nil, true
 }
 
 func (t *tenure) setTo(worker string) {

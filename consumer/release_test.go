@@ -4,13 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/towpath/towpath/batching"
+	"github.com/towpath/towpath/checkpoint"
 	"github.com/towpath/towpath/checkpoint/checkpointtest"
 	"github.com/towpath/towpath/consumer"
+	"github.com/towpath/towpath/shard"
 	"github.com/towpath/towpath/shard/shardtest"
 )
 
@@ -139,4 +142,60 @@ func TestMaximumLeasesIsRespected(t *testing.T) {
 			t.Errorf("after the second stopped, the first holds %d and %d are free, want 2 and 3", first.holds(), free())
 		}
 	})
+}
+
+// withdrawing is a table in which a hand-over is withdrawn just before it is
+// finished, as the planner does when whoever was to have the shard has died.
+type withdrawing struct {
+	*checkpointtest.Table
+	finishes atomic.Int64
+}
+
+func (t *withdrawing) Finish(ctx context.Context, held shard.Lease, me string, p checkpoint.Progress) (shard.Lease, error) {
+	if t.finishes.Add(1) == 1 {
+		if _, err := t.Withdraw(ctx, held); err != nil {
+			return shard.Lease{}, err
+		}
+	}
+	return t.Table.Finish(ctx, held, me, p)
+}
+
+// A worker whose hand-over is withdrawn while it finishes it goes on with the
+// shard, and handles nothing twice.
+func TestHandOverThatIsWithdrawnAtTheLastMomentIsGoneOnWith(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		stream := shardtest.NewStream(2)
+		table := &withdrawing{Table: checkpointtest.NewTable()}
+		h := &tally{}
+		cfg := config(stream, table.Table)
+		cfg.Leases, cfg.Handler = table, h
+		first := start(t, cfg)
+		await(t, "the shards", func() bool { return first.holds() == 2 })
+		cfg.WorkerPrefix = "x" // so that the first stays the planner
+		start(t, cfg)
+		for range 300 { // of which a hand-over has not written the last
+			stream.Put("a", []byte("a"))
+			stream.Put("b", []byte("b"))
+			stream.Put("c", []byte("c"))
+			time.Sleep(100 * time.Millisecond)
+		}
+		await(t, "every record", func() bool { return handledCalls(h) >= 900 })
+		time.Sleep(time.Minute)
+		if n := handledCalls(h); n != 900 {
+			t.Errorf("%d records were handled, want 900", n)
+		}
+		if n := table.finishes.Load(); n == 0 || n > 5 {
+			t.Errorf("a hand-over was finished %d times, want a few: once in vain, and again later", n)
+		}
+	})
+}
+
+// handledCalls is how many records were handled, repeats among them.
+func handledCalls(h *tally) (n int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, times := range h.handled {
+		n += times
+	}
+	return n
 }

@@ -137,10 +137,15 @@ func (w *rowWriter) release(ctx context.Context, held shard.Lease, p checkpoint.
 	}, func(row shard.Lease) bool { return row.Holder() != w.me })
 }
 
+// finish ends a hand-over. The row is still mine if it was withdrawn meanwhile.
 func (w *rowWriter) finish(ctx context.Context, held shard.Lease, p checkpoint.Progress) (result, error) {
 	return w.persist(ctx, "finish", held, func(ctx context.Context, held shard.Lease) (shard.Lease, error) {
 		return w.table.Finish(ctx, held, w.me, notBehind(held, p))
-	}, func(row shard.Lease) bool { return row.Holder() != w.me })
+	}, func(row shard.Lease) bool {
+		// No hand-over stands any more if it was withdrawn; then there is nothing
+		// to finish, however often it is tried.
+		return row.CheckpointOwner != w.me
+	})
 }
 
 func (w *rowWriter) refuse(ctx context.Context, held shard.Lease) (result, error) {
