@@ -57,12 +57,14 @@ func subscribing(t *testing.T, f func(t *testing.T, w *world, told *events), cha
 	}, options...)
 }
 
-// worker is a source of the stream as another process has it.
+// worker is a source of the stream as another process has it. It polls by three
+// records.
 func (w *world) worker(name string, change ...func(*kinesisshards.FanOut)) *kinesisshards.Source {
-	return kinesisshards.Open(kinesis.NewFromConfig(w.aws.Config(name)), clicks, fanOut(change...))
+	byThree := func(o *kinesisshards.Options) { o.Limit = 3 }
+	return kinesisshards.Open(kinesis.NewFromConfig(w.aws.Config(name)), clicks, fanOut(change...), byThree)
 }
 
-// listen opens a reader that is closed at the end.
+// listen opens a reader that is closed at the end, if it is not before.
 func (w *world) listen(source *kinesisshards.Source, start shard.Start) *tail {
 	start.Stream, start.Shard = w.stream, shard0
 	r := &tail{t: w.t, Reader: source.Open(start)}
@@ -195,12 +197,12 @@ func TestFanOutTearsDownASilentSubscription(t *testing.T) {
 			if took := time.Since(began); took > c.within {
 				t.Errorf("a silent subscription held records up for %s, want at most %s", took, c.within)
 			}
-			if n := told.count(kinesisshards.FanOutSilent); n != 1 || len(r.errs) != 1 {
-				t.Errorf("told %d times, errors %v; want once each", n, r.errs)
+			if n := told.count(kinesisshards.FanOutSilent); n != 1 || len(r.errs) != 1 || r.skipped > 0 {
+				t.Errorf("told %d times, errors %v, want once each; %d skipped", n, r.errs, r.skipped)
 			}
-			r.run(10 * time.Second)
-			if len(w.fake.Subscriptions(clicks)) != 1 || told.count(kinesisshards.FanOutSubscribed) != 2 {
-				t.Errorf("not subscribed again: %+v", told.all)
+			r.run(10 * time.Second).has(w.names...)
+			if len(w.fake.Subscriptions(clicks)) != 1 || told.count(kinesisshards.FanOutSubscribed) != 2 || r.skipped > 0 {
+				t.Errorf("not subscribed again, or some was sent again: %+v, %d skipped", told.all, r.skipped)
 			}
 		}, c.change)
 	}
@@ -355,20 +357,44 @@ func TestADeletedConsumerIsRegisteredAgainOrNamed(t *testing.T) {
 
 // While the trim horizon is near the shard is polled, since only that shows what
 // was trimmed, and a loss is told as it is without fan-out.
-func TestFanOutTellsWhatWasTrimmed(t *testing.T) {
+func TestFanOutPollsAndTellsTheLossWhileRecordsAreBeingTrimmed(t *testing.T) {
+	subscribing(t, func(t *testing.T, w *world, told *events) {
+		w.put(9)
+		all := w.fake.Records(clicks)
+		time.Sleep(22*time.Hour + 30*time.Minute)
+		w.put(3)
+		r := w.listen(w.source, shard.Start{After: shard.After(all[0].SequenceNumber, 0), LastArrival: all[0].Arrival})
+		r.until(3) // r1 to r4: by three, of which the first is known
+		must(t, w.fake.Trim(clicks, shard0, all[7].SequenceNumber))
+		r.until(5)
+		if n := told.count(kinesisshards.FanOutSubscribed); n != 0 {
+			t.Errorf("%d subscriptions while what comes next is about to be trimmed, want none", n)
+		}
+		w.put(1)
+		r.until(9).run(time.Minute).has(slices.Concat(w.names[1:5], w.names[8:])...)
+		if len(r.loss) != 1 || r.loss[0].After != r.records[3].Position() || r.loss[0].Until != r.records[4].Position() {
+			t.Errorf("losses %v, want one behind %s", r.loss, r.records[3].Position())
+		}
+		if n := told.count(kinesisshards.FanOutSubscribed); n != 1 || r.skipped > 0 {
+			t.Errorf("%d subscriptions after that, want 1; %d skipped", n, r.skipped)
+		}
+	}, neverPoll)
+}
+
+// What came over a connection in time is delivered, however late that is.
+func TestFanOutDeliversWhatWaitedInTheConnection(t *testing.T) {
 	subscribing(t, func(t *testing.T, w *world, _ *events) {
 		w.put(3)
 		r := w.listen(w.source, shard.Start{}).until(3)
 		r.run(10 * time.Second)
 		w.put(3)
-		time.Sleep(23 * time.Hour) // what came is in the connection, and not read
+		time.Sleep(23 * time.Hour)
 		w.put(3)
-		time.Sleep(2 * time.Hour) // now the first six are gone
-		r.until(len(r.records) + 3)
-		if len(r.loss) != 1 || r.loss[0].After != r.records[2].Position() {
-			t.Errorf("losses %v, want one behind %s", r.loss, r.records[2].Position())
+		time.Sleep(2 * time.Hour) // now the first six can be read nowhere else
+		r.until(9).has(w.names...)
+		if len(r.loss) != 1 || r.loss[0].After != r.records[5].Position() {
+			t.Errorf("losses %v, want one behind %s: there is nobody to tell that none came between", r.loss, r.records[5].Position())
 		}
-		r.has(slices.Concat(w.names[:3], w.names[6:])...)
 	}, nil)
 }
 

@@ -53,6 +53,11 @@ const (
 // and so it does for a reader that may not subscribe.
 func (r *fanReader) decide(now time.Time) (turn, time.Time) {
 	trimming := r.mustVerify(now)
+	if r.sub != nil && trimming {
+		// What is in the connection still was sent within the life of the
+		// subscription: nothing of it was skipped that was trimmed later than that.
+		trimming = r.mustVerify(earlier(now, r.tries.began.Add(subscriptionLife)))
+	}
 	due := r.poll.pace.next()
 	polls := trimming || r.options.Fallback == FallbackPoll || !r.mine && r.tries.why == secondReader
 	switch {
