@@ -9,7 +9,6 @@ import (
 
 	"github.com/towpath/towpath/shard"
 	"github.com/towpath/towpath/streamtest/awsfake/dynamofake"
-	"github.com/towpath/towpath/streamtest/awsfake/kinesisfake"
 )
 
 // checker holds the promises against every write of the lease table and every
@@ -19,7 +18,7 @@ type checker struct {
 
 	mu     sync.Mutex
 	known  map[string]shard.Lease // rows as last written, by shard
-	parked map[string]bool        // sequence numbers of records that are kept aside
+	parked map[string]bool        // positions of records that are kept aside
 	since  time.Time              // records that arrived before are not asked for; zero: all are
 	broken []string
 	hand   dynamofake.Item // a row that was last written by hand, which is nobody's write
@@ -29,7 +28,7 @@ type checker struct {
 }
 
 func newChecker(r *Rig) *checker {
-	c := &checker{rig: r, known: map[string]shard.Lease{}, index: index{at: map[string]int{}}}
+	c := &checker{rig: r, known: map[string]shard.Lease{}, index: index{known: map[string]bool{}}}
 	r.Ledger.deliver, r.Ledger.forsaken = c.delivered, c.forsaken
 	return c
 }
@@ -90,10 +89,11 @@ func (c *checker) unfinished(row shard.Lease) string {
 	records := c.index.refresh(c.rig)
 	c.rig.Ledger.mu.Lock()
 	defer c.rig.Ledger.mu.Unlock()
-	for _, r := range records {
-		if r.ShardID == row.Shard && shard.After(r.SequenceNumber, 0).Compare(row.Checkpoint) <= 0 && c.asked(r) &&
-			!c.rig.Ledger.finished(r.ShardID, r.SequenceNumber) && !row.Lost && !c.isParked(r.SequenceNumber) {
-			return r.SequenceNumber
+	for i := range records {
+		r := &records[i]
+		if r.ShardID == row.Shard && r.position().Compare(row.Checkpoint) <= 0 && c.asked(r) &&
+			!c.rig.Ledger.finished(r) && !row.Lost && !c.isParked(r) {
+			return r.position().String()
 		}
 	}
 	return ""
@@ -101,7 +101,7 @@ func (c *checker) unfinished(row shard.Lease) string {
 
 // asked reports whether a record is to be delivered at all: it did not arrive
 // before the position at which the application first started.
-func (c *checker) asked(r kinesisfake.Record) bool {
+func (c *checker) asked(r *item) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.since.IsZero() || !r.Arrival.Before(c.since.Truncate(time.Millisecond))
@@ -119,17 +119,17 @@ func (c *checker) delivered(call *Call, records []shard.Record) (broken []string
 	}
 	inCall := map[string]bool{}
 	for i := range records {
-		inCall[id(records[i].Shard, records[i].Sequence)] = true
+		inCall[idOf(&records[i])] = true
 		if !records[i].Keyed {
 			continue
 		}
 		before, ok := c.index.before(c.rig, &records[i])
-		if !ok || inCall[id(before.ShardID, before.SequenceNumber)] || !c.asked(before) {
+		if !ok || inCall[before.id()] || !c.asked(before) {
 			continue
 		}
-		if !c.rig.Ledger.finished(before.ShardID, before.SequenceNumber) {
-			breaks("I2: %s was given %s/%s of key %q while the one before, %s/%s, is not finished",
-				call.Worker, call.Shard, records[i].Sequence, records[i].PartitionKey, before.ShardID, before.SequenceNumber)
+		if !c.rig.Ledger.finished(before) {
+			breaks("I2: %s was given %s of key %q while the one before, %s, is not finished",
+				call.Worker, idOf(&records[i]), records[i].PartitionKey, before.id())
 		}
 	}
 	return broken
@@ -190,9 +190,9 @@ func (c *checker) missing() (names []string) {
 	records := c.index.refresh(c.rig)
 	c.rig.Ledger.mu.Lock()
 	defer c.rig.Ledger.mu.Unlock()
-	for _, r := range records {
-		if c.asked(r) && !c.rig.Ledger.finished(r.ShardID, r.SequenceNumber) {
-			names = append(names, fmt.Sprintf("%s/%s key %q put %s", r.ShardID, r.SequenceNumber, r.PartitionKey, r.Arrival.Format("15:04:05.000")))
+	for i := range records {
+		if r := &records[i]; c.asked(r) && !c.rig.Ledger.finished(r) {
+			names = append(names, fmt.Sprintf("%s key %q put %s", r.id(), r.PartitionKey, r.Arrival.Format("15:04:05.000")))
 		}
 	}
 	return names
@@ -204,8 +204,8 @@ func (c *checker) complete() bool {
 	records := c.index.refresh(c.rig)
 	c.rig.Ledger.mu.Lock()
 	defer c.rig.Ledger.mu.Unlock()
-	for _, r := range slices.Backward(records) {
-		if c.asked(r) && !c.rig.Ledger.finished(r.ShardID, r.SequenceNumber) {
+	for i := range slices.Backward(records) {
+		if c.asked(&records[i]) && !c.rig.Ledger.finished(&records[i]) {
 			return false
 		}
 	}

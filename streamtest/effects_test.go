@@ -214,7 +214,7 @@ func positionsOnce(t *testing.T, r *rand.Rand) {
 					for i := range good {
 						if at := good[i].Position(); at.Compare(after) > 0 {
 							counts[b.Shard+"/"+at.Sequence]++
-							rig.Ledger.Finish(b.Shard, at.Sequence) // should its answer be lost
+							rig.Ledger.Finish(b.Shard, at.Sequence, at.Sub) // should its answer be lost
 						}
 					}
 				})

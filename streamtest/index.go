@@ -13,55 +13,68 @@ import (
 // reshards.
 type index struct {
 	mu      sync.Mutex
-	records []kinesisfake.Record
-	at      map[string]int                // place in records by shard and sequence number
-	prior   map[string]kinesisfake.Record // the one before of the same key
+	put     int // records, with each aggregate as one
+	records []item
+	known   map[string]bool  // by id
+	prior   map[string]*item // the one before of the same key
 }
 
+// item is a record as a handler is to get it: one that was put, or a user record
+// of one.
+type item struct {
+	kinesisfake.Record
+	sub int64
+}
+
+func (r *item) id() string { return id(r.ShardID, r.SequenceNumber, r.sub) }
+
+func (r *item) position() shard.Position { return shard.After(r.SequenceNumber, r.sub) }
+
 // refresh takes in what was put since the last time.
-func (x *index) refresh(r *Rig) []kinesisfake.Record {
+func (x *index) refresh(r *Rig) []item {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	all := r.records()
-	if len(all) == len(x.records) {
+	if len(all) == x.put {
 		return x.records
 	}
-	x.records = all
-	x.prior = make(map[string]kinesisfake.Record, len(all))
-	last := map[string]kinesisfake.Record{}
-	x.at = make(map[string]int, len(all))
-	for i, rec := range inOrder(all) {
-		x.at[id(rec.ShardID, rec.SequenceNumber)] = i
+	x.put, x.records = len(all), nil
+	for _, rec := range all {
+		x.records = append(x.records, r.unpack(rec)...)
+	}
+	x.prior = make(map[string]*item, len(x.records))
+	x.known = make(map[string]bool, len(x.records))
+	last := map[string]*item{}
+	for _, rec := range inOrder(x.records) {
+		x.known[rec.id()] = true
 		if !rec.Keyed {
 			continue
 		}
 		if before, ok := last[rec.PartitionKey]; ok {
-			x.prior[id(rec.ShardID, rec.SequenceNumber)] = before
+			x.prior[rec.id()] = before
 		}
-		last[rec.PartitionKey] = rec
+		last[rec.PartitionKey] = &rec
 	}
 	return x.records
 }
 
 // before is the record of the same key that was put before one.
-func (x *index) before(r *Rig, rec *shard.Record) (kinesisfake.Record, bool) {
+func (x *index) before(r *Rig, rec *shard.Record) (*item, bool) {
 	x.mu.Lock()
-	_, known := x.at[id(rec.Shard, rec.Sequence)]
+	known := x.known[idOf(rec)]
 	x.mu.Unlock()
 	if !known {
 		x.refresh(r)
 	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	before, ok := x.prior[id(rec.Shard, rec.Sequence)]
+	before, ok := x.prior[idOf(rec)]
 	return before, ok
 }
 
-// inOrder sorts records by sequence number.
-func inOrder(records []kinesisfake.Record) []kinesisfake.Record {
+// inOrder sorts records by position.
+func inOrder(records []item) []item {
 	sorted := slices.Clone(records)
-	slices.SortFunc(sorted, func(a, b kinesisfake.Record) int {
-		return shard.CompareSequences(a.SequenceNumber, b.SequenceNumber)
-	})
+	slices.SortFunc(sorted, func(a, b item) int { return a.position().Compare(b.position()) })
 	return sorted
 }

@@ -16,7 +16,7 @@ import (
 type Ledger struct {
 	mu        sync.Mutex
 	calls     []*Call
-	records   map[string]*entry // by shard and sequence number
+	records   map[string]*entry // by id
 	losses    []shard.Loss
 	fences    map[string]batching.Fence // the newest tenure that began a call, by shard
 	killed    map[string]bool
@@ -65,13 +65,19 @@ func (l *Ledger) Unordered() {
 	l.unordered = true
 }
 
-func id(shardID, sequence string) string { return shardID + "/" + sequence }
+// id names a record in the ledger: by the index within its aggregate as well, if
+// that is not 0.
+func id(shardID, sequence string, sub int64) string {
+	return shardID + "/" + shard.After(sequence, sub).String()
+}
 
-func (l *Ledger) entry(shardID, sequence string) *entry {
-	e := l.records[id(shardID, sequence)]
+func idOf(r *shard.Record) string { return id(r.Shard, r.Sequence, r.Sub) }
+
+func (l *Ledger) entry(id string) *entry {
+	e := l.records[id]
 	if e == nil {
 		e = &entry{}
-		l.records[id(shardID, sequence)] = e
+		l.records[id] = e
 	}
 	return e
 }
@@ -105,7 +111,7 @@ func (l *Ledger) begin(worker string, b *batching.Batch) *Call {
 		l.broken = append(l.broken, l.deliver(c, b.Records)...)
 	}
 	for i := range b.Records {
-		l.entry(b.Records[i].Shard, b.Records[i].Sequence).delivered++
+		l.entry(idOf(&b.Records[i])).delivered++
 	}
 	l.calls = append(l.calls, c)
 	return c
@@ -142,7 +148,7 @@ func (l *Ledger) end(c *Call, b *batching.Batch, err error) {
 	}
 	for i := range done {
 		if !rejected[i] {
-			l.entry(b.Records[i].Shard, b.Records[i].Sequence).handled++
+			l.entry(idOf(&b.Records[i])).handled++
 		}
 	}
 }
@@ -150,17 +156,17 @@ func (l *Ledger) end(c *Call, b *batching.Batch, err error) {
 // Finish notes that a record is finished although no handler call has said so:
 // a transaction of the handler's own holds its effect and its position, and the
 // answer was lost. A handler that has done it before is not to do it again.
-func (l *Ledger) Finish(shardID, sequence string) {
+func (l *Ledger) Finish(shardID, sequence string, sub int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.entry(shardID, sequence).handled++
+	l.entry(id(shardID, sequence, sub)).handled++
 }
 
 func (l *Ledger) gaveUp(f destination.Failure) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for i := range f.Records {
-		l.entry(f.Records[i].Shard, f.Records[i].Sequence).gaveUp++
+		l.entry(idOf(&f.Records[i])).gaveUp++
 	}
 }
 
@@ -187,20 +193,20 @@ func (l *Ledger) breaks(format string, args ...any) {
 }
 
 // finished reports whether a record is. The caller holds mu.
-func (l *Ledger) finished(shardID, sequence string) bool {
-	e := l.records[id(shardID, sequence)]
-	return e != nil && e.finished() || l.lost(shardID, sequence)
+func (l *Ledger) finished(r *item) bool {
+	e := l.records[r.id()]
+	return e != nil && e.finished() || l.lost(r)
 }
 
 // lost reports whether a record lies in a declared window. The caller holds mu.
-func (l *Ledger) lost(shardID, sequence string) bool {
-	at := shard.After(sequence, 0)
+func (l *Ledger) lost(r *item) bool {
+	at := r.position()
 	for _, loss := range l.losses {
-		if loss.Shard == shardID && at.Compare(loss.After) > 0 && at.Compare(loss.Until) < 0 {
+		if loss.Shard == r.ShardID && at.Compare(loss.After) > 0 && at.Compare(loss.Until) < 0 {
 			return true
 		}
 	}
-	return len(l.losses) > 0 && l.forsaken(shardID)
+	return len(l.losses) > 0 && l.forsaken(r.ShardID)
 }
 
 // lostToTheEnd reports whether the rest of a shard was declared lost. The caller

@@ -1,8 +1,10 @@
 package streamtest
 
 import (
+	"strconv"
 	"strings"
 
+	"github.com/towpath/towpath/shard"
 	"github.com/towpath/towpath/streamtest/awsfake/dynamofake"
 )
 
@@ -21,20 +23,25 @@ func (c *checker) parkedWrote(before, after dynamofake.Item) {
 		return
 	}
 	sequence, rest, _ := strings.Cut(row["part"].Text(), ".")
-	if !strings.HasSuffix(rest, ".000") {
+	index, first := strings.CutSuffix(rest, ".000")
+	if !first {
 		return // another part of a large record
+	}
+	sub, err := strconv.ParseInt(index, 10, 64)
+	if err != nil {
+		return
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.parked == nil {
 		c.parked = map[string]bool{}
 	}
-	c.parked[strings.TrimLeft(sequence, "0")] = after != nil
+	c.parked[shard.After(strings.TrimLeft(sequence, "0"), sub).String()] = after != nil
 }
 
 // isParked reports whether a record is. Sequence numbers are unique in the fake.
-func (c *checker) isParked(sequence string) bool {
+func (c *checker) isParked(r *item) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.parked[sequence]
+	return c.parked[r.position().String()]
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/towpath/towpath/consumer"
 	"github.com/towpath/towpath/destination/destinationtest"
 	"github.com/towpath/towpath/shard"
+	"github.com/towpath/towpath/shard/kinesisshards"
 	"github.com/towpath/towpath/streamtest/awsfake"
 	"github.com/towpath/towpath/streamtest/awsfake/dynamofake"
 )
@@ -38,6 +39,7 @@ type Rig struct {
 
 	t       testing.TB
 	table   string // whose stream it is; empty for a stream of Kinesis
+	reading []func(*kinesisshards.Options)
 	checker *checker
 
 	mu      sync.Mutex
@@ -56,6 +58,11 @@ func WithAWS(options ...awsfake.Option) Option {
 
 // WithLog has the workers' logs written to w.
 func WithLog(w io.Writer) Option { return func(r *Rig, _ *[]awsfake.Option) { r.Log = w } }
+
+// WithReading changes how the workers read a stream of Kinesis.
+func WithReading(options ...func(*kinesisshards.Options)) Option {
+	return func(r *Rig, _ *[]awsfake.Option) { r.reading = append(r.reading, options...) }
+}
 
 // Latency is how long each call to the in-process AWS takes, so that virtual
 // time moves and calls of different workers interleave.

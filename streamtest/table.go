@@ -50,7 +50,7 @@ func (r *Rig) source(cfg aws.Config) shard.Source {
 	if r.table != "" {
 		return dynamoshards.Open(dynamodbstreams.NewFromConfig(cfg), r.table)
 	}
-	return kinesisshards.Open(kinesis.NewFromConfig(cfg), Stream)
+	return kinesisshards.Open(kinesis.NewFromConfig(cfg), Stream, r.reading...)
 }
 
 // write puts one record and tells where it went.

@@ -223,7 +223,7 @@ func applyOnce(t *testing.T, r *rand.Rand) {
 			turn <- struct{}{}
 			defer func() { <-turn }()
 			for _, r := range applied {
-				rig.Ledger.Finish(r.Shard, r.Sequence)
+				rig.Ledger.Finish(r.Shard, r.Sequence, r.Sub)
 			}
 			if dice.IntN(100) < lost {
 				return errors.New("the answer of the commit was lost")
