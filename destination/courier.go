@@ -31,6 +31,11 @@ type Courier struct {
 	// Unordered fills every call, whatever the keys are: for services that keep
 	// no order. A record that is refused may then come behind the next of its key.
 	Unordered bool
+	// Bundle is set if Send puts all records of one key that it is given into one
+	// message, which the service accepts or refuses as a whole. It is how many bytes
+	// they have at most, each counted with Extra and 32 bytes more; a larger one
+	// comes alone. Limit is then how many keys Send takes.
+	Bundle int
 	// Extra is what a record counts towards MaxBytes and LimitBytes beside its
 	// body and attributes; nil is nothing.
 	Extra func(e *batching.Emitted) int
@@ -134,16 +139,22 @@ func (r *round) pack(ctx context.Context, records []batching.Emitted) (ready []i
 // runs says what is sent together.
 func (r *round) runs(ready []int) [][]int {
 	key := func(n int) string { return r.parcels[ready[n]].Record.Key }
-	if r.Unordered {
-		key = nil
-	}
-	all := waves(len(ready), max(r.Limit, 1), r.LimitBytes, key, func(n int) int {
+	size := func(n int) int {
 		p := &r.parcels[ready[n]]
 		if r.Extra != nil {
 			return p.Size() + r.Extra(p.Record)
 		}
 		return p.Size()
-	})
+	}
+	var all [][]int
+	if r.Bundle > 0 {
+		all = bundles(len(ready), max(r.Limit, 1), r.LimitBytes, r.Bundle, key, size)
+	} else {
+		if r.Unordered {
+			key = nil
+		}
+		all = waves(len(ready), max(r.Limit, 1), r.LimitBytes, key, size)
+	}
 	for _, run := range all {
 		for i, n := range run {
 			run[i] = ready[n]
@@ -225,23 +236,36 @@ func (r *round) sort(run []int, refused []error) (again []int) {
 	return again
 }
 
-// singly sends records of different keys one by one, and reports whether the
+// singly sends messages of different keys one by one, and reports whether the
 // service still answers.
 func (r *round) singly(ctx context.Context, run []int) bool {
-	for n, i := range run {
-		e := r.parcels[i].Record
-		refused, err := r.call(ctx, run[n:n+1])
-		switch {
-		case err != nil && (r.Isolate == nil || !r.Isolate(err)):
-			r.note(r.explain(e, err))
+	for _, message := range r.messages(run) {
+		if !r.again(ctx, message) {
 			return false
-		case err != nil:
-			r.refuse(e, err)
-		case refused[0] != nil:
-			r.refuse(e, refused[0])
-		default:
-			r.sort(run[n:n+1], refused)
 		}
+	}
+	return true
+}
+
+// again sends one message, and reports whether the service still answers.
+func (r *round) again(ctx context.Context, message []int) bool {
+	e := r.parcels[message[0]].Record
+	if r.stuck[e.Key] {
+		return true
+	}
+	refused, err := r.call(ctx, message)
+	switch {
+	case err != nil && (r.Isolate == nil || !r.Isolate(err)):
+		r.note(r.explain(e, err))
+		return false
+	case err != nil && len(message) > 1:
+		return r.apart(ctx, message)
+	case err != nil:
+		r.refuse(e, err)
+	case refused[0] != nil:
+		r.refuse(e, refused[0])
+	default:
+		r.sort(message, refused)
 	}
 	return true
 }

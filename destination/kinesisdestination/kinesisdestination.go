@@ -14,6 +14,9 @@
 // without a Store (see destination.Packing) a single larger record is described
 // and not carried, and an emitted one is refused.
 //
+// With Options.Aggregate, emitted records of one key are put together into
+// aggregated records.
+//
 // Kinesis knows no repeats: what reads the stream tells them by towpath.id in an
 // envelope and by id in a document.
 //
@@ -59,6 +62,16 @@ type Options struct {
 	// are. Default: of one key one at a time, so that one that is refused does not
 	// come behind the next. For few keys this is up to 500 times faster.
 	Unordered bool
+	// Aggregate puts emitted records of one key together into aggregated records of
+	// at most so many bytes with their key, in the format of the Kinesis Producer
+	// Library; 0 is not at all, and 51,200 that library's own size. All records of
+	// an aggregate have its partition key, so that it belongs to the same shard as
+	// each of them, also while shards are split and merged, and the order of a key
+	// stays. A record that is alone, or larger, is put as it is. Where few keys emit
+	// much it takes fewer records and calls; where each key emits once it does
+	// nothing. What reads the stream has to take aggregates apart, as this library
+	// does by itself.
+	Aggregate int
 }
 
 // Stream is a stream as a destination. It keeps no state but counts, and may be
@@ -116,6 +129,9 @@ func (s *Stream) check() error {
 	if n := s.options.MaxBytes; n <= 0 || n > destination.MaxKinesisStreamBytes {
 		problems = append(problems, fmt.Errorf("MaxBytes is %d, want 1 to %d", n, destination.MaxKinesisStreamBytes))
 	}
+	if n := s.options.Aggregate; n < 0 || n > s.options.MaxBytes {
+		problems = append(problems, fmt.Errorf("Aggregate is %d, want 0, or at most MaxBytes, which is %d", n, s.options.MaxBytes))
+	}
 	problems = append(problems, s.options.Packing.Validate())
 	return errors.Join(problems...)
 }
@@ -172,19 +188,26 @@ func (s *Stream) Publish(ctx context.Context, records []batching.Emitted) error 
 		Limit:       batchLimit,
 		LimitBytes:  destination.MaxKinesisStreamBytes,
 		Unordered:   s.options.Unordered,
+		Bundle:      s.options.Aggregate,
 		Extra:       func(e *batching.Emitted) int { return len(partitionKey(e.Key, e.ID)) },
-		Send: func(ctx context.Context, parcels []destination.Parcel) ([]error, error) {
-			entries := make([]types.PutRecordsRequestEntry, len(parcels))
-			for i := range parcels {
-				key := partitionKey(parcels[i].Record.Key, parcels[i].Record.ID)
-				entries[i] = types.PutRecordsRequestEntry{Data: parcels[i].Body, PartitionKey: &key}
-			}
-			return s.put(ctx, entries)
-		},
-		Isolate: isolate,
-		Hints:   hints,
-		Counter: &s.counter,
+		Send:        s.send,
+		Isolate:     isolate,
+		Hints:       hints,
+		Counter:     &s.counter,
 	}.Publish(ctx, records)
+}
+
+// send puts parcels, those of one key as one record where that is asked for.
+func (s *Stream) send(ctx context.Context, parcels []destination.Parcel) ([]error, error) {
+	if s.options.Aggregate > 0 {
+		return s.sendAggregated(ctx, parcels)
+	}
+	entries := make([]types.PutRecordsRequestEntry, len(parcels))
+	for i := range parcels {
+		key := partitionKey(parcels[i].Record.Key, parcels[i].Record.ID)
+		entries[i] = types.PutRecordsRequestEntry{Data: parcels[i].Body, PartitionKey: &key}
+	}
+	return s.put(ctx, entries)
 }
 
 // partitionKey is a key as Kinesis takes it.
