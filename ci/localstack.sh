@@ -150,7 +150,7 @@ print_env() {
   local at=http://127.0.0.1:$port
   cat <<END
 export TOWPATH_TEST_ENDPOINTS=kinesis=$at,dynamodb=$at,aws=$at
-export TOWPATH_TEST_LACKING=lambda
+export TOWPATH_TEST_LACKING=lambda,kpl
 unset TOWPATH_TEST_DYNAMODB_CONTROL
 export AWS_REGION=us-east-1 AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test AWS_EC2_METADATA_DISABLED=true
 END

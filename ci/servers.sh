@@ -5,8 +5,10 @@
 #   dynamodb    DynamoDB Local, from Maven          leases and streams, roll-over on demand
 #   ministack   ministack, from PyPI                SQS, SNS, S3, EventBridge, Lambda, Step Functions, Firehose
 #
+# and, to be run by one test, AWS's library for aggregated records, from PyPI (aggregates.py).
+#
 # usage: ci/servers.sh install | up | down | env
-#   install   puts the three under EMULATORS_DIR (default .emulators in the repository), once
+#   install   puts all of it under EMULATORS_DIR (default .emulators in the repository), once
 #   up        starts them on 127.0.0.1 and returns when all are healthy
 #   down      stops what up started
 #   env       prints the variables that the server tests read: eval "$(ci/servers.sh env)"
@@ -29,6 +31,7 @@ kinesis_version=0.6.2 dynamodb_version=3.1.0 ministack_version=1.5.33
 kinesis=$DIR/kinesis-local-$kinesis_version
 dynamodb=$DIR/dynamodb-local-$dynamodb_version
 ministack=$DIR/ministack-$ministack_version
+kpl=$DIR/kpl-$(sed -n 's/^aws-kinesis-agg==//p' "$here/aggregates.txt")
 
 kinesis_port=${KINESIS_PORT:-14568} kinesis_tls_port=${KINESIS_TLS_PORT:-14567}
 dynamodb_port=${DYNAMODB_PORT:-18000} control_port=${DYNAMODB_CONTROL_PORT:-18001}
@@ -55,6 +58,11 @@ install() {
     python3 -m venv "$ministack"
     "$ministack/bin/pip" install -q --disable-pip-version-check "ministack==$ministack_version"
     touch "$ministack/installed"
+  fi
+  if [ ! -f "$kpl/installed" ]; then
+    python3 -m venv "$kpl"
+    "$kpl/bin/pip" install -q --disable-pip-version-check -r "$here/aggregates.txt"
+    touch "$kpl/installed"
   fi
   say "kinesis-local $kinesis_version, DynamoDB Local $dynamodb_version and ministack $ministack_version are in $DIR"
 }
@@ -121,7 +129,7 @@ down() {
 print_env() {
   local at=http://127.0.0.1
   cat <<END
-export TOWPATH_TEST_ENDPOINTS=kinesis=$at:$kinesis_port,dynamodb=$at:$dynamodb_port,aws=$at:$ministack_port
+export TOWPATH_TEST_ENDPOINTS=kinesis=$at:$kinesis_port,dynamodb=$at:$dynamodb_port,aws=$at:$ministack_port,kpl=$kpl/bin/python
 export TOWPATH_TEST_DYNAMODB_CONTROL=$at:$control_port
 unset TOWPATH_TEST_LACKING
 export AWS_REGION=us-east-1 AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test AWS_EC2_METADATA_DISABLED=true

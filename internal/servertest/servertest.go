@@ -18,6 +18,7 @@ const (
 	// Endpoints is the environment variable that names the servers, as
 	// kinesis=URL,dynamodb=URL,aws=URL: aws is one that has SQS, SNS and S3,
 	// EventBridge, Lambda, Step Functions and Firehose, but for what Lacking names.
+	// kpl is no server but a program: a python with what ci/aggregates.txt names.
 	Endpoints = "TOWPATH_TEST_ENDPOINTS"
 	// Required is the environment variable that, set to 1, makes a missing
 	// server a failure instead of a skip.

@@ -83,7 +83,7 @@ func TestAReaderGoesOnWithinAnAggregate(t *testing.T) {
 		{"within a plain record", shard.After("10", 5), records("10")[0], "11"},
 		{"malformed", shard.After("10", 0), framed("10", "garbage!"), "11"},
 		{"wrong digest", shard.After("10", 0), badDigest, "11"},
-		{"without user records", shard.After("10", 0), framed("10", ""), "11"},
+		{"without user records", shard.After("10", 0), framed("10", "\x0a\x01k"), "11"},
 	}
 	for _, c := range tests {
 		t.Run(c.name, func(t *testing.T) {
@@ -173,9 +173,9 @@ func TestAStopBetweenTwoPartsLosesNothing(t *testing.T) {
 func TestAnAggregateWithoutUserRecordsIsPassed(t *testing.T) {
 	children := []types.ChildShard{{ShardId: new("shardId-000000000007"), ParentShards: []string{shard0}}}
 	s := &script{pages: []page{
-		{records: []types.Record{framed("11", "")}, next: "b"},
+		{records: []types.Record{framed("11", "\x0a\x01k")}, next: "b"},
 		{records: []types.Record{framed("12", "\x0a\x01k"), records("13")[0]}, next: "c"},
-		{records: []types.Record{framed("14", "")}, children: children},
+		{records: []types.Record{framed("14", "\x0a\x01k")}, children: children},
 	}}
 	s.read(t, shard.AtTime(time.Now()), 3, func(t *testing.T, r *tail) {
 		if got := positions(r.records); got != "13" || !r.ended || len(r.errs) > 0 || r.skipped > 0 {

@@ -72,9 +72,10 @@ type Aggregate struct {
 }
 
 // Framed reports whether a record begins as an aggregated one does and is long
-// enough for it. Only Decode tells whether it is one.
+// enough for it: with something between magic and digest. Only Decode tells
+// whether it is one.
 func Framed(data []byte) bool {
-	return len(data) >= len(magic)+md5.Size && string(data[:len(magic)]) == magic
+	return len(data) > len(magic)+md5.Size && string(data[:len(magic)]) == magic
 }
 
 // Decode checks an aggregated record as a whole, so that Next has nothing left
