@@ -29,6 +29,7 @@ var floors = []struct {
 	{"internal/queuetest", 4},    // what is in their queues
 	{"streamtest", 4},            // a fleet over faults, and a ledger of what it did
 	{"redrive", 4},               // what was given up, once more
+	{"reposition", 4},            // positions, moved by hand
 
 	{"consumer", 3},      // the engine: owns every goroutine
 	{"shard/*shards", 3}, // drivers: they share the engine's floor, so it cannot see them

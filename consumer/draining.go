@@ -72,7 +72,7 @@ func (l *shardLoop) drainDispatch() {
 
 // quit waits for what runs and drops the rest.
 func (l *shardLoop) quit(out outcome) outcome {
-	l.stopWork(ErrLeaseLost) // an earlier cause stands
+	l.stopWork(l.seat.endedBy()) // an earlier cause stands
 	l.closeMark()
 	l.closeCommit()
 	for l.busy > 0 {

@@ -15,6 +15,9 @@ var (
 	ErrStalled = errors.New("shard makes no progress")
 	// ErrStreamLeft: the stream, one of many, is not to be read any more.
 	ErrStreamLeft = errors.New("the stream is not read any more")
+	// ErrMoved: somebody moves the position of the shard, and it is begun anew
+	// from there.
+	ErrMoved = errors.New("the position is moved by hand")
 	// ErrHandlerTimeout: the call took longer than HandlerTimeout.
 	ErrHandlerTimeout = errors.New("handler timeout")
 )

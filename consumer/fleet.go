@@ -35,21 +35,24 @@ type fleet struct {
 
 	planAt, observeAt, sweepAt, upkeepAt time.Duration
 
-	hints chan []shard.Hint
-	ended chan *tenure
+	hints   chan []shard.Hint
+	ended   chan *tenure
+	resumed chan struct{} // capacity 1: it is halted no more
 
 	mu      sync.Mutex
 	tenures map[string]*tenure // by lease key
 	peers   *peers
 	given   map[string]int // leases this worker has just given to a peer
+	halted  bool           // no shard is worked and none taken: see halt
 }
 
 func newFleet(life context.Context, w *worker, s *session) *fleet {
 	return &fleet{
 		worker: w, session: s, life: life, peers: newPeers(w.timing), tenures: map[string]*tenure{},
 		asked: map[string]time.Duration{}, quarantine: map[string]bool{}, named: map[string]bool{}, spared: map[string]time.Duration{}, given: map[string]int{},
-		hints: make(chan []shard.Hint, 1), ended: make(chan *tenure), bundle: newBundle(w),
+		hints: make(chan []shard.Hint, 1), ended: make(chan *tenure), resumed: make(chan struct{}, 1), bundle: newBundle(w),
 		orphans: w.orphans, signs: map[string]string{},
+		halted: w.pace.table != nil, // until this session knows what the fleet is told
 	}
 }
 
@@ -67,6 +70,9 @@ func (f *fleet) run(life, stop context.Context) {
 			f.over(t)
 		case <-f.bundle.asked:
 			f.streamsAsked(life)
+		case <-f.resumed:
+			f.soon()
+			f.sweepAt = min(f.sweepAt, f.clock.Elapsed())
 		case <-stop.Done():
 			f.leaveAll()
 			return
@@ -89,7 +95,7 @@ func (f *fleet) tick(ctx context.Context) {
 		f.observe(ctx)
 		f.watch()
 	}
-	if !f.session.valid() {
+	if !f.session.valid() || f.isHalted() {
 		return // nothing may be taken, and nothing is held
 	}
 	if f.clock.Elapsed() >= f.upkeepAt {
@@ -122,6 +128,9 @@ func (f *fleet) planEvery() time.Duration {
 
 func (f *fleet) nextTick() time.Duration {
 	now := f.clock.Elapsed()
+	if f.isHalted() {
+		return f.observeAt
+	}
 	next := min(f.observeAt, f.planAt, f.sweepAt, f.upkeepAt)
 	if f.cfg.Until.caughtUp {
 		next = min(next, now+f.timing.mailbox)
@@ -201,7 +210,7 @@ func (f *fleet) start(row shard.Lease, from string) {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.tenures[row.Key] != nil {
+	if f.tenures[row.Key] != nil || f.halted {
 		return
 	}
 	if len(f.tenures) == 0 && f.pace.limited() {

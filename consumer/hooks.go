@@ -382,6 +382,9 @@ type ControlEvent struct {
 	Limit, Share int
 	// Pauses are what is held back.
 	Pauses []shard.Pause
+	// Move is a move of all positions that is under way, for which every worker
+	// stands still.
+	Move shard.Move
 }
 
 // BreakerEvent tells of the breaker of one process.

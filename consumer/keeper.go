@@ -34,6 +34,7 @@ type keeper struct {
 	savedAt time.Time
 	over    bool // the go at the shard is, as out says
 	out     outcome
+	moved   bool // because somebody moved the position
 }
 
 // newKeeper begins a go at the shard of row.
@@ -206,7 +207,7 @@ func (k *keeper) judge(asker *seat, held shard.Lease, p checkpoint.Progress, res
 		k.over, k.out = true, outcomeLost
 		return false, false
 	case checkpoint.Restart:
-		k.over, k.out, k.held = true, outcomeRestart, res.row
+		k.over, k.out, k.held, k.moved = true, outcomeRestart, res.row, res.row.SeekGen != held.SeekGen
 		return false, false
 	}
 	k.held = res.row

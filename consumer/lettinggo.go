@@ -78,15 +78,9 @@ func (t *tenure) notKept(res result, err error, p checkpoint.Progress) (error, b
 // nobody.
 func (t *tenure) letGo(p checkpoint.Progress) (cause error, again bool) {
 	w := t.worker
-	cause = context.Cause(t.reading)
+	cause = t.leftFor()
 	writer := t.writer()
-	res, err := writer.write(t.life, "read", t.row, func(ctx context.Context) (shard.Lease, error) {
-		row, err := w.cfg.Leases.Get(ctx, t.row.Key)
-		if err == nil && checkpoint.Adopt(t.row, row, w.session.id) != checkpoint.Adopted {
-			err = &checkpoint.Conflict{Write: "read", Key: t.row.Key, Exists: true, Row: row}
-		}
-		return row, err
-	})
+	res, err := t.read()
 	if err != nil {
 		return ErrLeaseLost, false
 	}
@@ -94,7 +88,8 @@ func (t *tenure) letGo(p checkpoint.Progress) (cause error, again bool) {
 		return t.leftBehind(res, p)
 	}
 	t.row = res.row
-	asked := t.row.CheckpointOwner == w.session.id
+	halted := cause == ErrMoved // nobody is to have it before all are moved
+	asked := !halted && t.row.CheckpointOwner == w.session.id
 	if asked && !w.fleet.takes(t.life, t.row.Owner) {
 		if cause == ErrHandedOver {
 			res, err = writer.refuse(t.life, t.row)
@@ -117,6 +112,7 @@ func (t *tenure) letGo(p checkpoint.Progress) (cause error, again bool) {
 	}
 	if !asked {
 		switch {
+		case halted: // nobody is to have it
 		case cause == ErrStreamLeft:
 			t.setTo("") // whoever reads the stream takes it
 		case t.target() == "" || !w.fleet.takes(t.life, t.target()):
@@ -135,6 +131,18 @@ func (t *tenure) letGo(p checkpoint.Progress) (cause error, again bool) {
 		w.tell(t.life, to, shard.Hint{Kind: shard.HintStart, Key: t.row.Key, Counter: t.row.Counter + 1})
 	}
 	return cause, false
+}
+
+// read reads the row, to be judged as a write of it that was refused.
+func (t *tenure) read() (result, error) {
+	w := t.worker
+	return t.writer().write(t.life, "read", t.row, func(ctx context.Context) (shard.Lease, error) {
+		row, err := w.cfg.Leases.Get(ctx, t.row.Key)
+		if err == nil && checkpoint.Adopt(t.row, row, w.session.id) != checkpoint.Adopted {
+			err = &checkpoint.Conflict{Write: "read", Key: t.row.Key, Exists: true, Row: row}
+		}
+		return row, err
+	})
 }
 
 // leftBehind deals with a row that changed hands or position while its shard

@@ -133,6 +133,9 @@ func (f *fleet) recognise(row shard.Lease, runnable bool) {
 	if f.held(row.Key) == nil && (runnable || row.CheckpointOwner != "") {
 		f.start(row, "")
 	}
+	if t := f.held(row.Key); t != nil {
+		t.moved(row)
+	}
 	f.handoverAsked(row)
 }
 

@@ -106,6 +106,13 @@ func (p *pace) limited() bool {
 	return p.control.Limited
 }
 
+// moving reports whether all positions are being moved.
+func (p *pace) moving() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.control.Move.Active()
+}
+
 // watch is closed when anything changes.
 func (p *pace) watch() <-chan struct{} {
 	p.mu.Lock()

@@ -265,7 +265,7 @@ func TestControlThatCannotBeReadStartsNothing(t *testing.T) {
 		if n := old.begun(); n < 100 || old.most() != 2 {
 			t.Errorf("the old worker made %d calls, %d at once, want it to go on with 2", n, old.most())
 		}
-		if young.begun() != 0 || second.holds() == 0 {
+		if young.begun() != 0 || second.holds() != 0 {
 			t.Errorf("the new worker holds %d shards and made %d calls, want none", second.holds(), young.begun())
 		}
 		if s := second.Status(); s.ControlError == "" {

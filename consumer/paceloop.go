@@ -58,24 +58,27 @@ func (h *heart) listen(ctx context.Context) {
 
 // heed goes by what the fleet is told.
 func (h *heart) heed(c shard.Control) {
-	if !h.pace.apply(c, h.session.id) {
+	news := h.pace.apply(c, h.session.id)
+	c, share, _ := h.pace.now()
+	h.halt(c.Move.Active())
+	if !news {
 		return
 	}
-	c, share, _ := h.pace.now()
-	event := ControlEvent{Worker: h.session.id, Gen: c.Gen, Limited: c.Limited, Limit: c.Limit, Share: share, Pauses: c.Pauses}
+	event := ControlEvent{Worker: h.session.id, Gen: c.Gen, Limited: c.Limited, Limit: c.Limit, Share: share, Pauses: c.Pauses, Move: c.Move}
 	if !c.Limited {
 		event.Share = 0
 	}
 	if c.Gen > 0 {
-		h.log.Info("the fleet is told", "gen", c.Gen, "limited", c.Limited, "limit", c.Limit, "share", event.Share, "pauses", len(c.Pauses))
+		h.log.Info("the fleet is told", "gen", c.Gen, "limited", c.Limited, "limit", c.Limit, "share", event.Share, "pauses", len(c.Pauses), "move", c.Move.String())
 		fire(h.cfg.Hooks.ControlChanged, event)
 	}
 }
 
-// answer says in the session which generation this worker keeps to.
+// answer says in the session which generation this worker keeps to. While all
+// positions are moved, that is said when no shard is worked any more.
 func (h *heart) answer() {
 	gen, ok := h.pace.kept()
-	if ok && gen > h.session.shareGen.Load() {
+	if ok && gen > h.session.shareGen.Load() && (!h.pace.moving() || h.standsStill()) {
 		h.session.shareGen.Store(gen)
 		h.beatNow()
 	}

@@ -174,7 +174,7 @@ func (f *fleet) standing(holder string) standing {
 
 // take makes a free lease this worker's own and starts it.
 func (f *fleet) take(ctx context.Context, seen shard.Lease, absent string) {
-	if !f.session.valid() || f.held(seen.Key) != nil {
+	if !f.session.valid() || f.held(seen.Key) != nil || f.isHalted() {
 		return
 	}
 	row, err := tableCall(ctx, f.worker, func(ctx context.Context) (shard.Lease, error) {

@@ -16,8 +16,9 @@ import (
 )
 
 // protocolVersion stands in the session row, so that a later version can tell
-// whom it shares the table with.
-const protocolVersion = 1
+// whom it shares the table with. A worker of version 1 does not stand still for a
+// move of all positions.
+const protocolVersion = 2
 
 // timing is what follows from the lease duration D. The proportions are those
 // that were model-checked: the owner trusts its lease for D − D/5 from the

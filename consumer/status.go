@@ -38,6 +38,9 @@ type Status struct {
 	// BesideKCL2 is set there should be none: an application that has some is not
 	// healthy.
 	Neighbours []string
+	// Move is a move of all positions that is under way, for which every worker
+	// stands still; the zero Move is none.
+	Move shard.Move
 	// Breaker is the state of the breaker; of several, that of the first that is
 	// not closed.
 	Breaker batching.BreakerState
@@ -132,6 +135,7 @@ func (c *Consumer) Status() Status {
 	control, share, fault := w.pace.now()
 	s.Running, _ = w.pace.slots.inUse()
 	s.Limited, s.Limit, s.ControlError, s.Pauses = control.Limited, control.Limit, fault, slices.Clone(control.Pauses)
+	s.Move = control.Move
 	if s.Limited {
 		s.Share = share
 	}

@@ -32,6 +32,8 @@ type tenure struct {
 
 	mu      sync.Mutex
 	to      string      // whom to hand over to, if that was said
+	why     error       // why it is left, if it is
+	want    int64       // the newest seek generation that is known of the row
 	drain   *time.Timer // ends work when the drain time is over
 	leaving time.Time   // since when
 
@@ -42,7 +44,7 @@ type tenure struct {
 }
 
 func newTenure(ctx context.Context, w *worker, b branch, row shard.Lease, from string) *tenure {
-	t := &tenure{worker: w, branch: b, row: row, from: from, done: make(chan struct{})}
+	t := &tenure{worker: w, branch: b, row: row, from: from, want: row.SeekGen, done: make(chan struct{})}
 	t.life, t.lose = context.WithCancelCause(ctx)
 	t.renew()
 	for _, p := range w.parts {
@@ -58,7 +60,7 @@ func (t *tenure) renew() {
 	defer t.mu.Unlock()
 	t.work, t.stopWork = context.WithCancelCause(t.life)
 	t.reading, t.stopReading = context.WithCancelCause(t.work)
-	t.to, t.leaving = "", time.Time{}
+	t.to, t.why, t.leaving = "", nil, time.Time{}
 	if t.drain != nil {
 		t.drain.Stop()
 		t.drain = nil
@@ -73,7 +75,7 @@ func (t *tenure) leave(cause error, to string) {
 	if !t.leaving.IsZero() {
 		return
 	}
-	t.leaving, t.to = time.Now(), to
+	t.leaving, t.to, t.why = time.Now(), to, cause
 	stopWork := t.stopWork
 	t.drain = time.AfterFunc(t.worker.cfg.DrainTimeout, func() { stopWork(cause) })
 	t.stopReading(cause)
@@ -88,8 +90,11 @@ func (t *tenure) run() {
 		cause, again := t.once()
 		if again && t.life.Err() == nil {
 			t.renew()
-			if w.stopping() {
+			switch {
+			case w.stopping():
 				t.leave(ErrStopping, "")
+			case w.fleet.isHalted():
+				t.leave(ErrMoved, "")
 			}
 			continue
 		}
@@ -131,6 +136,9 @@ func (t *tenure) tellLeft(cause error) {
 // and writes what that came to. Again means that the lease is still held and the
 // shard to be begun anew.
 func (t *tenure) once() (cause error, again bool) {
+	if t.outdated() {
+		return t.again()
+	}
 	running := t.worker.runningIn(t.row.Shard)
 	// No handler of an earlier tenure of this shard may run in this process any
 	// more.
@@ -156,6 +164,9 @@ func (t *tenure) once() (cause error, again bool) {
 	case outcomeEnded:
 		return t.end(loops, keeper.progress())
 	case outcomeLeave:
+		if t.outdated() && !t.isLeaving() {
+			return t.again()
+		}
 		return t.letGo(keeper.progress())
 	case outcomeRestart:
 		return nil, true
@@ -167,6 +178,9 @@ func (t *tenure) once() (cause error, again bool) {
 func (t *tenure) endWithout() (error, bool) {
 	if context.Cause(t.reading) == ErrLeaseLost {
 		return ErrLeaseLost, false
+	}
+	if t.outdated() && !t.isLeaving() {
+		return t.again()
 	}
 	return t.letGo(asBefore(t.row))
 }
