@@ -235,6 +235,8 @@ func (f *fleet) over(t *tenure) {
 	case nil:
 		f.offering = true
 		f.soon() // its children have rows now
+	case ErrStalled:
+		f.soon() // it is free, and nobody else may be there
 	case ErrLeaseLost:
 		// The row may name this worker still, as the one asked to hand over,
 		// which only the whole table shows.

@@ -44,12 +44,6 @@ func (t *tenure) again() (cause error, again bool) {
 	return nil, true
 }
 
-func (t *tenure) isLeaving() bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return !t.leaving.IsZero()
-}
-
 // leftFor is why the shard is left.
 func (t *tenure) leftFor() error {
 	t.mu.Lock()
