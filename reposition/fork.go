@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/towpath/towpath/checkpoint"
@@ -80,13 +79,14 @@ func (o rowsOf) copies(ctx context.Context, stream shard.Stream) ([]shard.Lease,
 	if err != nil {
 		return nil, fmt.Errorf("read the rows of %s: %w", o.name, err)
 	}
+	of, _ := shard.KeyOf(stream) // the zero key is no row's
 	var rows []shard.Lease
 	for _, row := range all {
-		prefix := strings.TrimSuffix(row.Key, row.Shard)
+		key, _, many := shard.SplitID(row.Key)
 		switch {
 		case row.Fault != nil:
 			return nil, fmt.Errorf("read the rows of %s: %w: %w", o.name, errBelieved, row.Fault)
-		case prefix != "" && !ofStream(prefix, stream):
+		case many && key != of:
 			continue // of another stream, in a table of many
 		case !row.StreamCreated.IsZero() && !stream.CreatedAt.IsZero() && row.StreamCreated.Unix() != stream.CreatedAt.Unix():
 			return nil, fmt.Errorf("row %s of %s: %w", row.Key, o.name, checkpoint.ErrRecreated)
@@ -99,7 +99,8 @@ func (o rowsOf) copies(ctx context.Context, stream shard.Stream) ([]shard.Lease,
 			row.Checkpoint.At = stream.Now
 		}
 		rows = append(rows, shard.Lease{
-			Key: row.Shard, Shard: row.Shard, Checkpoint: row.Checkpoint, Marks: row.Marks, Parents: row.Parents, Children: row.Children,
+			Key: shard.PlainID(row.Key), Shard: shard.PlainID(row.Key), Checkpoint: row.Checkpoint, Marks: row.Marks,
+			Parents: plain(row.Parents), Children: plain(row.Children),
 			Hashes: row.Hashes, StreamCreated: stream.CreatedAt, LastArrival: row.LastArrival, ReadUpTo: row.ReadUpTo, Lost: row.Lost,
 			CreatedFrom: "initial",
 		})
@@ -110,11 +111,13 @@ func (o rowsOf) copies(ctx context.Context, stream shard.Stream) ([]shard.Lease,
 	return inStep(rows), nil
 }
 
-// ofStream reports whether the beginning of a key, account:stream:epoch:, is that
-// of a stream.
-func ofStream(prefix string, stream shard.Stream) bool {
-	parts := strings.Split(prefix, ":")
-	return len(parts) >= 2 && parts[1] == stream.Name && (stream.ARN == "" || strings.Contains(stream.ARN, ":"+parts[0]+":"))
+// plain are ids of shards without the stream that they are of.
+func plain(ids []string) []string {
+	var all []string
+	for _, id := range ids {
+		all = append(all, shard.PlainID(id))
+	}
+	return all
 }
 
 // inStep brings rows into step that were not read at one moment: a shard whose

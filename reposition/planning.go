@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -119,19 +120,44 @@ func (m *Mover) look(ctx context.Context) (standing, error) {
 	if s.stream, err = m.cfg.Source.Describe(ctx); err != nil {
 		return s, fmt.Errorf("describe the stream: %w", err)
 	}
+	if err := s.narrow(); err != nil {
+		return s, err
+	}
 	s.byID = make(map[string]shard.Lease, len(s.rows))
 	for _, row := range s.rows {
 		switch {
 		case row.Fault != nil:
 			return s, fmt.Errorf("%w: %w", errBelieved, row.Fault)
-		case row.Key != row.Shard:
-			return s, fmt.Errorf("row %s is of a table of many streams, whose positions are not moved here", row.Key)
 		case !row.StreamCreated.IsZero() && !s.stream.CreatedAt.IsZero() && row.StreamCreated.Unix() != s.stream.CreatedAt.Unix():
 			return s, fmt.Errorf("row %s: %w", row.Key, checkpoint.ErrRecreated)
 		}
 		s.byID[row.Shard] = row
 	}
 	return s, nil
+}
+
+// narrow leaves the rows of this stream in a table of many, and names the listed
+// shards as those do.
+func (s *standing) narrow() error {
+	many := slices.ContainsFunc(s.rows, func(row shard.Lease) bool { _, _, ok := shard.SplitID(row.Key); return ok })
+	if !many {
+		return nil
+	}
+	of, err := shard.KeyOf(s.stream)
+	if err != nil {
+		return err
+	}
+	s.rows = slices.DeleteFunc(s.rows, func(row shard.Lease) bool { key, _, ok := shard.SplitID(row.Key); return !ok || key != of })
+	s.listed = slices.Clone(s.listed)
+	for i := range s.listed {
+		l := &s.listed[i]
+		l.ID = of.ID(l.ID)
+		l.Parents = slices.Clone(l.Parents)
+		for k, parent := range l.Parents {
+			l.Parents[k] = of.ID(parent)
+		}
+	}
+	return nil
 }
 
 // stepsOf says what becomes of each shard when all begin at a place, parents
@@ -186,7 +212,7 @@ func parentsFirst(now standing) []shard.Shard {
 // only keeps the step of the one shard, and says why it can not be moved alone.
 func (p *Plan) only(now standing) error {
 	for _, s := range p.Steps {
-		if s.Shard != p.Shard {
+		if s.Shard != p.Shard && shard.PlainID(s.Shard) != p.Shard {
 			continue
 		}
 		switch {
@@ -202,7 +228,7 @@ func (p *Plan) only(now standing) error {
 		}
 		p.Steps = []Step{s}
 		if to := p.To; to.IsRecord() {
-			return within(to, p.Shard, now.listed)
+			return within(to, s.Shard, now.listed)
 		}
 		return nil
 	}

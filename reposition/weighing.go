@@ -108,7 +108,7 @@ func (w *weighing) between(ctx context.Context, after, until shard.Position) Ext
 // read gives the records behind a place to each until that says false, the tip or
 // the end is reached, or enough has been read, which is errUnfinished.
 func (w *weighing) read(ctx context.Context, after shard.Position, each func(*shard.Record) bool) error {
-	reader := w.mover.cfg.Source.Open(shard.Start{Stream: w.stream, Shard: w.step.Shard, After: after})
+	reader := w.mover.cfg.Source.Open(shard.Start{Stream: w.stream, Shard: shard.PlainID(w.step.Shard), After: after})
 	full, empty := 0, 0
 	for full < fullReads && empty < emptyReads {
 		if err := reader.Ready(ctx); err != nil {
