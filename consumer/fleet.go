@@ -259,6 +259,7 @@ func (f *fleet) leaveAll() {
 	late := time.AfterFunc(f.timing.handover, f.loseAll)
 	defer late.Stop()
 	f.await()
+	f.putDown(f.life)
 }
 
 // await waits for every tenure to end.

@@ -116,7 +116,7 @@ func (t *tenure) letGo(p checkpoint.Progress) (cause error, again bool) {
 		case cause == ErrStreamLeft:
 			t.setTo("") // whoever reads the stream takes it
 		case t.target() == "" || !w.fleet.takes(t.life, t.target()):
-			t.setTo(w.fleet.heir())
+			t.setTo(w.fleet.heirThatTakes(t.life))
 		}
 		res, err = writer.release(t.life, t.row, p, t.target())
 	}

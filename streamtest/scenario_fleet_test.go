@@ -156,6 +156,53 @@ func TestScenarioStoppedWorkerRepeatsNothing(t *testing.T) {
 	}
 }
 
+// A whole fleet is stopped at once, as by a deployment that stops all before it
+// starts any. Nobody gives a shard to a worker that is leaving too: no row names
+// an owner afterwards, and the next worker has every shard within a second and a
+// half, without waiting for a lease to run out.
+func TestScenarioFleetStoppedAtOnceLeavesNoOwner(t *testing.T) {
+	for _, takes := range []time.Duration{0, 40 * time.Millisecond} {
+		t.Run(takes.String(), func(t *testing.T) { fleetStoppedAtOnce(t, takes) })
+	}
+}
+
+func fleetStoppedAtOnce(t *testing.T, takes time.Duration) {
+	synctest.Test(t, func(t *testing.T) {
+		rig := streamtest.New(t, 6)
+		defer rig.Close()
+		set := func(c *consumer.Config) { c.Handler, c.BatchSize = slow(takes), 5 }
+		fleet := []*streamtest.Worker{rig.Start("a", set), rig.Start("b", set), rig.Start("c", set)}
+		rig.Await("all work", everyHolder(rig, 6, "a", "b", "c"))
+		stop := flow(t, rig, 10*time.Millisecond)
+		time.Sleep(12 * time.Second)
+		var stops sync.WaitGroup
+		for _, w := range fleet {
+			stops.Go(func() {
+				if _, err := w.Stop(); err != nil {
+					t.Errorf("stop: %v", err)
+				}
+			})
+		}
+		stops.Wait()
+		for _, row := range rig.Rows() {
+			if row.Owner != "" {
+				t.Errorf("%s is left with the owner %s", row.Shard, row.Owner)
+			}
+		}
+		began := time.Now()
+		rig.Start("d", set)
+		rig.Await("d works", holds(rig, "d", 6))
+		if took := time.Since(began); took > 1500*time.Millisecond {
+			t.Errorf("the next worker had every shard after %v", took)
+		}
+		stop()
+		rig.Await("all done", rig.AllDone)
+		if n := rig.Ledger.Repeated(); n != 0 {
+			t.Errorf("%d records were handled twice", n)
+		}
+	})
+}
+
 // A second worker joins while records keep coming. It gets its share without a
 // record handled twice, and then nothing moves any more.
 func TestScenarioJoinIsQuietAndEven(t *testing.T) {

@@ -20,6 +20,7 @@ import software.amazon.kinesis.common.LeaseCleanupConfig;
 import software.amazon.kinesis.coordinator.Scheduler;
 import software.amazon.kinesis.leases.Lease;
 import software.amazon.kinesis.leases.LeaseManagementConfig;
+import software.amazon.kinesis.leases.dynamodb.DynamoDBLeaseRefresher;
 import software.amazon.kinesis.metrics.NullMetricsFactory;
 import software.amazon.kinesis.retrieval.polling.PollingConfig;
 
@@ -54,14 +55,14 @@ public final class KclWorker {
             .region(REGION)
             .credentialsProvider(credentials)
             .endpointOverride(URI.create(args[1]))
-            .httpClientBuilder(NettyNioAsyncHttpClient.builder().protocol(Protocol.HTTP1_1).maxConcurrency(64))
+            .httpClientBuilder(patient().protocol(Protocol.HTTP1_1))
             .build();
     DynamoDbAsyncClient dynamo =
         DynamoDbAsyncClient.builder()
             .region(REGION)
             .credentialsProvider(credentials)
             .endpointOverride(URI.create(args[2]))
-            .httpClientBuilder(NettyNioAsyncHttpClient.builder().maxConcurrency(64))
+            .httpClientBuilder(patient())
             .build();
 
     readable(dynamo, application);
@@ -124,6 +125,14 @@ public final class KclWorker {
     scheduler.run();
   }
 
+  /** Waits longer than by default, for a machine that is busy with everything at once. */
+  private static NettyNioAsyncHttpClient.Builder patient() {
+    return NettyNioAsyncHttpClient.builder()
+        .maxConcurrency(64)
+        .connectionAcquisitionTimeout(Duration.ofSeconds(60))
+        .connectionTimeout(Duration.ofSeconds(30));
+  }
+
   /**
    * Lets the library delete the rows of finished shards within seconds: it takes minutes over it, and
    * has no setting for that.
@@ -140,24 +149,35 @@ public final class KclWorker {
             .build());
   }
 
-  /** Reads every row as the library does before it works. One that it cannot read stops all of it. */
-  private static void readable(DynamoDbAsyncClient dynamo, String table) {
-    try {
-      var refresher = Version.refresher(table, dynamo);
-      if (!refresher.leaseTableExists()) {
-        System.out.println("rows none");
+  /**
+   * Reads every row as the library does before it works: one that it cannot read stops all of it. It is
+   * tried again, since a busy machine times out, and a row that cannot be read stays so.
+   */
+  private static void readable(DynamoDbAsyncClient dynamo, String table) throws InterruptedException {
+    for (int attempt = 1; ; attempt++) {
+      try {
+        System.out.println("rows " + readRows(Version.refresher(table, dynamo)));
         return;
-      }
-      List<Lease> rows = refresher.listLeases();
-      for (Lease row : rows) {
-        if (row.checkpoint() == null || row.leaseCounter() == null || row.parentShardIds() == null) {
-          throw new IllegalStateException("a row lacks what the library needs: " + row);
+      } catch (Exception e) {
+        e.printStackTrace(System.out);
+        if (attempt == 5) {
+          System.exit(3);
         }
+        Thread.sleep(2_000);
       }
-      System.out.println("rows " + rows.size());
-    } catch (Exception e) {
-      e.printStackTrace(System.out);
-      System.exit(3);
     }
+  }
+
+  private static int readRows(DynamoDBLeaseRefresher refresher) throws Exception {
+    if (!refresher.leaseTableExists()) {
+      return 0;
+    }
+    List<Lease> rows = refresher.listLeases();
+    for (Lease row : rows) {
+      if (row.checkpoint() == null || row.leaseCounter() == null || row.parentShardIds() == null) {
+        throw new IllegalStateException("a row lacks what the library needs: " + row);
+      }
+    }
+    return rows.size();
   }
 }

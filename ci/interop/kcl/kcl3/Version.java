@@ -32,7 +32,7 @@ final class Version {
         new DynamoDBLeaseSerializer(),
         true,
         TableCreatorCallback.NOOP_TABLE_CREATOR_CALLBACK,
-        Duration.ofSeconds(20),
+        Duration.ofSeconds(60),
         config,
         false,
         false,
