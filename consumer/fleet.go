@@ -31,6 +31,7 @@ type fleet struct {
 	quarantine map[string]bool          // rows reported as not to be believed
 	audit      auditor
 	dog        watchdog
+	unread     int     // leases that no worker takes, as last told
 	bundle     *bundle // many streams
 
 	planAt, observeAt, sweepAt, upkeepAt time.Duration

@@ -69,6 +69,9 @@ type Hooks struct {
 	// be trimmed: four fifths of the retention have passed. It is told again once
 	// the shard has been better.
 	RetentionRisk func(RetentionRiskEvent)
+	// ShardsUnplaced: shards are read by nobody, as every worker has as many as its
+	// MaximumLeases. Start more workers, or raise it.
+	ShardsUnplaced func(UnplacedEvent)
 	// Conflict: a conditional write was refused. Expected now and then; many
 	// mean that two applications share a table.
 	Conflict func(ConflictEvent)
@@ -363,6 +366,15 @@ type RetentionRiskEvent struct {
 	// Age is how old the oldest unfinished record is, or how far behind the tip
 	// reading is; Retention is how long the service keeps records.
 	Age, Retention time.Duration
+}
+
+// UnplacedEvent tells of shards that nobody reads.
+type UnplacedEvent struct {
+	// Worker is the worker's id that planned.
+	Worker string
+	// Shards is how many there are, and First the lease key of one of them.
+	Shards int
+	First  string
 }
 
 // ConflictEvent tells of a conditional write that was refused.

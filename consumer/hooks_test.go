@@ -210,6 +210,10 @@ func TestEveryHookFires(t *testing.T) {
 			cfg.Handler = consumer.HandlerFunc(func(ctx context.Context, _ *batching.Batch) error { <-ctx.Done(); return ctx.Err() })
 			return nil
 		},
+		"ShardsUnplaced": func(_ *testing.T, _ world, cfg *consumer.Config) func(*running) {
+			cfg.MaximumLeases = 1
+			return nil
+		},
 		"RetentionRisk": func(_ *testing.T, w world, cfg *consumer.Config) func(*running) {
 			time.Sleep(20 * time.Hour)
 			cfg.Handler = consumer.HandlerFunc(func(context.Context, *batching.Batch) error { return errors.New("bad") })

@@ -28,6 +28,7 @@ func (f *fleet) plan(ctx context.Context) {
 		f.recognise(row, lineage.Runnable(row.Shard))
 	}
 	moves := shard.Plan(view)
+	f.unplaced(moves.Unplaced)
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(parallelTakes)
 	for _, key := range moves.Take {
@@ -62,6 +63,21 @@ func (f *fleet) plan(ctx context.Context) {
 	case f.unsettled(view):
 		f.planAt = min(f.planAt, f.clock.Elapsed()+f.timing.beat)
 	}
+}
+
+// unplaced tells, as the planner, of leases that no worker takes: shards that
+// nobody reads. It is told again whenever there are more of them or fewer.
+func (f *fleet) unplaced(keys []string) {
+	if len(keys) == f.unread || !f.isPlanner(f.views()) {
+		return
+	}
+	f.unread = len(keys)
+	if len(keys) == 0 {
+		f.log.Info("every shard has a worker again")
+		return
+	}
+	f.log.Error("shards have no worker: every one has as many as its MaximumLeases", "shards", len(keys), "first", keys[0])
+	fire(f.cfg.Hooks.ShardsUnplaced, UnplacedEvent{Worker: f.session.id, Shards: len(keys), First: keys[0]})
 }
 
 // spareFor is how long a lease is not asked for again after a hand-over of it was

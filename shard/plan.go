@@ -72,6 +72,9 @@ type Moves struct {
 	// They need not be told, as they find out by themselves; told, they do so at
 	// once.
 	Offers []Ask
+	// Unplaced are the free leases that fall to nobody, as every worker has as many
+	// as it takes.
+	Unplaced []string
 	// Ask are the hand-overs to ask for; only the planner has any.
 	Ask []Ask
 	// Withdraw are the hand-overs to take back; only the planner has any.
@@ -124,7 +127,8 @@ func Plan(v View) Moves {
 	for _, l := range f.free {
 		best := f.best(l.Key)
 		if best == nil {
-			break // every worker has what it may have
+			m.Unplaced = append(m.Unplaced, l.Key)
+			continue // every worker has what it may have
 		}
 		best.held++
 		if best.ID == v.Me {
