@@ -10,15 +10,27 @@ import (
 	"github.com/towpath/towpath/shard"
 )
 
+// Rows is where a fork's positions are read: a checkpoint.Rows is one.
+type Rows interface {
+	// List reads every row, those that cannot be believed among them.
+	List(ctx context.Context) ([]shard.Lease, error)
+}
+
 // Origin is the application that a fork is made from. Its table is only read.
 type Origin struct {
-	// Rows is its lease table, one of KCL's among them. Required.
-	Rows checkpoint.Rows
+	// Rows is its lease table, one of KCL's among them, or the table of another
+	// library, such as dynamocheckpoint.VMware. Required.
+	Rows Rows
 	// Name is its name, for people. Required.
 	Name string
 	// At is where rows begin that say AT_TIMESTAMP and not which, as KCL's do.
 	// Zero, and such a row is an error.
 	At shard.Position
+	// NoEnds says that the origin does not note the end of a shard, as
+	// dynamocheckpoint.Harlow does not: rows of shards that the stream does not
+	// list any more are then left out, as they may have been done. Default: the
+	// rest of such a shard is a loss.
+	NoEnds bool
 	// Force gives an application the positions that has some already. It is
 	// brought to a stand as for a Seek. Default: that is ErrNotEmpty.
 	Force bool
@@ -26,9 +38,10 @@ type Origin struct {
 
 // rowsOf is where a fork's positions come from.
 type rowsOf struct {
-	checkpoint.Rows
-	name string
-	at   shard.Position
+	Rows
+	name   string
+	at     shard.Position
+	noEnds bool
 }
 
 // Fork plans to give the application the positions of another one that reads the
@@ -37,7 +50,7 @@ type rowsOf struct {
 // records, stay where they are. A row that came to stand behind an unfinished
 // parent, as the two were read at different times, begins at its horizon.
 func (m *Mover) Fork(ctx context.Context, from Origin) (*Plan, error) {
-	p := &Plan{Kind: KindFork, source: rowsOf{from.Rows, from.Name, from.At}, force: from.Force}
+	p := &Plan{Kind: KindFork, source: rowsOf{from.Rows, from.Name, from.At, from.NoEnds}, force: from.Force}
 	if from.Rows == nil || from.Name == "" {
 		return nil, errors.New("plan a fork: Rows or Name is missing: set them to the table and the name of the application it is made from")
 	}
@@ -53,7 +66,7 @@ func (m *Mover) planFork(ctx context.Context, p *Plan) error {
 		return fmt.Errorf("describe the stream: %w", err)
 	}
 	p.Made = p.stream.Now
-	copied, err := p.source.copies(ctx, p.stream)
+	copied, err := m.copies(ctx, p)
 	if err != nil {
 		return err
 	}
@@ -72,18 +85,34 @@ func (m *Mover) planFork(ctx context.Context, p *Plan) error {
 	return nil
 }
 
-// copies are the rows of the origin that are of a stream, as a new application
-// would have them, parents first.
-func (o rowsOf) copies(ctx context.Context, stream shard.Stream) ([]shard.Lease, error) {
+// copies are the rows of the origin that are of the stream, as a new application
+// would have them, parents first. The stream is listed before they are read, as
+// what is new in them has to be in it.
+func (m *Mover) copies(ctx context.Context, p *Plan) ([]shard.Lease, error) {
+	listed, err := m.cfg.Source.List(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("list the shards: %w", err)
+	}
+	return p.source.copies(ctx, p.stream, listed)
+}
+
+func (o rowsOf) copies(ctx context.Context, stream shard.Stream, listed []shard.Shard) ([]shard.Lease, error) {
 	all, err := o.List(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("read the rows of %s: %w", o.name, err)
 	}
 	of, _ := shard.KeyOf(stream) // the zero key is no row's
+	known := make(map[string]shard.Shard, len(listed))
+	for _, s := range listed {
+		known[shard.PlainID(s.ID)] = s
+	}
 	var rows []shard.Lease
 	for _, row := range all {
 		key, _, many := shard.SplitID(row.Key)
+		s, there := known[shard.PlainID(row.Key)]
 		switch {
+		case o.noEnds && !there && row.Fault == nil:
+			continue
 		case row.Fault != nil:
 			return nil, fmt.Errorf("read the rows of %s: %w: %w", o.name, errBelieved, row.Fault)
 		case many && key != of:
@@ -98,6 +127,12 @@ func (o rowsOf) copies(ctx context.Context, stream shard.Stream) ([]shard.Lease,
 		case row.Checkpoint.IsLatest() && row.Checkpoint.At.IsZero():
 			row.Checkpoint.At = stream.Now
 		}
+		if there { // which a foreign table does not tell, or not wholly
+			row.Parents = s.Parents
+			if row.Hashes == (shard.HashRange{}) {
+				row.Hashes = s.Hashes
+			}
+		}
 		rows = append(rows, shard.Lease{
 			Key: shard.PlainID(row.Key), Shard: shard.PlainID(row.Key), Checkpoint: row.Checkpoint, Marks: row.Marks,
 			Parents: plain(row.Parents), Children: plain(row.Children),
@@ -108,7 +143,7 @@ func (o rowsOf) copies(ctx context.Context, stream shard.Stream) ([]shard.Lease,
 	if len(rows) == 0 {
 		return nil, fmt.Errorf("%s has no rows of stream %s", o.name, stream.Name)
 	}
-	return inStep(rows), nil
+	return o.inStep(rows), nil
 }
 
 // plain are ids of shards without the stream that they are of.
@@ -122,8 +157,9 @@ func plain(ids []string) []string {
 
 // inStep brings rows into step that were not read at one moment: a shard whose
 // parent is not finished here was begun after the parent was read, and begins at
-// its horizon. Parents come first.
-func inStep(rows []shard.Lease) []shard.Lease {
+// its horizon. Where ends are not noted, nothing is known of that. Parents come
+// first.
+func (o rowsOf) inStep(rows []shard.Lease) []shard.Lease {
 	byID := make(map[string]shard.Lease, len(rows))
 	var listed []shard.Shard
 	for _, row := range rows {
@@ -134,7 +170,7 @@ func inStep(rows []shard.Lease) []shard.Lease {
 	for _, blank := range shard.NewLineage(listed, nil).Missing(shard.TrimHorizon(), shard.Stream{}) {
 		row := byID[blank.Shard]
 		for _, parent := range row.Parents {
-			if p, ok := byID[parent]; ok && !p.Checkpoint.IsEnd() && (row.Checkpoint.IsRecord() || row.Checkpoint.IsEnd()) {
+			if p, ok := byID[parent]; ok && !o.noEnds && !p.Checkpoint.IsEnd() && (row.Checkpoint.IsRecord() || row.Checkpoint.IsEnd()) {
 				row.Checkpoint, row.Marks, row.ReadUpTo, row.LastArrival = shard.TrimHorizon(), nil, time.Time{}, time.Time{}
 			}
 		}
@@ -168,7 +204,7 @@ func (m *Mover) applyFork(ctx context.Context, p *Plan) error {
 		return fmt.Errorf("prepare the lease table: %w", err)
 	}
 	rewrite := func(ctx context.Context) ([]checkpoint.Rewrite, error) {
-		copied, err := p.source.copies(ctx, p.stream)
+		copied, err := m.copies(ctx, p)
 		if err != nil {
 			return nil, err
 		}
