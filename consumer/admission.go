@@ -40,7 +40,7 @@ func (l *lane) admit(records int) (batching.BreakerPass, error) {
 		}
 		// The deadline of the lease is looked at here and not only in the
 		// context: after a pause of the process, this is what runs first.
-		over := !w.session.valid() || l.ctx.Err() != nil
+		over := !l.right.valid() || l.ctx.Err() != nil
 		if records == 0 && !over && !l.unwanted() && l.breaker.current(pass) {
 			return pass, nil
 		}

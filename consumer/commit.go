@@ -133,7 +133,7 @@ func (l *lane) commit(s batching.Segment, records []shard.Record, effects []any,
 // they are. Its error is that the lane is over.
 func (l *lane) persistEffects(c commitment) (refused, err error) {
 	for try := 1; ; try++ {
-		if !l.worker.session.valid() || l.ctx.Err() != nil {
+		if !l.right.valid() || l.ctx.Err() != nil {
 			return nil, errLaneOver
 		}
 		ask := c

@@ -173,6 +173,17 @@ type Config struct {
 	// earlier, so that two never work at once as long as their clocks' rates
 	// differ by less than a quarter. All workers of an application must agree.
 	LeaseDuration time.Duration
+	// BesideKCL2 lets the fleet work beside workers of KCL 2.x on one lease table,
+	// for as long as a move takes. Default false: a start that sees any is
+	// refused. LeaseDuration must then be their failoverTimeMillis. Every lease is
+	// renewed every third of it, by one write each, idle shards too, and is
+	// believed only as long as that is answered; leases go from worker to worker by being
+	// released, so that a worker that joins gets what is free, and nothing is
+	// taken from or given to a worker of KCL. Records that a move of the position by KCL
+	// would leave behind are kept nowhere: not with Handlers, Park, Positions,
+	// TumblingWindow and a Stateful handler. All workers of the fleet need the
+	// same setting. See docs/kcl.md.
+	BesideKCL2 bool
 	// MaximumLeases is how many shards this worker takes at most, default 0,
 	// which is no limit.
 	MaximumLeases int

@@ -179,7 +179,7 @@ func (l *shardLoop) takeAcks() {
 // startLate sets a lane to work on what was acknowledged late, if it may.
 func (l *shardLoop) startLate(i int) bool {
 	one := &l.lanes[i]
-	if one.busy || len(one.late) == 0 || !l.worker.session.valid() || l.work.Err() != nil {
+	if one.busy || len(one.late) == 0 || !l.right.valid() || l.work.Err() != nil {
 		return false
 	}
 	a := one.late[0]

@@ -54,7 +54,7 @@ func (l *shardLoop) drainDispatch() {
 	for i := range l.lanes {
 		l.startLate(i)
 	}
-	if l.work.Err() != nil || len(l.lanes) == 1 || l.isolate || !l.worker.session.valid() || l.worker.pace.closed(l.shard) {
+	if l.work.Err() != nil || len(l.lanes) == 1 || l.isolate || !l.right.valid() || l.worker.pace.closed(l.shard) {
 		return
 	}
 	edge := l.started

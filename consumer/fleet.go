@@ -25,6 +25,7 @@ type fleet struct {
 	named      map[string]bool          // shards that the listing has, or is younger than
 	asked      map[string]time.Duration // hand-overs under way, since when seen
 	orphans    map[string]orphan        // leases whose owner has no session
+	free       map[string]time.Duration // leases left to workers of KCL, since when
 	signs      map[string]string        // what another library's workers said last, by row
 	spared     map[string]time.Duration // leases whose hand-over was withdrawn, and when
 	offering   bool                     // this worker has made leases free
@@ -200,8 +201,9 @@ func (f *fleet) held(key string) *tenure {
 	return f.tenures[key]
 }
 
-// start begins the tenure of a row that names this worker.
-func (f *fleet) start(row shard.Lease, from string) {
+// start begins the tenure of a row that names this worker. SentAt is when the
+// write was sent that says so, never if that is not known.
+func (f *fleet) start(row shard.Lease, from string, sentAt time.Duration) {
 	if !f.session.valid() || f.stopping() || row.Finished() || row.Fault != nil {
 		return
 	}
@@ -217,7 +219,7 @@ func (f *fleet) start(row shard.Lease, from string) {
 	if len(f.tenures) == 0 && f.pace.limited() {
 		f.beatNow() // there is a load to share the limit out by
 	}
-	t := newTenure(f.life, f.worker, of, row, from)
+	t := newTenure(f.life, f.worker, of, row, from, sentAt)
 	f.tenures[row.Key] = t
 	f.session.leases.Store(int64(len(f.tenures)))
 	go func() { // ends with the tenure; awaited by run, through ended

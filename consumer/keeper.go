@@ -186,14 +186,7 @@ func (k *keeper) judge(asker *seat, held shard.Lease, p checkpoint.Progress, res
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.saving = false
-	defer func() {
-		for _, s := range k.seats {
-			select {
-			case s.wake <- struct{}{}:
-			default:
-			}
-		}
-	}()
+	defer k.wakeAll()
 	if err != nil {
 		// The work context has ended, and with it every loop.
 		return false, false

@@ -245,7 +245,7 @@ func (l *lane) call(s batching.Segment, records []shard.Record) (batching.Outcom
 	}
 	batch := &batching.Batch{
 		Stream: l.branch.stream.ARN, Shard: l.shard, Handler: l.handler, Records: records, Attempt: s.Attempts + 1,
-		Behind: l.batch.Behind, Now: l.worker.serviceNow(), Token: l.fence, Held: l.worker.session.valid, Call: &batching.Call{},
+		Behind: l.batch.Behind, Now: l.worker.serviceNow(), Token: l.fence, Held: l.right.valid, Call: &batching.Call{},
 	}
 	l.left = batch.Call
 	started := time.Now()

@@ -131,7 +131,7 @@ func (f *fleet) recognise(row shard.Lease, runnable bool) {
 		return
 	}
 	if f.held(row.Key) == nil && (runnable || row.CheckpointOwner != "") {
-		f.start(row, "")
+		f.start(row, "", never)
 	}
 	if t := f.held(row.Key); t != nil {
 		t.moved(row)

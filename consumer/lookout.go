@@ -23,7 +23,7 @@ func (w *worker) lookAround(ctx context.Context) error {
 	if table != nil {
 		name = table.TableName()
 	}
-	out := newLookout(name, w.timing.lease, w.cfg.besideKCL2)
+	out := newLookout(name, w.timing.lease, w.cfg.BesideKCL2)
 	absent := map[string]bool{}
 	told, gaveUp := false, w.clock.Elapsed()+startTimeout
 	for try := 1; ; try++ {
@@ -128,7 +128,7 @@ func (f *fleet) neighbourMoved(neighbour, shardID string) {
 	if known {
 		return
 	}
-	allowed := f.cfg.besideKCL2
+	allowed := f.cfg.BesideKCL2
 	if allowed {
 		f.log.Info("a worker of KCL is at work on the lease table", "neighbour", neighbour, "shard", shardID)
 	} else {

@@ -157,6 +157,7 @@ func TestAFleetOfKCL3IsSeenByWhatItWrites(t *testing.T) {
 					defer time.AfterFunc(30*time.Second, say).Stop()
 				}
 				cfg := accepting(shardtest.NewStream(1), table)
+				cfg.BesideKCL2 = lives // which does not help
 				began := time.Now()
 				r := start(t, cfg)
 				if lives {

@@ -65,6 +65,7 @@ var shownBy = map[string]string{
 	"MaximumInFlight":       "TestMaximumInFlightStopsReadingBehindAStuckKey",
 	"CheckpointInterval":    "TestCheckpointIntervalBoundsTheWrites",
 	"LeaseDuration":         "TestLeaseDurationIsHowLongADeadWorkerKeepsItsShards",
+	"BesideKCL2":            "TestBesideKCL2RenewsEveryLease",
 	"MaximumLeases":         "TestMaximumLeasesIsRespected",
 	"DrainTimeout":          "TestDrainTimeoutIsWhatAStopGrants",
 	"StallTimeout":          "TestShardThatGetsNowhereIsBegunAnew",

@@ -30,7 +30,7 @@ func (p *parking) next(now time.Time, leaving bool) {
 	if p.write == nil && !now.Before(p.retryAt) {
 		p.nextWrite(now, leaving)
 	}
-	if leaving || !p.worker.session.valid() {
+	if leaving || !p.right.valid() {
 		return
 	}
 	for _, k := range p.order {

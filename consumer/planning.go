@@ -35,6 +35,12 @@ func (f *fleet) plan(ctx context.Context) {
 		group.Go(func() error { f.take(ctx, byKey[key], absent[key]); return nil })
 	}
 	for _, ask := range moves.Ask {
+		if f.cfg.BesideKCL2 { // what to ask for is this worker's own
+			if t := f.held(ask.Key); t != nil {
+				t.leave(ErrHandedOver, ask.To)
+			}
+			continue
+		}
 		group.Go(func() error { f.ask(ctx, byKey[ask.Key], ask.To); return nil })
 	}
 	for _, key := range moves.Withdraw {
@@ -62,6 +68,8 @@ func (f *fleet) plan(ctx context.Context) {
 		f.planAt = min(f.planAt, f.clock.Elapsed()+f.timing.beat/2)
 	case f.unsettled(view):
 		f.planAt = min(f.planAt, f.clock.Elapsed()+f.timing.beat)
+	case len(f.orphans) > 0: // workers of KCL, which are watched by their leases
+		f.planAt = min(f.planAt, f.clock.Elapsed()+f.timing.renew)
 	}
 }
 
@@ -95,7 +103,7 @@ func (f *fleet) unsettled(v shard.View) bool {
 			return true
 		}
 	}
-	return len(f.orphans) > 0
+	return len(f.orphans) > 0 && !f.cfg.BesideKCL2
 }
 
 // view is the fleet as the planner sees it. Absent names, for each lease that is
@@ -134,6 +142,9 @@ func (f *fleet) view(ctx context.Context, rows []shard.Lease, lineage *shard.Lin
 	}
 	f.asked = asked
 	f.orphans = holders.orphans
+	if f.cfg.BesideKCL2 {
+		f.withNeighbours(&v)
+	}
 	return v, absent
 }
 
@@ -193,6 +204,7 @@ func (f *fleet) take(ctx context.Context, seen shard.Lease, absent string) {
 	if !f.session.valid() || f.held(seen.Key) != nil || f.isHalted() {
 		return
 	}
+	sentAt := f.clock.Elapsed()
 	row, err := tableCall(ctx, f.worker, func(ctx context.Context) (shard.Lease, error) {
 		return f.cfg.Leases.Take(ctx, seen, f.session.id, absent)
 	})
@@ -200,7 +212,7 @@ func (f *fleet) take(ctx context.Context, seen shard.Lease, absent string) {
 	switch {
 	case err == nil:
 	case errors.As(err, &conflict) && conflict.Exists && conflict.Row.Holder() == f.session.id:
-		row = conflict.Row // the answer to an earlier try was lost
+		row, sentAt = conflict.Row, never // the answer to an earlier try was lost
 	case errors.As(err, &conflict):
 		fire(f.cfg.Hooks.Conflict, ConflictEvent{Worker: f.session.id, Shard: seen.Shard, Write: "take"})
 		return
@@ -213,7 +225,7 @@ func (f *fleet) take(ctx context.Context, seen shard.Lease, absent string) {
 		f.mu.Unlock()
 		return
 	}
-	f.start(row, seen.Holder())
+	f.start(row, seen.Holder(), sentAt)
 }
 
 // ask asks for a hand-over, and tells the owner.
@@ -233,4 +245,35 @@ func (f *fleet) withdraw(ctx context.Context, seen shard.Lease) {
 	if err != nil {
 		f.log.Debug("withdraw hand-over", "lease", seen.Key, "error", err)
 	}
+}
+
+// untaken is after how many lease durations a free lease is taken that was left
+// to a worker of KCL: those look for leases every two.
+const untaken = 3
+
+// withNeighbours has the workers of KCL count for what is fair: those whose
+// leases are not seen to stand still. They are seen by what they hold alone, as
+// they see one another.
+func (f *fleet) withNeighbours(v *shard.View) {
+	v.ByRelease = true
+	now := f.clock.Elapsed()
+	live := map[string]bool{}
+	for _, o := range f.orphans {
+		if now-o.since < f.timing.lease && !live[o.holder] {
+			live[o.holder] = true
+			v.Workers = append(v.Workers, shard.WorkerView{ID: o.holder, Age: f.timing.settle, Foreign: true})
+		}
+	}
+	free := map[string]time.Duration{}
+	for i := range v.Leases {
+		if l := &v.Leases[i]; l.Free {
+			since, known := f.free[l.Key]
+			if !known {
+				since = now
+			}
+			free[l.Key] = since
+			l.Left = now-since >= untaken*f.timing.lease
+		}
+	}
+	f.free = free
 }

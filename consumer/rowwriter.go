@@ -19,6 +19,7 @@ type rowWriter struct {
 	limit time.Duration // for one call
 	hooks *Hooks
 	shard string
+	right *right // counts the saves that were answered
 }
 
 // result is what a write came to.
@@ -101,9 +102,9 @@ func (w *rowWriter) judge(held, now shard.Lease, exists bool) result {
 }
 
 func (w *rowWriter) save(ctx context.Context, held shard.Lease, p checkpoint.Progress) (result, error) {
-	return w.write(ctx, "save", held, func(ctx context.Context) (shard.Lease, error) {
+	return w.write(ctx, "save", held, w.counted(func(ctx context.Context) (shard.Lease, error) {
 		return w.table.Save(ctx, held, w.me, p)
-	})
+	}))
 }
 
 func (w *rowWriter) end(ctx context.Context, held shard.Lease, children []shard.Shard, lost bool) (result, error) {

@@ -46,6 +46,9 @@ func (k *keeper) sit(handler string, from checkpoint.Progress, status *shardStat
 	s := &seat{keeper: k, handler: handler, said: from, status: status, wake: make(chan struct{}, 1)}
 	k.mu.Lock()
 	k.seats = append(k.seats, s)
+	if k.over { // by a renewal that was answered before
+		s.wake <- struct{}{}
+	}
 	k.mu.Unlock()
 	return s
 }

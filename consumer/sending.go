@@ -41,7 +41,7 @@ func (l *lane) deliver(to destination.Destination, f destination.Failure) error 
 func (l *lane) persist(to string, send func(context.Context) (further bool, err error)) error {
 	waits := 0
 	for try := 1; ; try++ {
-		if !l.worker.session.valid() || l.ctx.Err() != nil {
+		if !l.right.valid() || l.ctx.Err() != nil {
 			return errLaneOver
 		}
 		ctx, cancel := context.WithTimeout(l.ctx, sendTimeout)

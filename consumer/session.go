@@ -32,6 +32,7 @@ type timing struct {
 	sweep     time.Duration // between looks for rows that name this worker
 	plan      time.Duration // between plans when nothing happens
 	settle    time.Duration // how old a worker must be to be given shards
+	renew     time.Duration // between writes of one lease, where each is renewed by itself
 	handover  time.Duration // after which a hand-over is withdrawn
 	upkeep    time.Duration // between maintenance runs
 	tableCall time.Duration // one call to the lease table, heartbeats excepted
@@ -46,6 +47,7 @@ func timingOf(lease, drain time.Duration) timing {
 		sweep:     min(5*time.Second, lease/2),
 		plan:      30 * time.Second,
 		settle:    lease,
+		renew:     lease/3 - lease/40, // sent within a third, as KCL does
 		handover:  drain + 5*time.Second,
 		upkeep:    2 * time.Minute,
 		tableCall: 5 * time.Second,

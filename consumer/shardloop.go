@@ -20,6 +20,7 @@ type shardLoop struct {
 	branch branch
 	shard  string
 	fence  batching.Fence
+	right  *right
 	policy batching.Policy
 	seat   *seat // at the keeper of the lease row
 	// handler is the handler's name where there are several, and breaker its own.
@@ -233,7 +234,7 @@ func (l *shardLoop) tipReached() bool {
 
 // dispatch gives every idle lane its batch, if one is due.
 func (l *shardLoop) dispatch(now time.Time) {
-	if !l.worker.session.valid() || l.mark != nil || l.wakes.running || l.worker.pace.closed(l.shard) {
+	if !l.right.valid() || l.mark != nil || l.wakes.running || l.worker.pace.closed(l.shard) {
 		return
 	}
 	for i := range l.lanes {

@@ -174,7 +174,7 @@ func (l *shardLoop) takeState() {
 // lastState takes the state of a shard that is being left, and reports whether
 // it does: once nothing runs any more, and not again if that fails.
 func (l *shardLoop) lastState() bool {
-	if !l.stateLags() || l.keeping.torn.Load() || l.keeping.fails > 0 || !l.tracker.FinishedBefore(l.keeping.upTo+1) || l.work.Err() != nil || !l.worker.session.valid() {
+	if !l.stateLags() || l.keeping.torn.Load() || l.keeping.fails > 0 || !l.tracker.FinishedBefore(l.keeping.upTo+1) || l.work.Err() != nil || !l.right.valid() {
 		return false
 	}
 	l.takeState()

@@ -25,6 +25,7 @@ type tenure struct {
 	branch branch
 	row    shard.Lease
 	from   string // who held it before
+	right  *right
 
 	life, work, reading   context.Context
 	lose                  context.CancelCauseFunc
@@ -43,8 +44,8 @@ type tenure struct {
 	cause    error // why it ended, nil at the shard's end; valid after done
 }
 
-func newTenure(ctx context.Context, w *worker, b branch, row shard.Lease, from string) *tenure {
-	t := &tenure{worker: w, branch: b, row: row, from: from, want: row.SeekGen, done: make(chan struct{})}
+func newTenure(ctx context.Context, w *worker, b branch, row shard.Lease, from string, sentAt time.Duration) *tenure {
+	t := &tenure{worker: w, branch: b, row: row, from: from, want: row.SeekGen, right: newRight(w, sentAt), done: make(chan struct{})}
 	t.life, t.lose = context.WithCancelCause(ctx)
 	t.renew()
 	for _, p := range w.parts {
@@ -140,17 +141,27 @@ func (t *tenure) once() (cause error, again bool) {
 		return t.again()
 	}
 	running := t.worker.runningIn(t.row.Shard)
+	if cause, begin, again := t.confirm(); !begin {
+		return cause, again
+	}
+	keeper := newKeeper(t.worker, t.branch, t.writer(), t.work, t.row)
+	endRenewing := t.keepRenewed(keeper)
+	rest := func() {
+		endRenewing()
+		keeper.rest()
+	}
 	// No handler of an earlier tenure of this shard may run in this process any
 	// more.
 	for running.Load() > 0 {
 		if clock.Sleep(t.reading, 100*time.Millisecond) != nil {
+			rest()
+			t.row = keeper.row()
 			return t.endWithout()
 		}
 	}
-	keeper := newKeeper(t.worker, t.branch, t.writer(), t.work, t.row)
 	loops := t.newLoops(keeper, running)
 	out := t.drive(loops)
-	keeper.rest()
+	rest()
 	if verdict, over := keeper.verdict(); over {
 		out = verdict
 	}
@@ -205,7 +216,7 @@ func (t *tenure) newLoop(i int, k *keeper, running *atomic.Int64) *shardLoop {
 	w, p, status := t.worker, &t.worker.parts[i], t.statuses[i]
 	cfg, from := p.cfg, progressOf(t.row, p.name)
 	l := &shardLoop{
-		cfg: cfg, worker: w, branch: t.branch, shard: t.row.Shard, fence: t.branch.fence(t.row), policy: p.policy, seat: k.sit(p.name, from, status),
+		cfg: cfg, worker: w, branch: t.branch, shard: t.row.Shard, fence: t.branch.fence(t.row), right: t.right, policy: p.policy, seat: k.sit(p.name, from, status),
 		floor: from, handler: p.name, breaker: p.breaker,
 		reading: t.reading, work: t.work, stopWork: t.stopWork, memory: holding{budget: w.budget},
 		from: from, tracker: checkpoint.NewTracker(from),
@@ -366,7 +377,11 @@ func (t *tenure) tellStarted(l *shardLoop) {
 
 func (t *tenure) writer() *rowWriter {
 	w := t.worker
-	return &rowWriter{me: w.session.id, table: w.cfg.Leases, limit: w.timing.tableCall, hooks: &w.cfg.Hooks, shard: t.row.Shard}
+	limit := w.timing.tableCall
+	if t.right.each {
+		limit = min(limit, w.timing.renew/2) // so that several tries fit before the lease runs out
+	}
+	return &rowWriter{me: w.session.id, table: w.cfg.Leases, limit: limit, hooks: &w.cfg.Hooks, shard: t.row.Shard, right: t.right}
 }
 
 // newLanes makes the lanes of a shard.

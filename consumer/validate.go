@@ -49,6 +49,7 @@ func (c Config) validate() error {
 	add(c.MinimumBackoff > c.MaximumBackoff, "MinimumBackoff %v is over MaximumBackoff %v", c.MinimumBackoff, c.MaximumBackoff)
 	add(c.MemoryBudget < leastMemoryBudget, "MemoryBudget is %d bytes, want at least %d: one read can bring 10 MiB of payload", c.MemoryBudget, leastMemoryBudget)
 	problems = append(problems, c.validateParts()...)
+	problems = append(problems, c.validateBeside()...)
 	problems = append(problems, c.validateKeys()...)
 	add(c.OnLoss != ContinueOnLoss && c.OnLoss != StopOnLoss, "OnLoss is %d, want ContinueOnLoss or StopOnLoss", c.OnLoss)
 	if err := c.StartingPosition.Validate(); err != nil {

@@ -60,7 +60,7 @@ func newWakes(h Handler) wakes {
 // wake calls the handler without records, if there is a reason to.
 func (l *shardLoop) wake(now time.Time) {
 	w := &l.wakes
-	if w.waker == nil || w.running || now.Before(w.notBefore) || !l.worker.session.valid() || l.work.Err() != nil {
+	if w.waker == nil || w.running || now.Before(w.notBefore) || !l.right.valid() || l.work.Err() != nil {
 		return
 	}
 	if l.worker.pace.closed(l.shard) || l.reading.Err() != nil && l.heldBack() {
@@ -77,7 +77,7 @@ func (l *shardLoop) wake(now time.Time) {
 	at, _ := l.tracker.Mark()
 	call := &batching.Wake{
 		Stream: l.branch.stream.ARN, Shard: l.shard, Handler: l.handler, Why: reason, Now: l.worker.serviceNow(), Behind: l.behind, ReadUpTo: l.readUpTo,
-		Token: l.fence, Held: l.worker.session.valid, Call: &batching.Call{},
+		Token: l.fence, Held: l.right.valid, Call: &batching.Call{},
 	}
 	if w.hold == nil {
 		w.hold = &callHold{}
@@ -175,7 +175,7 @@ func (w *wakes) done() bool { return w.waker == nil || w.ended }
 // knows, or may not be called.
 func (l *shardLoop) toldLeaving() bool {
 	w := &l.wakes
-	return w.waker == nil || w.leaving || w.ended || !l.worker.session.valid() || l.heldBack()
+	return w.waker == nil || w.leaving || w.ended || !l.right.valid() || l.heldBack()
 }
 
 // mayGo reports whether a shard that is being left need not wait for records

@@ -23,6 +23,9 @@ type View struct {
 	// HandoverTimeout is how long a hand-over may stand before it is withdrawn;
 	// 0 is for ever.
 	HandoverTimeout time.Duration
+	// ByRelease is set if leases go from worker to worker only by their owner's
+	// own doing: Ask then holds what this worker is to release, and to whom.
+	ByRelease bool
 	// Moves is how many hand-overs are asked for in this round at most; 0 is
 	// max(1, 10 %) of each owner's leases.
 	Moves int
@@ -39,6 +42,9 @@ type WorkerView struct {
 	Leaving bool
 	// MaxLeases is how many leases it takes at most; 0 is no limit.
 	MaxLeases int
+	// Foreign is set for a worker of another library, which goes by rules of its
+	// own: it counts for what is fair, and is given nothing.
+	Foreign bool
 	// Idle is set if its plan counter does not move: it is not relied on as the
 	// planner.
 	Idle bool
@@ -59,6 +65,10 @@ type LeaseView struct {
 	Load float64
 	// Asked is for how long this worker has seen the hand-over stand.
 	Asked time.Duration
+	// Left is set if the lease has been free for so long that no worker of
+	// another library seems to want it: it goes to one of ours, over its quota if
+	// need be.
+	Left bool
 	// Spare is set if the lease is better not asked for now, such as when a
 	// hand-over of it was withdrawn a moment ago.
 	Spare bool
@@ -126,16 +136,25 @@ func Plan(v View) Moves {
 	var m Moves
 	for _, l := range f.free {
 		best := f.best(l.Key)
+		if l.Left && (best == nil || best.Foreign) {
+			best = f.lightest(l.Key)
+		}
 		if best == nil {
 			m.Unplaced = append(m.Unplaced, l.Key)
 			continue // every worker has what it may have
 		}
 		best.held++
-		if best.ID == v.Me {
+		switch {
+		case best.Foreign: // it finds out by itself
+		case best.ID == v.Me:
 			m.Take = append(m.Take, l.Key)
-		} else {
+		default:
 			m.Offers = append(m.Offers, Ask{Key: l.Key, To: best.ID})
 		}
+	}
+	if v.ByRelease {
+		m.Ask = slices.DeleteFunc(f.asks(v), func(a Ask) bool { return a.From != v.Me })
+		return m
 	}
 	if f.planner() != v.Me {
 		return m
@@ -277,12 +296,28 @@ func (f *fleet) best(key string) *worker {
 	return best
 }
 
+// lightest is the worker of ours that holds least, whatever its quota; of equals,
+// the one for which the lease scores highest. Nil if none may have more.
+func (f *fleet) lightest(key string) *worker {
+	h := hashString(key)
+	var best *worker
+	for _, w := range f.workers {
+		if w.Leaving || w.Foreign || w.MaxLeases > 0 && w.held >= w.MaxLeases {
+			continue
+		}
+		if best == nil || w.held < best.held || w.held == best.held && rendezvous(w.hash, h) > rendezvous(best.hash, h) {
+			best = w
+		}
+	}
+	return best
+}
+
 // planner is the worker that asks and withdraws. If all are idle, somebody has
 // to begin.
 func (f *fleet) planner() string {
 	for _, idleToo := range []bool{false, true} {
 		for _, w := range f.workers {
-			if !w.Leaving && (idleToo || !w.Idle) {
+			if !w.Leaving && !w.Foreign && (idleToo || !w.Idle) {
 				return w.ID
 			}
 		}
@@ -308,7 +343,7 @@ func (f *fleet) overdue(timeout time.Duration) []string {
 // asks are the hand-overs that bring the owners down to their quota.
 func (f *fleet) asks(v View) []Ask {
 	for _, w := range f.workers {
-		if w.room() > 0 && w.Age < v.Settle {
+		if w.room() > 0 && w.Age < v.Settle && !w.Foreign {
 			return nil
 		}
 	}
@@ -319,7 +354,7 @@ func (f *fleet) asks(v View) []Ask {
 	offers := make(map[string][]offer)
 	for _, l := range f.leases {
 		w := f.byID[l.Owner]
-		if w == nil || w.Leaving || l.Free || l.Spare || l.CheckpointOwner != "" || w.held <= w.quota {
+		if w == nil || w.Leaving || w.Foreign || l.Free || l.Spare || l.CheckpointOwner != "" || w.held <= w.quota {
 			continue
 		}
 		offers[w.ID] = append(offers[w.ID], offer{l, rendezvous(w.hash, hashString(l.Key))})
@@ -342,6 +377,10 @@ func (f *fleet) asks(v View) []Ask {
 			to := f.best(o.lease.Key)
 			if to == nil {
 				break
+			}
+			if to.Foreign { // what it lacks, it takes by itself
+				to.held++
+				continue
 			}
 			to.held++
 			w.held--

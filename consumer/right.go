@@ -1,0 +1,51 @@
+package consumer
+
+import (
+	"math"
+	"sync/atomic"
+	"time"
+)
+
+// right is whether a tenure may act on its lease: dispatch, send, take effects.
+// By towpath's own protocol the worker's session says so for all of its leases.
+// Beside KCL the others know of no sessions: they judge by the counter of each
+// lease, so that the lease has to have been renewed by itself, too, and is
+// believed for as long as a session is from the sending of its last renewal.
+type right struct {
+	worker *worker
+	each   bool         // the lease is renewed by itself
+	sent   atomic.Int64 // when its last write that was answered was sent, on the worker's clock
+}
+
+// never is when a write was sent that has not been.
+const never = time.Duration(math.MinInt64 / 2)
+
+func newRight(w *worker, sentAt time.Duration) *right {
+	r := &right{worker: w, each: w.cfg.BesideKCL2}
+	r.sent.Store(int64(sentAt))
+	return r
+}
+
+// valid reports whether the tenure may act now.
+func (r *right) valid() bool { return r.worker.session.valid() && (!r.each || r.left() > 0) }
+
+// left is how long the lease is believed without another renewal.
+func (r *right) left() time.Duration {
+	t := r.worker.timing
+	return time.Duration(r.sent.Load()) + t.lease - t.margin - r.worker.clock.Elapsed()
+}
+
+// due is how long until the lease is to be renewed.
+func (r *right) due() time.Duration {
+	return time.Duration(r.sent.Load()) + r.worker.timing.renew - r.worker.clock.Elapsed()
+}
+
+// renewed notes a write of the lease that was answered, by when it was sent.
+func (r *right) renewed(sentAt time.Duration) {
+	for {
+		known := r.sent.Load()
+		if int64(sentAt) <= known || r.sent.CompareAndSwap(known, int64(sentAt)) {
+			return
+		}
+	}
+}
