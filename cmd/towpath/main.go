@@ -3,6 +3,12 @@
 //	towpath match -pattern FILE < RECORDS
 //
 // tries a filter pattern: one line of output, match or no match, for each record.
+//
+//	towpath seek  -application NAME -stream NAME [-shard ID] -to WHERE [-yes]
+//	towpath reset -application NAME -stream NAME [-to WHERE] [-yes]
+//	towpath fork  -application NAME -stream NAME -from NAME [-yes]
+//
+// move positions, each with a plan first: without -yes nothing is written.
 package main
 
 import (
@@ -38,7 +44,7 @@ func run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) 
 	tool := &cli.Command{
 		Name:      "towpath",
 		Usage:     "look after consumers of Kinesis and DynamoDB streams",
-		Commands:  []*cli.Command{matchCommand()},
+		Commands:  []*cli.Command{matchCommand(), seekCommand(), resetCommand(), forkCommand()},
 		Reader:    in,
 		Writer:    out,
 		ErrWriter: errs,
