@@ -56,6 +56,18 @@ func WithAWS(options ...awsfake.Option) Option {
 	return func(_ *Rig, all *[]awsfake.Option) { *all = append(*all, options...) }
 }
 
+// WithFanOut has the workers read a stream of Kinesis by enhanced fan-out, with
+// the application as the consumer.
+func WithFanOut(change ...func(*kinesisshards.FanOut)) Option {
+	return func(r *Rig, _ *[]awsfake.Option) {
+		fanOut := &kinesisshards.FanOut{Consumer: Application}
+		for _, f := range change {
+			f(fanOut)
+		}
+		r.reading = append(r.reading, func(o *kinesisshards.Options) { o.FanOut = fanOut })
+	}
+}
+
 // WithLog has the workers' logs written to w.
 func WithLog(w io.Writer) Option { return func(r *Rig, _ *[]awsfake.Option) { r.Log = w } }
 
