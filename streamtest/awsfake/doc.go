@@ -30,6 +30,23 @@
 //	→ pause gate → hang, lost, refused, or applied
 //	→ the delay after and half the latency → pause gate → answer lost, or answer
 //
+// # Streams of events
+//
+// The answer to SubscribeToShard of Kinesis is a stream: the call passes the
+// stations with the head of the answer, and is traced then; its events follow
+// one by one, each with half the latency on its way. What is unread in the
+// window of a client that does not read holds the service up. Interceptors are
+// asked about each event (see [AWS.Intercept]), and a fault meets the stream that
+// is open as it meets a connection:
+//
+//	Cut        it breaks at once; what was under way is lost
+//	Blackhole  it goes silent, without an error or an end; healed, it breaks
+//	Pause      its client reads nothing; resumed, it reads on
+//
+// The service learns of a broken stream when it sends its next event, or when
+// the client closes it or the context of the call ends. In the process a service
+// has a goroutine for each stream, which ends with it: close what you open.
+//
 // # What is not here
 //
 // Signatures are not verified, and nobody is denied anything: there is no IAM.

@@ -64,3 +64,40 @@ func ExampleService_Records() {
 	// old, trimmed: true
 	// new, trimmed: false
 }
+
+// A subscription is pushed what is put, until five minutes have passed or a test
+// says otherwise; then it goes on from its continuation.
+func ExampleService_EndSubscriptions() {
+	fake := awsfake.New(awsfake.WithKinesis(kinesisfake.WithTakeOver(0), kinesisfake.WithReadLimits(false)))
+	stream := fake.Kinesis()
+	_ = stream.CreateStream("clicks", 1)
+	consumer, _ := stream.RegisterConsumer("clicks", "app")
+
+	client := kinesis.NewFromConfig(fake.Config("worker-1"))
+	from := &types.StartingPosition{Type: types.ShardIteratorTypeTrimHorizon}
+	for _, data := range []string{"one", "two"} {
+		_, _, _ = stream.Put("clicks", "alice", []byte(data))
+		out, err := client.SubscribeToShard(context.Background(), &kinesis.SubscribeToShardInput{
+			ConsumerARN:      &consumer,
+			ShardId:          aws.String("shardId-000000000000"),
+			StartingPosition: from,
+		})
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		event := (<-out.GetStream().Events()).(*types.SubscribeToShardEventStreamMemberSubscribeToShardEvent).Value
+		fmt.Printf("%s\n", event.Records[0].Data)
+		from = &types.StartingPosition{Type: types.ShardIteratorTypeAfterSequenceNumber, SequenceNumber: event.ContinuationSequenceNumber}
+
+		stream.EndSubscriptions("clicks", "app", "")
+		_, more := <-out.GetStream().Events()
+		fmt.Println("goes on:", more)
+		_ = out.GetStream().Close()
+	}
+	// Output:
+	// one
+	// goes on: false
+	// two
+	// goes on: false
+}
