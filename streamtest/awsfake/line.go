@@ -44,7 +44,6 @@ type line struct {
 	begun    bool      // the first event was flushed
 	events   []event   // under way, in order
 	held     int       // bytes in events
-	last     time.Time // when the youngest event arrives
 	silent   bool      // nothing arrives, nor does an end
 	broken   error     // what the reader gets from now on
 	finished bool      // the service is done: after the events comes the end
@@ -55,7 +54,7 @@ type line struct {
 // event is one flush of a service on its way.
 type event struct {
 	data []byte
-	due  time.Time // when it arrives
+	due  time.Time // when it arrives, if the one before it has
 }
 
 // open starts a service on a call whose answer may be a stream, and returns when
@@ -156,10 +155,6 @@ func (l *line) FlushError() error {
 	}
 	l.change(func() {
 		l.begun = true
-		if e.due.Before(l.last) {
-			e.due = l.last // events do not overtake each other
-		}
-		l.last = e.due
 		if len(e.data) > 0 && l.broken == nil {
 			l.events, l.held = append(l.events, e), l.held+len(e.data)
 		}

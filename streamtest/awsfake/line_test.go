@@ -149,6 +149,59 @@ func TestFaultsMeetSingleEvents(t *testing.T) {
 	}
 }
 
+func TestStreamThatBeginsWhileItIsSeveredIsSevered(t *testing.T) {
+	for name, sever := range map[string]func(*awsfake.AWS) func(){
+		"Cut":       func(a *awsfake.AWS) func() { return a.Cut("worker-1", "kinesis") },
+		"Blackhole": func(a *awsfake.AWS) func() { return a.Blackhole("worker-1", "kinesis") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				a := newStream(t, awsfake.WithLatency(10*time.Millisecond))
+				time.AfterFunc(2*time.Millisecond, func() { // the call is on its way
+					heal := sever(a)
+					time.AfterFunc(time.Minute, heal)
+				})
+				begun := time.Now()
+				arn, err := a.Kinesis().RegisterConsumer("clicks", "app")
+				if err != nil {
+					t.Fatal(err)
+				}
+				_, err = once(a, "worker-1").SubscribeToShard(t.Context(), &kinesis.SubscribeToShardInput{
+					ConsumerARN: &arn, ShardId: aws.String("shardId-000000000000"),
+					StartingPosition: &types.StartingPosition{Type: types.ShardIteratorTypeLatest},
+				})
+				if !errors.Is(err, syscall.ECONNRESET) { // the SDK waits for the first event, which never comes
+					t.Errorf("got %v", err)
+				}
+				if took := time.Since(begun); (took > time.Second) != (name == "Blackhole") {
+					t.Errorf("broke after %v", took)
+				}
+			})
+		})
+	}
+}
+
+func TestEventsDoNotOvertakeEachOther(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := newStream(t)
+		delay := time.Second
+		stream := subscribe(t.Context(), t, a, once(a, "worker-1"))
+		a.Intercept(func(_ context.Context, call awsfake.Call) awsfake.Fault {
+			defer func() { delay = 0 }()
+			return awsfake.Delay(delay)
+		})
+		for _, data := range []string{"a", "b"} {
+			a.Kinesis().Put("clicks", "k", []byte(data))
+			time.Sleep(100 * time.Millisecond)
+		}
+		for _, want := range []string{"a", "b"} {
+			if data, _ := next(stream); data != want {
+				t.Errorf("got %q, want %q", data, want)
+			}
+		}
+	})
+}
+
 func TestLostHeadOfAStreamEndsIt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := newStream(t)

@@ -294,3 +294,90 @@ func TestFanOutEndsAShardWithItsChildren(t *testing.T) {
 		}
 	})
 }
+
+func TestFanOutTellsTheEndOfAnIdleShardAtOnce(t *testing.T) {
+	inBubble(t, 1, func(t *testing.T, w world) {
+		l := w.listen(w.consumer("app"), at(types.ShardIteratorTypeTrimHorizon))
+		time.Sleep(time.Second)
+		if _, _, err := w.fake.Split(w.stream, firstShard); err != nil {
+			t.Fatal(err)
+		}
+		begun := time.Now()
+		e, _ := l.event()
+		if len(e.ChildShards) != 2 || e.ContinuationSequenceNumber != nil || time.Since(begun) != 0 {
+			t.Errorf("after %v: %+v", time.Since(begun), e)
+		}
+	})
+}
+
+func TestFanOutTellsTheChildrenInTheLastEventAlone(t *testing.T) {
+	inBubble(t, 1, func(t *testing.T, w world) {
+		for range 7 {
+			w.put("k", string(make([]byte, 1<<20)))
+		}
+		if _, _, err := w.fake.Split(w.stream, firstShard); err != nil {
+			t.Fatal(err)
+		}
+		l := w.listen(w.consumer("app"), at(types.ShardIteratorTypeTrimHorizon))
+		n, events := 0, 0
+		for {
+			e, ok := l.event()
+			if !ok {
+				break
+			}
+			n, events = n+len(e.Records), events+1
+			if last := n == 7; last != (len(e.ChildShards) == 2) || last != (e.ContinuationSequenceNumber == nil) {
+				t.Errorf("after %d records: children %v, continuation %v", n, e.ChildShards, e.ContinuationSequenceNumber)
+			}
+		}
+		if n != 7 || events < 3 {
+			t.Errorf("got %d records in %d events", n, events)
+		}
+	})
+}
+
+func TestFanOutOfAShardThatVanishesIsNotFound(t *testing.T) {
+	inBubble(t, 1, func(t *testing.T, w world) {
+		last := ""
+		for range 7 {
+			last = w.put("k", string(make([]byte, 1<<20)))
+		}
+		if _, _, err := w.fake.Split(w.stream, firstShard); err != nil {
+			t.Fatal(err)
+		}
+		l := w.listen(w.consumer("app"), at(types.ShardIteratorTypeTrimHorizon))
+		l.data()
+		if err := w.fake.Trim(w.stream, firstShard, last); err != nil {
+			t.Fatal(err)
+		}
+		refused(t, "what is left", l.ended(), "ResourceNotFoundException")
+	})
+}
+
+func TestFanOutSkipsWhatIsTrimmed(t *testing.T) {
+	inBubble(t, 1, func(t *testing.T, w world) {
+		first := w.put("k", "a")
+		w.put("k", "b")
+		if err := w.fake.Trim(w.stream, firstShard, first); err != nil {
+			t.Fatal(err)
+		}
+		l := w.listen(w.consumer("app"), &types.StartingPosition{Type: types.ShardIteratorTypeAtSequenceNumber, SequenceNumber: &first})
+		same(t, "data", l.data(), "[b]")
+	})
+}
+
+func TestFanOutEndsForAReaderThatDoesNotReadToo(t *testing.T) {
+	inBubble(t, 1, func(t *testing.T, w world) {
+		arn := w.consumer("app")
+		old := w.listen(arn, at(types.ShardIteratorTypeTrimHorizon))
+		for range 10 {
+			w.put("k", string(make([]byte, 100<<10)))
+			time.Sleep(time.Second) // each in an event of its own; they do not fit in the window
+		}
+		w.listen(arn, at(types.ShardIteratorTypeLatest))
+		time.Sleep(2 * time.Second)
+		begun := time.Now()
+		refused(t, "at the end", old.ended(), "ResourceInUseException")
+		same(t, "time to the end", time.Since(begun), time.Duration(0))
+	})
+}

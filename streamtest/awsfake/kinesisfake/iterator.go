@@ -76,8 +76,8 @@ func (t *stream) place(d *shard, in position, now time.Time) (int, error) {
 
 // placeOf is where the record with a sequence number stands, moved by after if
 // the number is a record's. Only numbers that the shard has given out are known:
-// of records, of its start and end, and those a subscription continues from,
-// which lie between two records.
+// of records, of its start and end, and those between two records, as a
+// subscription's continuations are.
 func (t *stream) placeOf(d *shard, number string, after int) (int, error) {
 	n, ok := parseSequence(number)
 	if !ok {

@@ -44,7 +44,6 @@ type subscription struct {
 	count int       // of events sent
 
 	woken chan struct{} // holds one when there is something to look at
-	hurry func()        // bounds a write under way, since its end has come
 	over  bool          // it has ended
 	why   *Error        // what it tells of its end; nil is nothing
 
@@ -93,7 +92,7 @@ func (s *Service) subscribe(in subscribeInput) (*subscription, error) {
 	f.granted = now
 	f.current = &subscription{
 		feed: f, began: now, until: now.Add(s.limits.fanOut.life), place: place, sent: now,
-		woken: make(chan struct{}, 1), hurry: func() {},
+		woken: make(chan struct{}, 1),
 	}
 	return f.current, nil
 }
@@ -122,7 +121,6 @@ func (f *feed) end(why *Error) {
 	if sub := f.current; sub != nil {
 		sub.over, sub.why, f.current = true, why, nil
 		sub.wake()
-		sub.hurry()
 	}
 }
 
@@ -146,7 +144,7 @@ func (sub *subscription) wake() {
 func (s *Service) leave(sub *subscription) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	sub.over, sub.hurry = true, func() {}
+	sub.over = true
 	if sub.feed.current == sub {
 		sub.feed.current = nil
 	}
@@ -168,6 +166,7 @@ func (s *Service) subscribeToShard(w http.ResponseWriter, r *http.Request, body 
 	defer s.leave(sub)
 	control := http.NewResponseController(w)
 	s.bound(sub, control)
+	defer control.SetWriteDeadline(time.Time{}) // the connection may go on to other requests
 	w.Header().Set("Content-Type", eventStream)
 	events := [][]byte{eventFrame("initial-response", []byte("{}"))}
 	for {
@@ -197,19 +196,12 @@ func (s *Service) subscribeToShard(w http.ResponseWriter, r *http.Request, body 
 	}
 }
 
-// grace is how long a client that does not read is waited for when its
-// subscription has ended.
+// grace is how long after the end of its five minutes a client that does not read
+// is waited for.
 const grace = time.Second
 
 // bound has a client that does not read waited for no longer than the life of
-// its subscription, and no longer than a grace when that ends before its time.
+// its subscription. Where writes have no deadlines, it is waited for.
 func (s *Service) bound(sub *subscription, control *http.ResponseController) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	life := sub.until.Sub(s.now())
-	_ = control.SetWriteDeadline(time.Now().Add(life + grace)) // without deadlines the client is waited for
-	sub.hurry = func() { _ = control.SetWriteDeadline(time.Now().Add(grace)) }
-	if sub.over {
-		sub.hurry()
-	}
+	_ = control.SetWriteDeadline(time.Now().Add(sub.until.Sub(s.now()) + grace))
 }
