@@ -63,7 +63,7 @@ func TestGoCodeInTextsIsTested(t *testing.T) {
 	}
 	block := regexp.MustCompile("(?ms)^```go\n(.*?)^```")
 	blocks := 0
-	for _, text := range []string{"README.md", "docs/testing.md", "docs/failures.md", "docs/leases.md", "docs/pace.md", "docs/dynamodb-streams.md", "docs/deferred.md"} {
+	for _, text := range []string{"README.md", "docs/testing.md", "docs/failures.md", "docs/leases.md", "docs/pace.md", "docs/dynamodb-streams.md", "docs/deferred.md", "docs/aggregation.md"} {
 		for _, m := range block.FindAllStringSubmatch(read(t, text), -1) {
 			blocks++
 			if !strings.Contains(tested, trimLines(m[1])) {

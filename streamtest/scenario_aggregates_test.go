@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -378,31 +377,4 @@ func hashesOf(t *testing.T, rig *streamtest.Rig, id string) kpl.Range {
 	}
 	t.Fatalf("there is no shard %s", id)
 	return kpl.Range{}
-}
-
-// Ids and positions of user records tell them apart.
-func TestUserRecordsHaveIDsOfTheirOwn(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		rig := streamtest.New(t, 1)
-		defer rig.Close()
-		_, sequence := rig.PutAggregate(userRecords(0, 3, 3)...)
-		var mu sync.Mutex
-		var ids []string
-		rig.Start("w", handling(func(_ context.Context, b *batching.Batch) error {
-			mu.Lock()
-			defer mu.Unlock()
-			for i := range b.Records {
-				_, id, _ := strings.Cut(b.Records[i].ID(), "/"+firstShard+"/")
-				ids = append(ids, id)
-			}
-			return nil
-		}))
-		rig.Await("every record", rig.AllDone)
-		mu.Lock()
-		defer mu.Unlock()
-		slices.Sort(ids)
-		if want := []string{sequence, sequence + "/1", sequence + "/2"}; !slices.Equal(ids, want) {
-			t.Errorf("got %v, want %v", ids, want)
-		}
-	})
 }

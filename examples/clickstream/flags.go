@@ -16,9 +16,11 @@ type options struct {
 	Columns columns
 	Poison  int // undecodable records to put among the events
 	Seed    uint64
-	JSON    bool
-	Workers int
-	Shards  int
+	// Aggregate puts what a key does at about the same time as one record.
+	Aggregate bool
+	JSON      bool
+	Workers   int
+	Shards    int
 
 	// Stream is the stream to serve. Empty means the demonstration: a stream of
 	// our own in the process, with a log played onto it.
@@ -46,7 +48,7 @@ const defaultPoison = 5
 // onlyDemo and onlyService name the flags that mean nothing in the other mode. A
 // flag that is accepted and does nothing is a trap, so they are refused there.
 var (
-	onlyDemo    = []string{"input", "key", "time", "event", "poison", "seed", "workers", "shards"}
+	onlyDemo    = []string{"input", "key", "time", "event", "poison", "seed", "aggregate", "workers", "shards"}
 	onlyService = []string{"table", "create-tables", "failures"}
 )
 
@@ -64,6 +66,7 @@ func parseFlags(args []string, help io.Writer) (options, error) {
 	fs.StringVar(&o.Columns.Event, "event", "event", "`column` that says what was done")
 	fs.IntVar(&o.Poison, "poison", 0, fmt.Sprintf("put `N` records among the events that cannot be decoded (default %d, or 0 with -input)", defaultPoison))
 	fs.Uint64Var(&o.Seed, "seed", 1, "what happens when, and where the poison goes, follow from this `number`")
+	fs.BoolVar(&o.Aggregate, "aggregate", false, "put what one key does within a few milliseconds as one aggregated record, as the Kinesis Producer Library would")
 	fs.BoolVar(&o.JSON, "json", false, "print one JSON object at the end instead of a table")
 	fs.IntVar(&o.Workers, "workers", 3, "start with `N` workers, 1 to 32")
 	fs.IntVar(&o.Shards, "shards", 4, "start with `N` shards, 1 to 64")

@@ -17,6 +17,7 @@ import (
 	"github.com/towpath/towpath/consumer"
 	"github.com/towpath/towpath/destination/sqsdestination"
 	"github.com/towpath/towpath/shard"
+	"github.com/towpath/towpath/shard/kpl"
 	"github.com/towpath/towpath/streamtest/awsfake"
 	"github.com/towpath/towpath/streamtest/awsfake/kinesisfake"
 )
@@ -67,7 +68,9 @@ type demo struct {
 	progress *progress
 	group    *errgroup.Group // all workers, and the producer
 	ctx      context.Context // of the group
-	put      atomic.Int64    // records put so far
+	put      atomic.Int64    // records put so far, each of an aggregate's
+
+	aggregate bool // whether they are put in aggregates
 
 	reshards, crashes int // counted by the goroutine that makes them happen
 
@@ -100,6 +103,7 @@ func (d *demo) play(ctx context.Context, o options, f feed, stderr *os.File) (re
 	if err := d.aws.Kinesis().CreateStream(streamName, o.Shards); err != nil {
 		return report{}, fmt.Errorf("create the stream: %w", err)
 	}
+	d.aggregate = o.Aggregate
 	d.progress = newProgress(stderr, len(f.Items), d.look)
 	began := time.Now()
 	if err := showing(d.progress, func() error { return d.run(ctx, o, f.Items) }); err != nil {
@@ -152,15 +156,34 @@ func (d *demo) produce(ctx context.Context, items []item) error {
 		case <-tick.C:
 		}
 		n := min(atOnce, ahead-(int(d.put.Load())-d.ledger.sums().ended()), len(items))
-		for _, it := range items[:max(0, n)] {
-			if _, _, err := d.aws.Kinesis().Put(streamName, it.PartitionKey, it.Data); err != nil {
+		for _, r := range packed(items[:max(0, n)], d.aggregate) {
+			if _, _, err := d.aws.Kinesis().Put(streamName, r.PartitionKey, r.Data); err != nil {
 				return fmt.Errorf("put a record: %w", err)
 			}
-			d.put.Add(1)
+			d.put.Add(int64(r.Users))
 		}
 		items = items[max(0, n):]
 	}
 	return nil
+}
+
+// packed are the records that items are put as: one each, or in aggregates those
+// of each key together.
+func packed(items []item, aggregate bool) (records []kpl.Record) {
+	var all []*kpl.Aggregator
+	of := map[string]*kpl.Aggregator{}
+	for _, it := range items {
+		a := of[it.PartitionKey]
+		if a == nil || !aggregate || !a.Add(kpl.User{PartitionKey: it.PartitionKey, Data: it.Data}) {
+			a = &kpl.Aggregator{}
+			a.Add(kpl.User{PartitionKey: it.PartitionKey, Data: it.Data})
+			of[it.PartitionKey], all = a, append(all, a)
+		}
+	}
+	for _, a := range all {
+		records = append(records, a.Flush())
+	}
+	return records
 }
 
 // happen lets each step happen when its time has come, and returns when all

@@ -46,6 +46,21 @@ func TestEveryRunFindsEverySession(t *testing.T) {
 	}
 }
 
+// What is put in aggregates is found all the same.
+func TestAggregatedRecordsAreFoundOneByOne(t *testing.T) {
+	status, r, stderr := playInBubble(t, "-aggregate")
+	if status != 0 || r.Read != 31_106+defaultPoison || r.Handled != 31_106 || r.Failed != defaultPoison || r.Sessions != defaultLogSessions {
+		t.Errorf("status %d, %+v\n%s", status, r, stderr)
+	}
+	items := []item{{"a", []byte("1")}, {"b", []byte("2")}, {"a", []byte("3")}, {"a", []byte("4")}}
+	if got := packed(items, true); len(got) != 2 || got[0].Users != 3 || got[1].Users != 1 || got[0].PartitionKey != "a" {
+		t.Errorf("four items are put as %+v, want one record for a and one for b", got)
+	}
+	if got := packed(items, false); len(got) != 4 || string(got[2].Data) != "3" {
+		t.Errorf("four items are put as %+v, want each by itself", got)
+	}
+}
+
 // A fleet of one worker over one shard is the least that the schedule has to
 // cope with; many of each are the most.
 func TestFleetsOfAnySizeLoseNothing(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/towpath/towpath/shard"
 	"github.com/towpath/towpath/shard/kinesisshards"
+	"github.com/towpath/towpath/shard/kpl"
 	"github.com/towpath/towpath/streamtest/awsfake"
 )
 
@@ -49,4 +50,44 @@ func ExampleOpen() {
 	// Output:
 	// alice /
 	// alice /docs
+}
+
+// What the Kinesis Producer Library has put into one record is delivered as the
+// records that it is of: of one sequence number, and each with its own key.
+func ExampleOpen_aggregated() {
+	ctx := context.Background()
+	cloud := awsfake.New()
+	if err := cloud.Kinesis().CreateStream("clicks", 1); err != nil {
+		log.Fatal(err)
+	}
+	producer := kpl.Aggregator{Mixed: true}
+	for _, user := range []string{"alice", "bob", "alice"} {
+		producer.Add(kpl.User{PartitionKey: user, Data: []byte("/docs")})
+	}
+	put := producer.Flush()
+	if _, _, err := cloud.Kinesis().Put("clicks", put.PartitionKey, put.Data); err != nil {
+		log.Fatal(err)
+	}
+
+	source := kinesisshards.Open(kinesis.NewFromConfig(cloud.Config("worker")), "clicks", func(o *kinesisshards.Options) {
+		o.Aggregated = kpl.Report // the default is kpl.Deliver
+	})
+	shards, err := source.List(ctx)
+	if err != nil {
+		log.Fatal(err)
+	}
+	reader := source.Open(shard.Start{Shard: shards[0].ID, Hashes: shards[0].Hashes, After: shard.TrimHorizon()})
+	chunk, err := reader.Next(ctx)
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, r := range chunk.Records {
+		fmt.Printf("%d: %s %s\n", r.Sub, r.PartitionKey, r.Data)
+	}
+	fmt.Println(chunk.Aggregates.Outside, "outside the shard")
+	// Output:
+	// 0: alice /docs
+	// 1: bob /docs
+	// 2: alice /docs
+	// 0 outside the shard
 }

@@ -1,0 +1,161 @@
+package streamtest_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/towpath/towpath/batching"
+	"github.com/towpath/towpath/consumer"
+	"github.com/towpath/towpath/destination"
+	"github.com/towpath/towpath/shard/kpl"
+	"github.com/towpath/towpath/streamtest"
+)
+
+// Ids and positions of user records tell them apart.
+func TestUserRecordsHaveIDsOfTheirOwn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		rig := streamtest.New(t, 1)
+		defer rig.Close()
+		_, sequence := rig.PutAggregate(userRecords(0, 3, 3)...)
+		var mu sync.Mutex
+		var ids []string
+		rig.Start("w", handling(func(_ context.Context, b *batching.Batch) error {
+			mu.Lock()
+			defer mu.Unlock()
+			for i := range b.Records {
+				_, id, _ := strings.Cut(b.Records[i].ID(), "/"+firstShard+"/")
+				ids = append(ids, id)
+			}
+			return nil
+		}))
+		rig.Await("every record", rig.AllDone)
+		mu.Lock()
+		defer mu.Unlock()
+		slices.Sort(ids)
+		if want := []string{sequence, sequence + "/1", sequence + "/2"}; !slices.Equal(ids, want) {
+			t.Errorf("got %v, want %v", ids, want)
+		}
+	})
+}
+
+// Two user records out of the middle of an aggregate are given up. The letter
+// names the aggregate as its first and last record, as Lambda's does, and what is
+// read out of it are the two alone, with their keys and indexes.
+func TestUserRecordsAreGivenUpByThemselves(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		rig := streamtest.New(t, 1)
+		defer rig.Close()
+		_, sequence := rig.PutAggregate(userRecords(0, 10, 3)...)
+		rig.Start("w", handling(func(_ context.Context, b *batching.Batch) error {
+			var refused error
+			for i := range b.Records {
+				if r := &b.Records[i]; r.Sub == 4 || r.Sub == 5 {
+					refused = errors.Join(refused, batching.Reject(r, errors.New("refused")))
+				}
+			}
+			return refused
+		}))
+		rig.Await("every record", rig.AllDone)
+		if rig.Ledger.Handled() != 8 || rig.Ledger.GaveUp() != 2 {
+			t.Errorf("%d were handled and %d given up, want 8 and 2", rig.Ledger.Handled(), rig.Ledger.GaveUp())
+		}
+		given := map[int64]string{}
+		for _, f := range rig.Failed.Accepted() {
+			messages, err := (destination.Packing{}).Pack(t.Context(), f)
+			if err != nil || len(messages) != 1 {
+				t.Fatalf("%d messages, %v", len(messages), err)
+			}
+			body := string(messages[0].Body)
+			for _, part := range []string{`"startSequenceNumber":"` + sequence + `"`, `"endSequenceNumber":"` + sequence + `"`} {
+				if !strings.Contains(body, part) {
+					t.Errorf("the letter has no %s: %s", part, body)
+				}
+			}
+			back, err := destination.ParseEnvelope(messages[0].Body)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, r := range back.Failure.Records {
+				given[r.Sub] = r.PartitionKey + "=" + string(r.Data)
+			}
+		}
+		if len(given) != 2 || given[4] != "user-1=4" || given[5] != "user-2=5" {
+			t.Errorf("the letters have %v", given)
+		}
+	})
+}
+
+// Filters look at user records.
+func TestFiltersSeeUserRecords(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		rig := streamtest.New(t, 1)
+		defer rig.Close()
+		var users []kpl.User
+		for i := range 30 {
+			users = append(users, kpl.User{PartitionKey: fmt.Sprint("user-", i), Data: fmt.Appendf(nil, `{"n":%d,"even":%v}`, i, i%2 == 0)})
+		}
+		shardID, sequence := rig.PutAggregate(users...)
+		for i := range users {
+			if i%2 == 1 || i >= 20 {
+				rig.Ledger.Finish(shardID, sequence, int64(i)) // by a filter
+			}
+		}
+		seen := newNoted()
+		w := rig.Start("w", seen.handler("w"), func(c *consumer.Config) {
+			c.Filters = []string{`{"data":{"even":[true],"n":[{"numeric":["<",20]}]}}`}
+		})
+		rig.Await("the records", func() bool {
+			s := w.Consumer.Status().Shards
+			return len(s) == 1 && s[0].Handled == 30
+		})
+		if s := w.Consumer.Status().Shards[0]; s.Filtered != 20 || s.Mark.Sequence != sequence || s.Mark.Sub != 29 {
+			t.Errorf("%d were filtered, the mark is %s; want 20, the last user record", s.Filtered, s.Mark)
+		}
+		for i, u := range users {
+			want := 0
+			if i%2 == 0 && i < 20 {
+				want = 1
+			}
+			if got := seen.of(string(u.Data)); got != want {
+				t.Errorf("user record %d was handled %d times, want %d", i, got, want)
+			}
+		}
+	})
+}
+
+// The lanes go by the keys of user records, and not by the one that all aggregates
+// of a producer have.
+func TestUserRecordsGoToLanesByTheirKeys(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		rig := streamtest.New(t, 1)
+		defer rig.Close()
+		rig.PutAggregate(userRecords(0, 80, 16)...)
+		var mu sync.Mutex
+		running, most := 0, 0
+		rig.Start("w", func(c *consumer.Config) { c.ParallelizationFactor, c.BatchSize = 8, 5 },
+			handling(func(context.Context, *batching.Batch) error {
+				mu.Lock()
+				running++
+				most = max(most, running)
+				mu.Unlock()
+				time.Sleep(time.Second)
+				mu.Lock()
+				running--
+				mu.Unlock()
+				return nil
+			}))
+		rig.Await("every record", rig.AllDone)
+		mu.Lock()
+		defer mu.Unlock()
+		if most < 5 {
+			t.Errorf("%d calls ran at once, want most of 8 lanes", most)
+		}
+	})
+}
