@@ -31,7 +31,6 @@ type settings struct {
 	switches          int           // each way
 	mixed             time.Duration // of a fleet of both, with 2.x only
 	kills             int           // in that time
-	refuses           bool          // towpath refuses to start beside a live fleet of the library
 	plain             bool          // no record is aggregated
 	seed              int64
 }

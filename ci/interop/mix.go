@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"math/rand/v2"
 	"syscall"
 	"time"
@@ -82,25 +81,4 @@ func (g *stage) endMixed() error {
 		}
 	}
 	return g.read()
-}
-
-// refused starts towpath beside a live fleet of the library, and wants it to say
-// no, with what to do.
-func (g *stage) refused(ctx context.Context, r *result) error {
-	w, err := g.start(towpath, false)
-	if err != nil {
-		return err
-	}
-	select {
-	case <-w.ended:
-	case <-time.After(30 * time.Second):
-		return fmt.Errorf("towpath has started beside a live fleet of KCL, and was not refused")
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	w.wait.Wait()
-	g.forget(w)
-	r.Refused++
-	g.sayf("towpath was refused: %s", w.lastLines())
-	return nil
 }

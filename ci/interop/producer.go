@@ -15,7 +15,7 @@ import (
 const (
 	keyCount      = 48 // on few shards, so that each has some
 	keysPerPut    = 6
-	betweenPuts   = 80 * time.Millisecond
+	betweenPuts   = 150 * time.Millisecond
 	mostInOne     = 40  // user records of one aggregated record
 	aggregateOdds = 0.2 // how many of the records put are aggregated ones
 )

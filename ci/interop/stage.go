@@ -122,7 +122,7 @@ func (g *stage) start(k kind, beside bool) (*process, error) {
 func (g *stage) java(verb, worker string) *exec.Cmd {
 	home := filepath.Join(g.jars, "kcl-"+g.version)
 	return exec.Command("java", "-Xmx192m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
-		"-Dorg.slf4j.simpleLogger.showDateTime=true", "-Dorg.slf4j.simpleLogger.defaultLogLevel=info",
+		"-Dorg.slf4j.simpleLogger.showDateTime=true", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
 		"-Dorg.slf4j.simpleLogger.logFile=System.out",
 		"-cp", filepath.Join(home, "classes")+":"+filepath.Join(home, "lib", "*"),
 		"KclWorker", verb, g.kinesis, g.dynamodb, g.application, g.stream, worker, g.ledger)

@@ -16,8 +16,8 @@ import software.amazon.kinesis.retrieval.KinesisClientRecord;
  * the end of what it was given, so that a kill falls in the middle of an aggregated record as well.
  */
 final class Entering implements ShardRecordProcessor {
-  /** Odd against the size of an aggregate, so that checkpoints fall on every index of one. */
-  private static final int BETWEEN_CHECKPOINTS = 7;
+  /** Above the size of most aggregates and no multiple of any, so that checkpoints fall on every index. */
+  private static final int BETWEEN_CHECKPOINTS = 29;
 
   private final Ledger ledger;
   private String shard;

@@ -20,7 +20,7 @@ final class Version {
         .dynamoDbLockBasedLeaderHeartbeatPeriodInMillis(1_500)
         .workerUtilizationAwareAssignmentConfig()
         .inMemoryWorkerMetricsCaptureFrequencyMillis(500)
-        .workerMetricsReporterFreqInMillis(2_000);
+        .workerMetricsReporterFreqInMillis(4_000);
   }
 
   static DynamoDBLeaseRefresher refresher(String table, DynamoDbAsyncClient dynamo) {
