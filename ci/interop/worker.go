@@ -65,6 +65,7 @@ func workerMain(args []string) int {
 		Handler:            w,
 		BatchSize:          10, // no divisor of an aggregate's size, so that batches end inside of them
 		LeaseDuration:      failover,
+		BesideKCL2:         *beside,
 		CheckpointInterval: 200 * time.Millisecond,
 		WorkerPrefix:       *name,
 		Logger:             slog.New(slog.NewTextHandler(os.Stdout, nil)),
@@ -72,9 +73,6 @@ func workerMain(args []string) int {
 			RowQuarantined: func(e consumer.RowEvent) { w.fail(fmt.Errorf("a row cannot be believed: %+v", e)) },
 			Loss:           func(e consumer.LossEvent) { w.fail(fmt.Errorf("records were trimmed: %+v", e)) },
 		},
-	}
-	if *beside {
-		fmt.Println("beside KCL 2.x")
 	}
 	c, err := consumer.New(cfg)
 	if err != nil {
