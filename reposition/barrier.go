@@ -172,7 +172,7 @@ func (b *barrier) working(ctx context.Context) (string, error) {
 	}
 	for _, row := range rows {
 		// A holder with a session stands still or is dead.
-		if holder := row.Holder(); holder != "" && !known[holder] && !b.silent("row "+row.Key, holder+" "+fmt.Sprint(row.Counter)) {
+		if holder := row.Holder(); holder != "" && !row.Finished() && !known[holder] && !b.silent("row "+row.Key, holder+" "+fmt.Sprint(row.Counter)) {
 			waits = fmt.Sprintf("%s is held by %s, which has no session and may work it: stop it", row.Shard, holder)
 		}
 	}

@@ -59,6 +59,7 @@ type Step struct {
 	Repeats, Skips Extent
 
 	seen shard.Lease
+	gone bool // from the listing
 }
 
 // Act is what becomes of a row.
@@ -71,7 +72,8 @@ const (
 	ActCreate Act = "create"
 	// ActLeave: it stays as it is.
 	ActLeave Act = "leave"
-	// ActEnd: nothing can be read of the shard any more, and it counts as done.
+	// ActEnd: it counts as done. Nothing can be read of it any more, or all that it
+	// has lies before the tip.
 	ActEnd Act = "end"
 )
 

@@ -161,15 +161,18 @@ func (s *standing) narrow() error {
 }
 
 // stepsOf says what becomes of each shard when all begin at a place, parents
-// first. At the tip the finished ones stay finished: what was put before it is
-// not asked for. Otherwise all that are listed begin there, whether anything is
+// first. At the tip the closed ones are finished, and their children begin there:
+// what was put before it is not asked for. Otherwise all that are listed begin there, whether anything is
 // left of them or not.
 func stepsOf(kind Kind, to shard.Position, now standing) []Step {
 	lineage := shard.NewLineage(now.listed, now.rows)
 	var steps []Step
 	for _, s := range parentsFirst(now) {
 		row, has := now.byID[s.ID]
-		step := Step{Shard: s.ID, Row: has, From: row.Checkpoint, Owner: row.Holder(), Do: ActMove, To: to, seen: row}
+		step := Step{Shard: s.ID, Row: has, From: row.Checkpoint, Do: ActMove, To: to, seen: row}
+		if !row.Finished() {
+			step.Owner = row.Holder() // what is finished names who did that
+		}
 		switch {
 		case !has:
 			step.Do = ActCreate
@@ -182,11 +185,13 @@ func stepsOf(kind Kind, to shard.Position, now standing) []Step {
 			}
 		case to.IsLatest() && row.Finished():
 			step.Do, step.To = ActLeave, row.Checkpoint
+		case to.IsLatest() && !s.Open() && len(lineage.Children(s.ID)) > 0:
+			step.Do, step.To = ActEnd, shard.End() // likewise: it was closed before the tip
 		}
 		steps = append(steps, step)
 	}
 	for _, row := range lineage.Gone() {
-		step := Step{Shard: row.Shard, Row: true, From: row.Checkpoint, Owner: row.Holder(), Do: ActLeave, To: row.Checkpoint, seen: row}
+		step := Step{Shard: row.Shard, Row: true, From: row.Checkpoint, Owner: row.Holder(), Do: ActLeave, To: row.Checkpoint, seen: row, gone: true}
 		if kind == KindReset {
 			step.Do, step.To = ActEnd, shard.End()
 		}
@@ -226,6 +231,7 @@ func (p *Plan) only(now standing) error {
 				return fmt.Errorf("its parent %s is not finished: it waits for that, and moved alone it would not", parent)
 			}
 		}
+		s.Do, s.To = ActMove, p.To // its end is for its worker to reach
 		p.Steps = []Step{s}
 		if to := p.To; to.IsRecord() {
 			return within(to, s.Shard, now.listed)
@@ -261,7 +267,7 @@ func (m *Mover) weigh(ctx context.Context, p *Plan) error {
 	group.SetLimit(parallelLooks)
 	warnings := make([]string, len(p.Steps))
 	for i := range p.Steps {
-		if p.Steps[i].Do == ActMove {
+		if p.Steps[i].Do == ActMove || p.Steps[i].Do == ActEnd && p.Kind == KindSeek {
 			group.Go(func() error {
 				w := weighing{mover: m, stream: p.stream, step: &p.Steps[i]}
 				w.weigh(ctx)
@@ -284,13 +290,13 @@ func (p *Plan) warn(now standing) {
 	add := func(format string, args ...any) { p.Warnings = append(p.Warnings, fmt.Sprintf(format, args...)) }
 	skips, repeats, gone, busy := 0, 0, 0, map[string]bool{}
 	for _, s := range p.Steps {
-		if s.Do == ActMove && (!s.Skips.Known || s.Skips.Records > 0 || s.Skips.More) {
+		if s.Do != ActLeave && s.Row && (!s.Skips.Known || s.Skips.Records > 0 || s.Skips.More) {
 			skips++
 		}
 		if s.Do == ActMove && (!s.Repeats.Known || s.Repeats.Records > 0 || s.Repeats.More) {
 			repeats++
 		}
-		if s.Do == ActEnd || s.Do == ActLeave && !s.To.IsEnd() {
+		if s.gone {
 			gone++
 		}
 		if s.Owner != "" {

@@ -43,7 +43,7 @@ func (w *weighing) backwards(ctx context.Context, from, to shard.Position) (back
 	switch {
 	case from.IsEnd() || to.IsTrimHorizon():
 		return true, true
-	case from.IsTrimHorizon() || to.IsLatest():
+	case from.IsTrimHorizon() || to.IsLatest() || to.IsEnd():
 		return false, true
 	case from.IsRecord() && to.IsRecord():
 		return to.Compare(from) < 0, true

@@ -23,12 +23,13 @@ type checker struct {
 	broken []string
 	hand   dynamofake.Item // a row that was last written by hand, which is nobody's write
 	repair map[string]bool // shards whose row was deleted under nobody, so that it may begin again
+	wanted map[string]bool // whether a record is asked for, by id, where a position was moved past it or in front of it
 
 	index index
 }
 
 func newChecker(r *Rig) *checker {
-	c := &checker{rig: r, known: map[string]shard.Lease{}, index: index{known: map[string]bool{}}}
+	c := &checker{rig: r, wanted: map[string]bool{}, known: map[string]shard.Lease{}, index: index{known: map[string]bool{}}}
 	r.Ledger.deliver, r.Ledger.forsaken = c.delivered, c.forsaken
 	return c
 }
@@ -54,16 +55,23 @@ func (c *checker) wrote(table string, before, after dynamofake.Item) {
 	if repaired {
 		delete(c.repair, now.Shard)
 	}
-	if !existed && (now.Checkpoint.IsLatest() || now.Checkpoint.IsAtTime()) && (c.since.IsZero() || now.Checkpoint.At.Before(c.since)) {
+	sought := now.SeekGen > was.SeekGen
+	if !existed && !sought && (now.Checkpoint.IsLatest() || now.Checkpoint.IsAtTime()) && (c.since.IsZero() || now.Checkpoint.At.Before(c.since)) {
 		c.since = now.Checkpoint.At
 	}
 	c.mu.Unlock()
+	if sought {
+		c.sought(now)
+	}
 	var broken []string
 	breaks := func(format string, args ...any) { broken = append(broken, fmt.Sprintf(format, args...)) }
 	if existed {
 		asked := now.Counter == was.Counter && now.Checkpoint.Compare(was.Checkpoint) == 0
 		if now.Counter <= was.Counter && !asked {
 			breaks("I3: the counter of %s went from %d to %d while the row changed: %s → %s", now.Shard, was.Counter, now.Counter, was, now)
+		}
+		if now.SeekGen < was.SeekGen {
+			breaks("I3: the seek generation of %s went from %d to %d: %s → %s", now.Shard, was.SeekGen, now.SeekGen, was, now)
 		}
 		if now.SeekGen == was.SeekGen && now.Checkpoint.Compare(was.Checkpoint) < 0 && !repaired {
 			breaks("I3: the position of %s went back: %s → %s", now.Shard, was, now)
@@ -99,17 +107,51 @@ func (c *checker) unfinished(row shard.Lease) string {
 	return ""
 }
 
+// sought takes note that the position of a shard was moved by hand: the records
+// behind it are asked for again, and those in front of it that were not finished
+// never are.
+func (c *checker) sought(now shard.Lease) {
+	records := c.index.refresh(c.rig)
+	wanted := map[string]bool{}
+	for i := range records {
+		r := &records[i]
+		if r.ShardID != now.Shard {
+			continue
+		}
+		switch at := now.Checkpoint; {
+		case at.IsRecord():
+			wanted[r.id()] = r.position().Compare(at) > 0
+		case at.IsAtTime() || at.IsLatest():
+			wanted[r.id()] = !r.Arrival.Before(at.At.Truncate(time.Millisecond))
+		default:
+			wanted[r.id()] = at.IsTrimHorizon()
+		}
+	}
+	c.mu.Lock()
+	for id, is := range wanted {
+		c.wanted[id] = is
+	}
+	c.mu.Unlock()
+	c.rig.Ledger.again(now.Shard, now.Counter, wanted)
+}
+
 // asked reports whether a record is to be delivered at all: it did not arrive
 // before the position at which the application first started.
 func (c *checker) asked(r *item) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if is, known := c.wanted[r.id()]; known {
+		return is
+	}
 	return c.since.IsZero() || !r.Arrival.Before(c.since.Truncate(time.Millisecond))
 }
 
 // delivered looks at a call that begins: order of keys, and parents first. The
 // ledger is locked.
 func (c *checker) delivered(call *Call, records []shard.Record) (broken []string) {
+	if c.rig.Ledger.outdated(call.Shard, call.Fence) {
+		return nil // it does not know yet that the position was moved
+	}
 	breaks := func(format string, args ...any) { broken = append(broken, fmt.Sprintf(format, args...)) }
 	for _, parent := range c.parents(call.Shard) {
 		row, ok := c.row(parent)

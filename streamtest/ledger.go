@@ -19,6 +19,7 @@ type Ledger struct {
 	records   map[string]*entry // by id
 	losses    []shard.Loss
 	fences    map[string]batching.Fence // the newest tenure that began a call, by shard
+	seeks     map[string]int64          // the row's counter when its position was last moved by hand, by shard
 	killed    map[string]bool
 	broken    []string
 	unordered bool
@@ -50,12 +51,13 @@ type entry struct {
 	delivered int // calls that got it
 	handled   int // calls that finished it
 	gaveUp    int // acceptances by the destination
+	past      int // of both, those from before the position was moved in front of it
 }
 
-func (e *entry) finished() bool { return e.handled+e.gaveUp > 0 }
+func (e *entry) finished() bool { return e.handled+e.gaveUp > e.past }
 
 func newLedger() *Ledger {
-	return &Ledger{records: map[string]*entry{}, fences: map[string]batching.Fence{}, killed: map[string]bool{}}
+	return &Ledger{records: map[string]*entry{}, fences: map[string]batching.Fence{}, seeks: map[string]int64{}, killed: map[string]bool{}}
 }
 
 // Unordered has the ledger expect no order of keys.
@@ -148,7 +150,29 @@ func (l *Ledger) end(c *Call, b *batching.Batch, err error) {
 	}
 	for i := range done {
 		if !rejected[i] {
-			l.entry(idOf(&b.Records[i])).handled++
+			e := l.entry(idOf(&b.Records[i]))
+			e.handled++
+			if l.outdated(c.Shard, c.Fence) {
+				e.past++ // it belongs to the position from before
+			}
+		}
+	}
+}
+
+// outdated reports whether a tenure is from before the position of its shard was
+// last moved by hand. The caller holds mu.
+func (l *Ledger) outdated(shardID string, f batching.Fence) bool { return f.Counter < l.seeks[shardID] }
+
+// again notes that a shard begins anew at a position that was moved by hand:
+// what comes behind it, which wanted tells by id, is to be finished again.
+func (l *Ledger) again(shardID string, counter int64, wanted map[string]bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.seeks[shardID] = counter
+	for id, is := range wanted {
+		if is {
+			e := l.entry(id)
+			e.past = e.handled + e.gaveUp
 		}
 	}
 }
