@@ -7,7 +7,9 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
+	"github.com/aws/aws-sdk-go-v2/service/kinesis/schemas"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
+	"github.com/aws/smithy-go/transport/http/protocol/awsjson"
 )
 
 // subscription is one call of SubscribeToShard, with the connection that its
@@ -63,7 +65,13 @@ func (s *subscription) close() {
 func oneTry(o *kinesis.Options) {
 	fewTries(o)
 	o.RetryMaxAttempts = 1
+	ownDecoder(o)
 }
+
+// ownDecoder gives a subscription a decoder of events of its own. The one that a
+// client of the SDK holds is shared by all its streams, which use it without a
+// lock (smithy-go v1.28.8): the race detector tells so of two shards at a time.
+func ownDecoder(o *kinesis.Options) { o.Protocol = awsjson.New11(schemas.Kinesis_20131202) }
 
 // continuation is where the service said to go on behind an event. The zero
 // continuation is none.
