@@ -128,6 +128,8 @@ type Progress struct {
 	SuspectCrashes int
 	// SuspectHandler is the handler that is about to, where there are several.
 	SuspectHandler string
+	// Load is the shard's, as Lease.Load; 0 leaves the row's own.
+	Load float64
 	// Marks are the positions of the handlers, by name, where several share one
 	// reading of the shard; nil where there is one. Position is then the lowest
 	// of them. The row's own marks are replaced.

@@ -130,6 +130,8 @@ func (k *keeper) dueAt() (time.Time, bool) {
 	switch retention := k.branch.stream.Retention; {
 	case !same(p.Position, k.held.Checkpoint) || !maps.EqualFunc(p.Marks, k.held.Marks, same) || len(p.States) > 0:
 		return k.savedAt.Add(k.worker.cfg.CheckpointInterval), true
+	case fallen(k.held.Load, p.Load):
+		return k.savedAt.Add(meterMemory), true
 	case p.ReadUpTo.After(k.held.ReadUpTo) && retention > 0:
 		// A shard that was idle for longer than the retention has lost nothing,
 		// and this is how its next owner knows.

@@ -25,6 +25,7 @@ func mergeProgress(of map[string]checkpoint.Progress) checkpoint.Progress {
 		if first || p.Position.Compare(all.Position) < 0 {
 			all.Position, all.Arrived = p.Position, p.Arrived
 		}
+		all.Load = max(all.Load, p.Load) // they read the same
 		if first || p.ReadUpTo.Before(all.ReadUpTo) {
 			all.ReadUpTo = p.ReadUpTo
 		}

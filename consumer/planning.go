@@ -3,6 +3,7 @@ package consumer
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -34,7 +35,10 @@ func (f *fleet) plan(ctx context.Context) {
 	for _, key := range moves.Take {
 		group.Go(func() error { f.take(ctx, byKey[key], absent[key]); return nil })
 	}
-	for _, ask := range moves.Ask {
+	for _, ask := range moves.Even {
+		f.spared[ask.Key] = f.clock.Elapsed() // one exchange of a shard is enough for a while
+	}
+	for _, ask := range slices.Concat(moves.Ask, moves.Even) {
 		if f.cfg.BesideKCL2 { // what to ask for is this worker's own
 			if t := f.held(ask.Key); t != nil {
 				t.leave(ErrHandedOver, ask.To)
@@ -89,7 +93,8 @@ func (f *fleet) unplaced(keys []string) {
 }
 
 // spareFor is how long a lease is not asked for again after a hand-over of it was
-// withdrawn: its handler is busy for longer than a hand-over may take.
+// withdrawn, as its handler is busy for longer than a hand-over may take, or after
+// it was asked for because of its load.
 const spareFor = 5 * time.Minute
 
 // parallelTakes bounds how many rows are written at once in a round.
@@ -110,7 +115,7 @@ func (f *fleet) unsettled(v shard.View) bool {
 // free because its owner has no session, that owner.
 func (f *fleet) view(ctx context.Context, rows []shard.Lease, lineage *shard.Lineage) (v shard.View, absent map[string]string) {
 	now := f.clock.Elapsed()
-	v = shard.View{Me: f.session.id, Workers: f.views(), Settle: f.timing.settle, HandoverTimeout: f.timing.handover}
+	v = shard.View{Me: f.session.id, Workers: f.views(), Settle: f.timing.settle, HandoverTimeout: f.timing.handover, LeastLoad: leastLoad}
 	absent = map[string]string{}
 	asked := map[string]time.Duration{}
 	holders := newHolders(f)
@@ -118,7 +123,7 @@ func (f *fleet) view(ctx context.Context, rows []shard.Lease, lineage *shard.Lin
 		if row.Fault != nil || row.Finished() || !lineage.Runnable(row.Shard) {
 			continue
 		}
-		lease := shard.LeaseView{Key: row.Key, Owner: row.Owner, CheckpointOwner: row.CheckpointOwner, Runnable: true}
+		lease := shard.LeaseView{Key: row.Key, Owner: row.Owner, CheckpointOwner: row.CheckpointOwner, Runnable: true, Load: row.Load}
 		if holder := row.Holder(); holder == "" {
 			lease.Free = true
 		} else if holder != f.session.id {

@@ -1,6 +1,8 @@
 package consumer
 
 import (
+	"time"
+
 	"github.com/towpath/towpath/checkpoint"
 )
 
@@ -10,7 +12,7 @@ func (l *shardLoop) progress() checkpoint.Progress {
 	if l.floor.Position.Compare(at) > 0 {
 		at, arrived = l.floor.Position, l.floor.Arrived
 	}
-	return checkpoint.Progress{Position: at, Arrived: arrived, ReadUpTo: l.readUpTo}
+	return checkpoint.Progress{Position: at, Arrived: arrived, ReadUpTo: l.readUpTo, Load: l.meter.value(time.Now())}
 }
 
 // report tells the keeper how far the handler is.

@@ -66,6 +66,7 @@ type shardLoop struct {
 	// and the row does not go back.
 	floor checkpoint.Progress
 
+	meter    meter // of what is read
 	status   *shardStatus
 	behind   time.Duration
 	seenAt   time.Time // the service's time of the last read
@@ -182,6 +183,7 @@ func (l *shardLoop) take(c fetched, now time.Time) {
 			l.full, c.Ended, records = true, false, records[:n]
 		}
 	}
+	l.meter.add(sizeOf(records), now)
 	filtering := l.newFiltering()
 	for i := range records {
 		ticket := l.tracker.Begin(&records[i])

@@ -219,7 +219,7 @@ func (t *tenure) newLoop(i int, k *keeper, running *atomic.Int64) *shardLoop {
 		cfg: cfg, worker: w, branch: t.branch, shard: t.row.Shard, fence: t.branch.fence(t.row), right: t.right, policy: p.policy, seat: k.sit(p.name, from, status),
 		floor: from, handler: p.name, breaker: p.breaker,
 		reading: t.reading, work: t.work, stopWork: t.stopWork, memory: holding{budget: w.budget},
-		from: from, tracker: checkpoint.NewTracker(from),
+		from: from, tracker: checkpoint.NewTracker(from), meter: meter{rate: t.row.Load, at: time.Now()},
 		gathered: w.budget.enter(), started: -1, running: running,
 		suspect: t.row.Suspect, crashes: t.row.SuspectCrashes, suspectOf: t.row.SuspectHandler,
 		isolate:  t.row.Suspect.IsRecord() || t.row.OwnerSwitches >= crashLoop,

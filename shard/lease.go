@@ -30,6 +30,10 @@ type Lease struct {
 	// Marks are the positions of the handlers, by name, where several share one
 	// reading of the shard; nil where there is one. Checkpoint is the lowest.
 	Marks map[string]Position
+	// Load is what the shard brings, in KiB a second, averaged over a minute or so,
+	// as its worker measured it when it last saved; 0 if not known. KCL's
+	// throughputKBps.
+	Load float64
 	// OwnerSwitches counts acquisitions since the last checkpoint.
 	OwnerSwitches int64
 	// Parents and Children are the shards around it, as far as known.

@@ -26,6 +26,9 @@ type View struct {
 	// ByRelease is set if leases go from worker to worker only by their owner's
 	// own doing: Ask then holds what this worker is to release, and to whom.
 	ByRelease bool
+	// LeastLoad is how far apart the loads of two workers must be before leases are
+	// moved or exchanged for it alone; 0 is never.
+	LeastLoad float64
 	// Moves is how many hand-overs are asked for in this round at most; 0 is
 	// max(1, 10 %) of each owner's leases.
 	Moves int
@@ -87,6 +90,9 @@ type Moves struct {
 	Unplaced []string
 	// Ask are the hand-overs to ask for; only the planner has any.
 	Ask []Ask
+	// Even are the hand-overs to ask for because of the load: none, one, or two
+	// that are an exchange. Only the planner has any, in a fleet that is at rest.
+	Even []Ask
 	// Withdraw are the hand-overs to take back; only the planner has any.
 	Withdraw []string
 }
@@ -98,7 +104,7 @@ type Ask struct{ Key, From, To string }
 func (a Ask) String() string { return a.Key + " " + a.From + "→" + a.To }
 
 // Empty reports whether there is nothing to do.
-func (m Moves) Empty() bool { return len(m.Take)+len(m.Ask)+len(m.Withdraw) == 0 }
+func (m Moves) Empty() bool { return len(m.Take)+len(m.Ask)+len(m.Even)+len(m.Withdraw) == 0 }
 
 // String shows the moves on one line.
 func (m Moves) String() string {
@@ -108,6 +114,9 @@ func (m Moves) String() string {
 	}
 	for _, a := range m.Ask {
 		parts = append(parts, "ask "+a.String())
+	}
+	for _, a := range m.Even {
+		parts = append(parts, "even "+a.String())
 	}
 	if len(m.Withdraw) > 0 {
 		parts = append(parts, "withdraw "+strings.Join(m.Withdraw, " "))
@@ -130,6 +139,10 @@ func (m Moves) String() string {
 // still below. The planner is the worker with the smallest id that is neither
 // idle nor leaving. Two planners at once, or two views that differ a little, cost
 // a refused write and nothing else.
+//
+// In a fleet that is at rest the planner then evens the load: the heaviest worker
+// gives a lease to the lightest, or exchanges one with it where they hold as many,
+// if that brings the two closer by a good part.
 func Plan(v View) Moves {
 	f := muster(v)
 	f.setQuotas()
@@ -161,6 +174,9 @@ func Plan(v View) Moves {
 	}
 	m.Withdraw = f.overdue(v.HandoverTimeout)
 	m.Ask = f.asks(v)
+	if m.Empty() && len(m.Offers)+len(m.Unplaced) == 0 {
+		m.Even = f.evens(v)
+	}
 	return m
 }
 

@@ -59,7 +59,7 @@ var readTests = []named{
 				Parents: []string{many + "shardId-a", many + "shardId-b"}, Children: []string{many + "shardId-c"}, CreatedFrom: "repair", Counter: 5_000_000_000},
 			{Key: "shardId-x", Shard: "shardId-x", Owner: anna, CheckpointOwner: bert, Counter: 7,
 				Checkpoint: shard.After("49590338271490256608559692538361571095921575989136588898", 12), OwnerSwitches: 3,
-				Children: []string{"c", "d"}, SeekGen: 2, LastArrival: created, ReadUpTo: created.Add(time.Hour), Lost: true,
+				Children: []string{"c", "d"}, SeekGen: 2, LastArrival: created, ReadUpTo: created.Add(time.Hour), Lost: true, Load: 0.125,
 				Suspect: shard.After("8", 1), SuspectCrashes: 2, SuspectHandler: "mail",
 				Marks: map[string]shard.Position{
 					"mail": shard.After("49590338271490256608559692538361571095921575989136588898", 12), "sums": shard.After("9", 0),
@@ -218,8 +218,11 @@ var saveTests = slices.Concat(
 		}},
 		{name: "keeps what it is not told", run: func(b *bench) {
 			p := at100
-			p.Arrived, p.ReadUpTo = created, created.Add(time.Minute)
+			p.Arrived, p.ReadUpTo, p.Load = created, created.Add(time.Minute), 12.5
 			held := b.got(b.Save(b.Context(), b.owned(key, anna), anna, p))
+			if held.Load != 12.5 {
+				b.Errorf("the load is %v, want 12.5", held.Load)
+			}
 			same := b.got(b.Save(b.Context(), held, anna, at100))
 			b.equal(same, with(held, func(l *shard.Lease) { l.Counter++ }))
 			moved := b.got(b.Save(b.Context(), same, anna, at200))

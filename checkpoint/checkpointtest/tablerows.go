@@ -117,6 +117,9 @@ func move(row *shard.Lease, held shard.Lease, p checkpoint.Progress) {
 	if !p.ReadUpTo.IsZero() {
 		row.ReadUpTo = inMillis(p.ReadUpTo)
 	}
+	if p.Load > 0 {
+		row.Load = p.Load
+	}
 	row.Marks = storedMarks(p.Marks)
 	row.Suspect, row.SuspectCrashes, row.SuspectHandler = shard.Position{}, 0, ""
 	if p.Suspect != (shard.Position{}) {

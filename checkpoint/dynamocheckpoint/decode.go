@@ -2,6 +2,7 @@ package dynamocheckpoint
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"time"
@@ -78,6 +79,14 @@ func (r *reading) fraction(name string) float64 {
 		return 0
 	}
 	return f
+}
+
+// load is a rate in KiB a second; 0 if it is not there, or nonsense: it is a hint.
+func (r *reading) load(name string) float64 {
+	if f := r.fraction(name); f > 0 && f <= math.MaxInt32 {
+		return f
+	}
+	return 0
 }
 
 // instant is a time in milliseconds since 1970; zero if it is not there, or 0.

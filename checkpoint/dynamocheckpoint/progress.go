@@ -37,6 +37,10 @@ func progress(w write, held shard.Lease, p checkpoint.Progress) (write, values, 
 		put("readUpToMs", ":upTo")
 		v[":upTo"] = number(millis(p.ReadUpTo))
 	}
+	if p.Load > 0 {
+		put("throughputKBps", ":load")
+		v[":load"] = rate(p.Load)
+	}
 	// A word is pinned to its time until a record takes its place.
 	switch at := startAt(p.Position); {
 	case at > 0:

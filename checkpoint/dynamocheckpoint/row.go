@@ -32,6 +32,7 @@ func leaseOf(row item) shard.Lease {
 	l.Counter = r.mustCount("leaseCounter")
 	l.Checkpoint = r.checkpoint()
 	l.Marks = r.marks("marks")
+	l.Load = r.load("throughputKBps")
 	l.OwnerSwitches = r.count("ownerSwitchesSinceCheckpoint")
 	l.Parents = qualified(prefix, r.words("parentShardId"))
 	l.Children = qualified(prefix, r.words("childShardIds"))
@@ -168,6 +169,9 @@ func rowOf(l shard.Lease) item {
 		if len(words) > 0 {
 			row[name] = set(plain(words))
 		}
+	}
+	if l.Load > 0 {
+		row["throughputKBps"] = rate(l.Load)
 	}
 	if l.SeekGen > 0 {
 		row["seekGen"] = number(l.SeekGen)

@@ -53,8 +53,8 @@ func without(name string) func(item)                      { return func(r item) 
 func TestRowOfKCLIsRead(t *testing.T) {
 	want := shard.Lease{
 		Key: "shardId-000000000007", Shard: "shardId-000000000007", Owner: "anna", Counter: 41,
-		Checkpoint:    shard.After("49590338271490256608559692538361571095921575989136588898", 3),
-		OwnerSwitches: 1, Parents: []string{"shardId-a", "shardId-b"},
+		Checkpoint: shard.After("49590338271490256608559692538361571095921575989136588898", 3),
+		Load:       12.5, OwnerSwitches: 1, Parents: []string{"shardId-a", "shardId-b"},
 		Hashes: shard.HashRange{Start: "0", End: "340282366920938463463374607431768211455"},
 	}
 	if got := leaseOf(row(nil)); !reflect.DeepEqual(got, want) {

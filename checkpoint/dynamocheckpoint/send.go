@@ -170,6 +170,11 @@ func number(n int64) types.AttributeValue {
 	return &types.AttributeValueMemberN{Value: strconv.FormatInt(n, 10)}
 }
 
+// rate is a number with three decimals.
+func rate(f float64) types.AttributeValue {
+	return &types.AttributeValueMemberN{Value: strconv.FormatFloat(f, 'f', 3, 64)}
+}
+
 func truth(b bool) types.AttributeValue { return &types.AttributeValueMemberBOOL{Value: b} }
 
 func set(words []string) types.AttributeValue { return &types.AttributeValueMemberSS{Value: words} }

@@ -1,0 +1,73 @@
+package consumer_test
+
+import (
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/towpath/towpath/checkpoint/checkpointtest"
+	"github.com/towpath/towpath/shard/shardtest"
+)
+
+// Two workers have two shards each. When both hot ones lie on one of them, they
+// are spread; when it is over they stay, and nothing is repeated.
+func TestHotShardsAreSpreadOverTheWorkers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		stream, table := shardtest.NewStream(4), checkpointtest.NewTable()
+		h := &tally{}
+		cfg := config(stream, table)
+		cfg.Handler = h
+		first := start(t, cfg)
+		cfg.WorkerPrefix = "x"
+		second := start(t, cfg)
+		await(t, "two shards each", func() bool { return first.holds() == 2 && second.holds() == 2 })
+		time.Sleep(time.Minute)
+		hot := []string{first.Status().Shards[0].Shard, first.Status().Shards[1].Shard}
+		put, data := 0, make([]byte, 64<<10)
+		load := func(shardID string) {
+			put++
+			if _, err := stream.PutTo(shardID, "key", append(fmt.Append(nil, put), data...)); err != nil {
+				t.Error(err)
+			}
+		}
+		both := func(r *running) (n int) {
+			for _, s := range r.Status().Shards {
+				if s.Shard == hot[0] || s.Shard == hot[1] {
+					n++
+				}
+			}
+			return n
+		}
+		for began := time.Now(); both(first) == 2 && time.Since(began) < 5*time.Minute; time.Sleep(250 * time.Millisecond) {
+			load(hot[0])
+			load(hot[1])
+		}
+		time.Sleep(5 * time.Second)
+		if both(first) != 1 || both(second) != 1 || first.holds() != 2 || second.holds() != 2 {
+			t.Fatalf("the first worker has %d hot shards of %d, the second %d of %d, want one of two each",
+				both(first), first.holds(), both(second), second.holds())
+		}
+		rows, err := table.List(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		highest := 0.0
+		for _, row := range rows {
+			highest = max(highest, row.Load)
+		}
+		if highest < 100 || highest > 300 {
+			t.Errorf("the highest load in the table is %v KiB/s, want some 150 of the 256 that come, as an average of a minute", highest)
+		}
+		time.Sleep(20 * time.Minute) // and no more is moved
+		if both(first) != 1 || h.repeats() != 0 || h.finished() != put {
+			t.Errorf("the first worker has %d hot shards; %d of %d records were handled, %d again", both(first), h.finished(), put, h.repeats())
+		}
+		rows, _ = table.List(t.Context())
+		for _, row := range rows {
+			if row.Load > 64 {
+				t.Errorf("%s still has a load of %v in the table, 20 minutes after its last record", row.Shard, row.Load)
+			}
+		}
+	})
+}
