@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
@@ -68,6 +69,28 @@ func leasesOf(cfg aws.Config, application, table, sessions string, create bool) 
 		o.TableName, o.SessionTable = cmp.Or(table, o.TableName), cmp.Or(sessions, o.SessionTable)
 		o.CreateTables = create
 	})
+}
+
+// Whose table an application's positions are taken from.
+const (
+	kindKCL    = "kcl"
+	kindVMware = "vmware"
+	kindHarlow = "harlow"
+)
+
+// rowsOf is the table that a fork is made from, and whether it lacks the ends of
+// shards.
+func rowsOf(c *cli.Command, cfg aws.Config) (rows reposition.Rows, noEnds bool) {
+	name, table := c.String("from"), c.String("from-table")
+	client := dynamodb.NewFromConfig(cfg)
+	switch c.String("from-kind") {
+	case kindVMware:
+		return dynamocheckpoint.VMware(client, cmp.Or(table, name)), false
+	case kindHarlow:
+		stream := c.String("stream") // by its name, also where an ARN is given
+		return dynamocheckpoint.Harlow(client, table, name, stream[strings.LastIndex(stream, "/")+1:]), true
+	}
+	return leasesOf(cfg, name, table, "", false), false
 }
 
 // mover is what moves the positions of the application that the flags name.

@@ -98,10 +98,11 @@ func forkCommand() *cli.Command {
 		Usage:     "give an application the positions of another one, such as a shadow",
 		ArgsUsage: " ",
 		Description: "The tables of -application are made if they are not there. Those of -from, which may be KCL's,\n" +
-			"are only read.\n\n" + dryRun,
+			"vmware-go-kcl's or the DynamoDB store of harlow/kinesis-consumer, are only read.\n\n" + dryRun,
 		Flags: append(whose(),
 			&cli.StringFlag{Name: "from", Usage: "`NAME` of the application whose positions are copied"},
 			&cli.StringFlag{Name: "from-table", Usage: "its lease `TABLE`, if it is not named after it"},
+			&cli.StringFlag{Name: "from-kind", Value: kindKCL, Usage: "whose table that is: `KIND` is " + kindKCL + " (towpath's, too), " + kindVMware + " or " + kindHarlow},
 			&cli.StringFlag{Name: "at", Usage: "`TIME` at which -from was started, for rows of KCL's that say AT_TIMESTAMP and not which"},
 			&cli.BoolFlag{Name: "force", Usage: "write over positions that the application has"},
 			yes(),
@@ -120,6 +121,12 @@ func forkCommand() *cli.Command {
 				}
 				origin.At, err = at, errors.Join(err, atErr)
 			}
+			switch kind := c.String("from-kind"); {
+			case kind != kindKCL && kind != kindVMware && kind != kindHarlow:
+				err = errors.Join(err, fmt.Errorf("-from-kind %q is no kind: want %s, %s or %s", kind, kindKCL, kindVMware, kindHarlow))
+			case kind == kindHarlow && c.String("from-table") == "":
+				err = errors.Join(err, errors.New("fork -from-kind harlow needs -from-table TABLE: the store of many applications"))
+			}
 			if err != nil {
 				return usageError{err}
 			}
@@ -127,7 +134,7 @@ func forkCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
-			origin.Rows = leasesOf(cfg, origin.Name, c.String("from-table"), "", false)
+			origin.Rows, origin.NoEnds = rowsOf(c, cfg)
 			plan, err := m.Fork(ctx, origin)
 			return carryOut(ctx, c, m, plan, err)
 		},

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 
 	"github.com/towpath/towpath/checkpoint"
@@ -149,6 +150,48 @@ func TestForkCopiesPositionsOnce(t *testing.T) {
 	}
 }
 
+// Positions of other libraries' tables are taken over as they stand there.
+func TestForkReadsOtherLibrariesTables(t *testing.T) {
+	fake, table := served(t)
+	at := positions(t, table)["shardId-000000000000"].Sequence
+	client := dynamodb.NewFromConfig(fake.Config("test"))
+	for _, c := range []struct {
+		kind, table, key, sort string
+		row                    map[string]string
+	}{
+		{"vmware", "old", "ShardID", "", map[string]string{"ShardID": "shardId-000000000000", "Checkpoint": at, "AssignedTo": "w"}},
+		{"harlow", "store", "namespace", "shard_id", map[string]string{"namespace": "old-clicks", "shard_id": "shardId-000000000000", "sequence_number": at}},
+	} {
+		create := &dynamodb.CreateTableInput{
+			TableName: &c.table, BillingMode: types.BillingModePayPerRequest,
+			AttributeDefinitions: []types.AttributeDefinition{{AttributeName: &c.key, AttributeType: types.ScalarAttributeTypeS}},
+			KeySchema:            []types.KeySchemaElement{{AttributeName: &c.key, KeyType: types.KeyTypeHash}},
+		}
+		if c.sort != "" {
+			create.AttributeDefinitions = append(create.AttributeDefinitions, types.AttributeDefinition{AttributeName: &c.sort, AttributeType: types.ScalarAttributeTypeS})
+			create.KeySchema = append(create.KeySchema, types.KeySchemaElement{AttributeName: &c.sort, KeyType: types.KeyTypeRange})
+		}
+		if _, err := client.CreateTable(t.Context(), create); err != nil {
+			t.Fatal(err)
+		}
+		item := map[string]types.AttributeValue{}
+		for name, v := range c.row {
+			item[name] = &types.AttributeValueMemberS{Value: v}
+		}
+		if _, err := client.PutItem(t.Context(), &dynamodb.PutItemInput{TableName: &c.table, Item: item}); err != nil {
+			t.Fatal(err)
+		}
+		status, out, errs := tool(t, "", nil, "fork", "-a", "new-"+c.kind, "-s", "clicks", "-from", "old", "-from-table", c.table, "-from-kind", c.kind, "-yes")
+		if status != 0 {
+			t.Fatalf("%s: got status %d, %s and\n%s", c.kind, status, errs, out)
+		}
+		got := positions(t, dynamocheckpoint.Open(client, "new-"+c.kind))
+		if got["shardId-000000000000"].Sequence != at {
+			t.Errorf("%s: the new application is at %v, want %s", c.kind, got, at)
+		}
+	}
+}
+
 // A wrong call names everything that is wrong with it; what fails names the thing
 // and the place.
 func TestSeekSaysWhatIsWrong(t *testing.T) {
@@ -174,6 +217,9 @@ func TestSeekSaysWhatIsWrong(t *testing.T) {
 		{"seek -a clickstream -s clicks -to tip -shard shardId-7", 1, []string{"no shard shardId-7"}},
 		{"seek -a clickstream -s clicks -resume", 1, []string{"no move is under way"}},
 		{"seek -a clickstream -s clicks -to 2999-01-01T00:00:00Z", 1, []string{"in the future"}},
+		{"fork -a x -s y -from z -from-kind ours", 2, []string{`-from-kind "ours"`, "vmware"}},
+		{"fork -a x -s y -from z -from-kind harlow", 2, []string{"-from-table"}},
+		{"fork -a shadow -s clicks -from nobody -from-kind vmware", 1, []string{"nobody", "no such table"}},
 		{"fork -a shadow -s clicks -from nobody", 1, []string{"rows of nobody", "no such table"}},
 	} {
 		status, _, errs := tool(t, "", nil, strings.Fields(c.args)...)
