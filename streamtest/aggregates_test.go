@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"sync"
@@ -17,6 +18,50 @@ import (
 	"github.com/towpath/towpath/shard/kpl"
 	"github.com/towpath/towpath/streamtest"
 )
+
+// Under the random faults of TestFleetUnderRandomFaults, every second fleet over
+// fan-out, aggregates of one key each come between plain records of the same keys,
+// some with poison in them. Nothing of them is lost or out of order, and no
+// position passes a user record that is not finished.
+func TestAggregatesUnderRandomFaults(t *testing.T) {
+	n := min(*seeds, 6)
+	if raceEnabled {
+		n = min(n, 2)
+	}
+	for i := range n {
+		seed := *firstSeed + uint64(i)
+		t.Run(fmt.Sprint("seed=", seed), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var options []streamtest.Option
+				if seed%2 == 0 {
+					options = append(options, streamtest.WithFanOut())
+				}
+				rig := streamtest.New(t, 3, options...)
+				var producer sync.WaitGroup
+				producer.Go(func() { putAggregates(rig, rand.New(rand.NewPCG(seed, 28)), 50*time.Second) })
+				randomFaults(t, rand.New(rand.NewPCG(seed, 1)), rig, "kinesis", reshard)
+				producer.Wait()
+			})
+		})
+	}
+}
+
+// putAggregates puts aggregates for a while, each of one key, so that they belong
+// to the shard of that key whatever is split or merged.
+func putAggregates(rig *streamtest.Rig, r *rand.Rand, lasts time.Duration) {
+	for began := time.Now(); time.Since(began) < lasts; time.Sleep(time.Duration(r.IntN(700)) * time.Millisecond) {
+		key := fmt.Sprint("key-", r.IntN(11))
+		var users []kpl.User
+		for i := range 1 + r.IntN(60) {
+			u := kpl.User{PartitionKey: key, Data: fmt.Append(nil, i)}
+			if r.IntN(300) == 0 {
+				u.Data = []byte("poison")
+			}
+			users = append(users, u)
+		}
+		rig.PutAggregate(users...)
+	}
+}
 
 // Ids and positions of user records tell them apart.
 func TestUserRecordsHaveIDsOfTheirOwn(t *testing.T) {

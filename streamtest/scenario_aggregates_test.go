@@ -80,11 +80,17 @@ func (p *points) disarm() bool {
 // aggregate: every user record is handled, those of a key in order, and no more
 // of them again than were in flight or not yet written.
 func TestScenario42KillAtEveryPointOfAnAggregate(t *testing.T) {
+	t.Run("polling", func(t *testing.T) { killWithinAnAggregate(t, 1) })
+	t.Run("fan-out", func(t *testing.T) { killWithinAnAggregate(t, 3, streamtest.WithFanOut()) })
+}
+
+// killWithinAnAggregate kills at every so many-th point.
+func killWithinAnAggregate(t *testing.T, step int, options ...streamtest.Option) {
 	const batch = 4
 	within := 0 // takeovers that began within an aggregate
 	run := func(t *testing.T, at int) (lived bool) {
 		synctest.Test(t, func(t *testing.T) {
-			rig := streamtest.New(t, 1)
+			rig := streamtest.New(t, 1, options...)
 			defer rig.Close()
 			rig.PutN(2, 2)
 			rig.PutAggregate(userRecords(2, 50, 6)...)
@@ -117,16 +123,16 @@ func TestScenario42KillAtEveryPointOfAnAggregate(t *testing.T) {
 		})
 		return lived
 	}
-	at, step := 1, 1
+	at := 1
 	if raceEnabled {
-		step = 20
+		step *= 7
 	}
 	for ; !run(t, at); at += step {
 		if t.Failed() {
 			t.Fatalf("it failed when killed at point %d", at)
 		}
 	}
-	if at < 60 || within < 5 {
+	if at < 60 || within < 3 {
 		t.Errorf("there were %d points, and %d takeovers within the aggregate; want many more", at, within)
 	}
 	t.Logf("%d points, %d takeovers within the aggregate", at-1, within)
