@@ -14,6 +14,7 @@ import (
 	"github.com/towpath/towpath/destination/destinationtest"
 	"github.com/towpath/towpath/destination/kinesisdestination"
 	"github.com/towpath/towpath/internal/servertest"
+	"github.com/towpath/towpath/streamtest/awsfake/kinesisfake"
 )
 
 func TestStreamIsADestinationOnAServer(t *testing.T) {
@@ -89,4 +90,30 @@ func readAll(t *testing.T, client *kinesis.Client, name string) (all []types.Rec
 			return all
 		}
 	}
+}
+
+// What is put in aggregates is a publisher's work all the same, once it is taken
+// apart.
+func TestAggregatingStreamIsAPublisherOnAServer(t *testing.T) {
+	client := kinesis.NewFromConfig(servertest.Config(t, "kinesis"))
+	destinationtest.RunPublisher(t, func(t *testing.T) destinationtest.PublisherRig {
+		name := makeStream(t, client)
+		return destinationtest.PublisherRig{
+			Publisher: kinesisdestination.Open(client, name, func(o *kinesisdestination.Options) { o.Document, o.Aggregate = true, 20_000 }),
+			MaxBytes:  destination.MaxKinesisBytes, Attributed: true,
+			Published: func(t *testing.T) (all []destinationtest.Published) {
+				var put []kinesisfake.Record
+				for _, r := range readAll(t, client, name) {
+					put = append(put, kinesisfake.Record{SequenceNumber: *r.SequenceNumber, PartitionKey: *r.PartitionKey, Data: r.Data})
+				}
+				records, _ := users(t, put)
+				for _, r := range records {
+					p := destinationtest.Unwrap(t, destination.FormDocument, r.Data, nil)
+					p.Bytes = len(r.Data) + len(r.PartitionKey)
+					all = append(all, p)
+				}
+				return all
+			},
+		}
+	})
 }

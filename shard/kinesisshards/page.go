@@ -1,7 +1,6 @@
 package kinesisshards
 
 import (
-	"bytes"
 	"fmt"
 	"time"
 
@@ -9,6 +8,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 
 	"github.com/towpath/towpath/shard"
+	"github.com/towpath/towpath/shard/kpl"
 )
 
 // cursor is how far a reader has delivered.
@@ -38,10 +38,6 @@ type harvest struct {
 	// cut is set if the page was not used to its end.
 	cut bool
 }
-
-// aggregateMagic begins every aggregated record of the Kinesis Producer Library:
-// https://github.com/awslabs/amazon-kinesis-producer/blob/master/aggregation-format.md
-var aggregateMagic = []byte{0xF3, 0x89, 0x9A, 0xC2}
 
 // harvest takes from a page what lies behind the cursor, in order. With anchored
 // set the page may begin with the record at the cursor itself, which is not
@@ -93,7 +89,7 @@ func (c cursor) harvest(page []types.Record, anchored bool, stream, shardID stri
 // unfinished reports whether the record at the cursor may have user records in
 // it that are not finished: it is an aggregate that a former reader delivered.
 func (c cursor) unfinished(data []byte) bool {
-	return !c.whole && (c.last.Sub > 0 || bytes.HasPrefix(data, aggregateMagic))
+	return !c.whole && (c.last.Sub > 0 || kpl.Framed(data))
 }
 
 // advanced is the cursor after a harvest was delivered.

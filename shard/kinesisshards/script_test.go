@@ -271,7 +271,7 @@ func TestAnAggregateAtTheCheckpointIsDeliveredWholeOnce(t *testing.T) {
 	aggregate := func(sequences ...string) []types.Record {
 		list := records(sequences...)
 		for i := range list {
-			list[i].Data = []byte("\xf3\x89\x9a\xc2...")
+			list[i].Data = []byte("\xf3\x89\x9a\xc2 and no digest of this")
 		}
 		return list
 	}

@@ -3,6 +3,7 @@ package kinesisshards_test
 import (
 	"context"
 	"crypto/rand"
+	"fmt"
 	"math/big"
 	"strings"
 	"testing"
@@ -125,4 +126,38 @@ func middle(t *testing.T, r shard.HashRange) string {
 	}
 	sum := new(big.Int).Add(low, high)
 	return sum.Rsh(sum, 1).String()
+}
+
+// Aggregates are taken apart as they come from a server, and a reader that begins
+// within one goes on there.
+func TestAggregatesAreUnpackedOnServer(t *testing.T) {
+	rig := serverRig(t, kinesis.NewFromConfig(servertest.Config(t, "kinesis")))
+	stream, err := rig.Source.Describe(t.Context())
+	must(t, err)
+	const shardID = "shardId-000000000000"
+	rig.Put(t, shardID, "plain", []byte("before"))
+	rig.Put(t, shardID, "a", aggregated("11", 20).Data)
+	rig.Put(t, shardID, "plain", []byte("behind"))
+	read := func(after shard.Position, want int) (records []shard.Record) {
+		t.Helper()
+		reader := rig.Source.Open(shard.Start{Stream: stream, Shard: shardID, After: after})
+		for len(records) < want {
+			must(t, reader.Ready(t.Context()))
+			chunk, err := reader.Next(t.Context())
+			must(t, err)
+			records = append(records, chunk.Records...)
+		}
+		return records
+	}
+	all := read(shard.TrimHorizon(), 22)
+	for i, r := range all[1:21] {
+		if r.Sub != int64(i) || r.Sequence != all[1].Sequence || string(r.Data) != fmt.Sprint("11 has ", i) {
+			t.Fatalf("user record %d is %+v", i, r)
+		}
+	}
+	for _, at := range []int{0, 1, 8, 19, 20} {
+		if got, want := positions(read(all[at].Position(), 21-at)), positions(all[at+1:]); got != want {
+			t.Errorf("after %s came %s, want %s", all[at].Position(), got, want)
+		}
+	}
 }
