@@ -70,8 +70,13 @@ func oneTry(o *kinesis.Options) {
 
 // ownDecoder gives a subscription a decoder of events of its own. The one that a
 // client of the SDK holds is shared by all its streams, which use it without a
-// lock (smithy-go v1.28.8): the race detector tells so of two shards at a time.
-func ownDecoder(o *kinesis.Options) { o.Protocol = awsjson.New11(schemas.Kinesis_20131202) }
+// lock (smithy-go v1.28.8): the race detector tells so of two shards at a time. A
+// protocol that the user has put there stays.
+func ownDecoder(o *kinesis.Options) {
+	if _, ok := o.Protocol.(*awsjson.Protocol); ok {
+		o.Protocol = awsjson.New11(schemas.Kinesis_20131202)
+	}
+}
 
 // continuation is where the service said to go on behind an event. The zero
 // continuation is none.

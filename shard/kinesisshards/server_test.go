@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"math/big"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -25,6 +26,37 @@ func TestSourceKeepsItsPromisesOnServer(t *testing.T) {
 	shardtest.RunSource(t, func(t *testing.T) shardtest.Rig { return serverRig(t, client) })
 }
 
+// The servers called aws are ministack and LocalStack. Neither ends a subscription
+// to a closed shard with the children, so that nothing is split or merged here.
+// Each reader is a worker of its own, so that subscriptions pass from one to the
+// next; without polling, nothing can come in another way.
+func TestFanOutSourceKeepsItsPromisesOnServer(t *testing.T) {
+	client := kinesis.NewFromConfig(servertest.Config(t, "aws"))
+	shardtest.RunSource(t, func(t *testing.T) shardtest.Rig {
+		r := serverRig(t, client)
+		stream := r.Source.(*kinesisshards.Source)
+		described, err := stream.Describe(t.Context())
+		must(t, err)
+		open := func() shard.Source { return kinesisshards.Open(client, described.ARN, fanOut(neverPoll)) }
+		r.Source, r.Split, r.Merge = thereOnly{workers{open(), open}, stream}, nil, nil
+		return r
+	})
+}
+
+// thereOnly subscribes to shards that there are and polls others: LocalStack
+// answers a subscription to one that there is not with an internal error.
+type thereOnly struct {
+	workers
+	polling shard.Source
+}
+
+func (s thereOnly) Open(start shard.Start) shard.Reader {
+	if shards, err := s.List(context.Background()); err == nil && !slices.ContainsFunc(shards, func(d shard.Shard) bool { return d.ID == start.Shard }) {
+		return s.polling.Open(start)
+	}
+	return s.workers.Open(start)
+}
+
 // serverRig is a new stream of two shards on a server. Its retention and what is
 // in it cannot be changed there.
 func serverRig(t *testing.T, client *kinesis.Client) shardtest.Rig {
@@ -35,7 +67,7 @@ func serverRig(t *testing.T, client *kinesis.Client) shardtest.Rig {
 	must(t, err)
 	t.Cleanup(func() {
 		ctx := context.WithoutCancel(ctx) // the test's own has ended by now
-		if _, err := client.DeleteStream(ctx, &kinesis.DeleteStreamInput{StreamName: &stream}); err != nil {
+		if _, err := client.DeleteStream(ctx, &kinesis.DeleteStreamInput{StreamName: &stream, EnforceConsumerDeletion: aws.Bool(true)}); err != nil {
 			t.Errorf("delete %s: %v", stream, err)
 		}
 	})
