@@ -3,6 +3,7 @@ package consumer
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -32,8 +33,10 @@ type fleet struct {
 	quarantine map[string]bool          // rows reported as not to be believed
 	audit      auditor
 	dog        watchdog
-	unread     int     // leases that no worker takes, as last told
-	bundle     *bundle // many streams
+	unread     int           // leases that no worker takes, as last told
+	bundle     *bundle       // many streams
+	fresh      []shard.Lease // the table, where it was read in the same tick and not changed
+	rounds     int           // plans in a row that found leases free
 
 	planAt, observeAt, sweepAt, upkeepAt time.Duration
 
@@ -103,11 +106,17 @@ func (f *fleet) tick(ctx context.Context) {
 	if f.clock.Elapsed() >= f.upkeepAt {
 		f.upkeepAt = f.clock.Elapsed() + jitter(f.timing.upkeep)
 		f.maintain(ctx)
+		if f.offering {
+			// To make many rows takes a while. Who has come meanwhile is to get its
+			// share of them.
+			f.observe(ctx)
+		}
 	}
 	if f.clock.Elapsed() >= f.planAt {
 		f.planAt = f.clock.Elapsed() + f.planEvery()
 		f.plan(ctx)
 	}
+	f.fresh = nil
 	if f.clock.Elapsed() >= f.sweepAt {
 		f.sweepAt = f.clock.Elapsed() + jitter(f.timing.sweep)
 		f.sweep(ctx)
@@ -159,18 +168,24 @@ func (f *fleet) observe(ctx context.Context) {
 	}
 	now := f.clock.Elapsed()
 	f.mu.Lock()
-	changed := f.peers.observe(rows, now)
+	heard := f.peers.observe(rows, now)
 	dead, next := f.peers.silent(f.session.id, now)
 	f.given = map[string]int{}
 	f.mu.Unlock()
 	f.observeAt = min(f.observeAt, next) // on the dot, not at the next beat
 	if f.session.valid() {
 		for _, d := range dead {
-			changed = f.revoke(ctx, d) || changed
+			if f.revoke(ctx, d) {
+				heard = somebodyDied
+			}
 		}
 	}
-	if changed {
+	switch views := f.views(); {
+	case heard == somebodyDied, heard != nothingNew && f.planning(views):
+		f.rounds = 0
 		f.soon()
+	case heard == somebodyLeft:
+		f.planAt = min(f.planAt, f.clock.Elapsed()+rand.N(turn(len(views))+1))
 	}
 }
 

@@ -19,7 +19,7 @@ func (f *fleet) rows(ctx context.Context) ([]shard.Lease, error) {
 			return nil, err
 		}
 	}
-	rows, err := tableCall(ctx, f.worker, f.cfg.Leases.List)
+	rows, err := f.listRows(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -27,7 +27,7 @@ func (f *fleet) rows(ctx context.Context) ([]shard.Lease, error) {
 		if err := f.list(ctx); err != nil {
 			return nil, err
 		}
-		if rows, err = tableCall(ctx, f.worker, f.cfg.Leases.List); err != nil {
+		if rows, err = f.listRows(ctx); err != nil {
 			return nil, err
 		}
 		rows = f.certain(f.ours(rows))
@@ -86,9 +86,9 @@ func (f *fleet) forget(rows []shard.Lease) {
 	maps.DeleteFunc(f.spared, func(key string, _ time.Duration) bool { return !f.named[key] })
 }
 
-// listTime is what a listing may take: it has many pages, and a service that
-// asks to slow down between them.
-const listTime = 30 * time.Second
+// listTime is what a listing of the stream or of the table may take: it has many
+// pages, and a service that asks to slow down between them.
+const listTime = time.Minute
 
 // listShards asks for the listing of the stream.
 func (w *worker) listShards(ctx context.Context) ([]shard.Shard, error) {
@@ -97,11 +97,30 @@ func (w *worker) listShards(ctx context.Context) ([]shard.Shard, error) {
 	return w.cfg.Source.List(ctx)
 }
 
+// listRows reads the whole lease table.
+func (f *fleet) listRows(ctx context.Context) ([]shard.Lease, error) {
+	ctx, cancel := f.untilStop(ctx)
+	defer cancel()
+	ctx, over := context.WithTimeout(ctx, listTime)
+	defer over()
+	return f.cfg.Leases.List(ctx)
+}
+
+// untilStop is ctx that ends when the run is to stop, too: whoever leaves need
+// not know the rest.
+func (f *fleet) untilStop(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(ctx)
+	remove := context.AfterFunc(f.stop, cancel)
+	return ctx, func() { remove(); cancel() }
+}
+
 func (f *fleet) list(ctx context.Context) error {
 	if f.streams != nil {
 		return f.listStreams(ctx, false)
 	}
-	listed, err := f.listShards(ctx)
+	patient, cancel := f.untilStop(ctx)
+	defer cancel()
+	listed, err := f.listShards(patient)
 	if err != nil {
 		if errors.Is(err, shard.ErrNoStream) {
 			f.streamGone(ctx, "", err)
@@ -227,7 +246,7 @@ func (f *fleet) look(ctx context.Context, key string) {
 		f.ours([]shard.Lease{row}) // it may be new
 		return
 	}
-	if row.Holder() == "" {
+	if row.Holder() == "" || f.standing(row.Holder()) == holderDead {
 		f.soon()
 		return
 	}

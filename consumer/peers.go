@@ -24,17 +24,34 @@ func newPeers(t timing) *peers {
 	return &peers{byID: map[string]*peer{}, timing: t}
 }
 
+// news is what a reading of the sessions says of who is there. Of two, the
+// greater one counts.
+type news int
+
+const (
+	nothingNew news = iota
+	// somebodyMoved: a worker came, or began to leave. It sees to its own; what
+	// the others have too much of now, the planner sees to.
+	somebodyMoved
+	// somebodyLeft: as a rule with all its leases given away.
+	somebodyLeft
+	// somebodyDied: its leases may be taken.
+	somebodyDied
+)
+
 // observe takes a reading of the sessions table that arrived at now, and reports
-// whether somebody came, died, left or began to leave. The reading may be stale:
-// a beat that is lower than one seen before proves nothing.
-func (p *peers) observe(rows []shard.Session, now time.Duration) (changed bool) {
+// who came, died, left or began to leave. The reading may be stale: a beat that
+// is lower than one seen before proves nothing.
+func (p *peers) observe(rows []shard.Session, now time.Duration) (heard news) {
 	listed := make(map[string]bool, len(rows))
 	for _, row := range rows {
 		listed[row.ID] = true
 		known, ok := p.byID[row.ID]
 		if !ok {
 			p.byID[row.ID] = &peer{row: row, seen: now, plansSeen: now, first: now}
-			changed = changed || row.Alive()
+			if row.Alive() {
+				heard = max(heard, somebodyMoved)
+			}
 			continue
 		}
 		if row.Beat < known.row.Beat && row.Alive() {
@@ -46,18 +63,23 @@ func (p *peers) observe(rows []shard.Session, now time.Duration) (changed bool) 
 		if row.Plans != known.row.Plans {
 			known.plansSeen = now
 		}
-		if row.Alive() != known.row.Alive() || row.Leaving != known.row.Leaving {
-			changed = true
+		if row.Leaving != known.row.Leaving {
+			heard = max(heard, somebodyMoved)
+		}
+		if row.Alive() != known.row.Alive() {
+			heard = somebodyDied
 		}
 		known.row = row
 	}
 	for id, known := range p.byID {
 		if !listed[id] {
-			changed = changed || known.row.Alive()
+			if known.row.Alive() {
+				heard = max(heard, somebodyLeft)
+			}
 			delete(p.byID, id)
 		}
 	}
-	return changed
+	return heard
 }
 
 // silent lists the live sessions without a beat for the lease duration: the ones

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -15,25 +16,36 @@ import (
 // plan reads the table, takes what falls to this worker, and, as the planner,
 // asks for moves.
 func (f *fleet) plan(ctx context.Context) {
-	rows, err := f.rows(ctx)
-	if err != nil {
-		f.tableFailed("read leases", err)
-		f.planAt = f.clock.Elapsed() + f.timing.beat
-		return
+	rows := f.fresh
+	if rows == nil {
+		var err error
+		if rows, err = f.rows(ctx); err != nil {
+			f.tableFailed("read leases", err)
+			f.planAt = f.clock.Elapsed() + f.timing.beat
+			return
+		}
 	}
 	lineage := shard.NewLineage(f.listed, rows)
 	view, absent := f.view(ctx, rows, lineage)
 	byKey := make(map[string]shard.Lease, len(rows))
 	for _, row := range rows {
 		byKey[row.Key] = row
-		f.recognise(row, lineage.Runnable(row.Shard))
+		if row.Holder() == f.session.id {
+			f.recognise(row, lineage.Runnable(row.Shard))
+		}
 	}
 	moves := shard.Plan(view)
 	f.unplaced(moves.Unplaced)
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(parallelTakes)
+	var unanswered atomic.Bool
 	for _, key := range moves.Take {
-		group.Go(func() error { f.take(ctx, byKey[key], absent[key]); return nil })
+		group.Go(func() error {
+			if !f.take(ctx, byKey[key], absent[key]) {
+				unanswered.Store(true)
+			}
+			return nil
+		})
 	}
 	for _, ask := range moves.Even {
 		f.spared[ask.Key] = f.clock.Elapsed() // one exchange of a shard is enough for a while
@@ -51,30 +63,59 @@ func (f *fleet) plan(ctx context.Context) {
 		f.spared[key] = f.clock.Elapsed()
 		group.Go(func() error { f.withdraw(ctx, byKey[key]); return nil })
 	}
-	if f.offering {
-		// Whoever made leases free says so to whom they fall to: the others
-		// would find them by their next look at the table.
+	planner := f.planning(view.Workers)
+	if f.offering || planner && f.rounds > 0 {
+		// Whoever made leases free says so to those to whom they fall, and so does
+		// the planner that finds them free still. The others would find them by
+		// their next look at the table.
 		f.offering = false
-		for _, offer := range moves.Offers {
-			hint := shard.Hint{Kind: shard.HintFree, Key: offer.Key, Counter: byKey[offer.Key].Counter}
-			group.Go(func() error { f.tell(ctx, offer.To, hint); return nil })
+		for to, hint := range firstOffers(moves.Offers, byKey) {
+			group.Go(func() error { f.tell(ctx, to, hint); return nil })
 		}
 	}
 	group.Wait() // none returns an error
-	switch {
-	case len(moves.Ask) > 0:
-		// Moves are bounded for each round: there may be more to ask for.
-		f.planAt = f.clock.Elapsed() + time.Second
-	case len(moves.Offers) > 0:
-		// Those to whom free leases fall may see them fall to somebody else by
-		// now, as what one takes changes what is fair. Look again until none is
-		// left.
-		f.planAt = min(f.planAt, f.clock.Elapsed()+f.timing.beat/2)
-	case f.unsettled(view):
-		f.planAt = min(f.planAt, f.clock.Elapsed()+f.timing.beat)
-	case len(f.orphans) > 0: // workers of KCL, which are watched by their leases
-		f.planAt = min(f.planAt, f.clock.Elapsed()+f.timing.renew)
+	f.rounds++
+	if len(moves.Offers) == 0 {
+		f.rounds = 0
 	}
+	o := outlook{
+		planner: planner, beside: f.cfg.BesideKCL2, workers: len(view.Workers), young: isYoung(view),
+		asked: len(moves.Ask) > 0, failed: unanswered.Load(), rounds: f.rounds,
+		orphans: f.cfg.BesideKCL2 && len(f.orphans) > 0,
+	}
+	now := f.clock.Elapsed()
+	for _, orphan := range f.orphans {
+		if watched := now - orphan.since; watched < f.timing.lease { // else it is free, and offered
+			o.orphans, o.orphan = true, max(o.orphan, watched)
+		}
+	}
+	if wait, early := o.next(f.timing); early {
+		f.planAt = min(f.planAt, now+wait)
+	}
+}
+
+// firstOffers is one of the free leases of each worker that some fall to: it
+// looks at the whole table on account of it. A hint for each lease would fill its
+// session's row, which everybody reads every second.
+func firstOffers(offers []shard.Ask, byKey map[string]shard.Lease) map[string]shard.Hint {
+	first := map[string]shard.Hint{}
+	for _, offer := range offers {
+		if _, has := first[offer.To]; !has {
+			first[offer.To] = shard.Hint{Kind: shard.HintFree, Key: offer.Key, Counter: byKey[offer.Key].Counter}
+		}
+	}
+	return first
+}
+
+// planning reports whether this worker has to see to what is too much anywhere:
+// the planner, and beside KCL, where nobody is asked, each by itself.
+func (f *fleet) planning(views []shard.WorkerView) bool {
+	return f.cfg.BesideKCL2 || f.isPlanner(views)
+}
+
+// isYoung reports whether a worker is still too young to be given shards.
+func isYoung(v shard.View) bool {
+	return len(v.Workers) > 1 && slices.ContainsFunc(v.Workers, func(w shard.WorkerView) bool { return w.Age < v.Settle })
 }
 
 // unplaced tells, as the planner, of leases that no worker takes: shards that
@@ -99,17 +140,6 @@ const spareFor = 5 * time.Minute
 
 // parallelTakes bounds how many rows are written at once in a round.
 const parallelTakes = 16
-
-// unsettled reports whether a worker is still too young to be given shards, or
-// an owner without a session is being watched, so that another plan is due soon.
-func (f *fleet) unsettled(v shard.View) bool {
-	for _, w := range v.Workers {
-		if w.Age < f.timing.settle && len(v.Workers) > 1 {
-			return true
-		}
-	}
-	return len(f.orphans) > 0 && !f.cfg.BesideKCL2
-}
 
 // view is the fleet as the planner sees it. Absent names, for each lease that is
 // free because its owner has no session, that owner.
@@ -204,10 +234,11 @@ func (f *fleet) standing(holder string) standing {
 	return f.peers.standing(holder)
 }
 
-// take makes a free lease this worker's own and starts it.
-func (f *fleet) take(ctx context.Context, seen shard.Lease, absent string) {
+// take makes a free lease this worker's own and starts it. It reports whether it
+// was answered: if not, the lease may be free still.
+func (f *fleet) take(ctx context.Context, seen shard.Lease, absent string) bool {
 	if !f.session.valid() || f.held(seen.Key) != nil || f.isHalted() {
-		return
+		return true
 	}
 	sentAt := f.clock.Elapsed()
 	row, err := tableCall(ctx, f.worker, func(ctx context.Context) (shard.Lease, error) {
@@ -220,7 +251,7 @@ func (f *fleet) take(ctx context.Context, seen shard.Lease, absent string) {
 		row, sentAt = conflict.Row, never // the answer to an earlier try was lost
 	case errors.As(err, &conflict):
 		fire(f.cfg.Hooks.Conflict, ConflictEvent{Worker: f.session.id, Shard: seen.Shard, Write: "take"})
-		return
+		return true
 	default:
 		// Applied or not: the sweep finds out. Sooner than by its turn.
 		f.log.Debug("take lease", "lease", seen.Key, "error", err)
@@ -228,9 +259,10 @@ func (f *fleet) take(ctx context.Context, seen shard.Lease, absent string) {
 		f.mu.Lock()
 		f.sweepAt = min(f.sweepAt, soon)
 		f.mu.Unlock()
-		return
+		return false
 	}
 	f.start(row, seen.Holder(), sentAt)
+	return true
 }
 
 // ask asks for a hand-over, and tells the owner.

@@ -75,6 +75,7 @@ func (f *fleet) upkeep(ctx context.Context) error {
 		return err
 	}
 	if len(f.overdue(f.missing(rows))) == 0 {
+		f.fresh = rows
 		return nil
 	}
 	return f.upkeepRun(ctx)
@@ -107,7 +108,9 @@ func (f *fleet) upkeepRun(ctx context.Context) error {
 		}
 	}
 	lineages := f.lineages(rows)
+	f.fresh = rows
 	for _, row := range deletable(lineages) {
+		f.fresh = nil
 		err := tableDo(ctx, f.worker, func(ctx context.Context) error { return f.cfg.Leases.Delete(ctx, epoch, row) })
 		if errors.Is(err, checkpoint.ErrEpochOver) {
 			return nil

@@ -3,6 +3,7 @@ package shard
 import (
 	"cmp"
 	"slices"
+	"sync"
 	"time"
 )
 
@@ -189,6 +190,10 @@ func (l *Lineage) Missing(start Position, stream Stream) []Lease {
 	if first && start.IsLatest() && start.At.IsZero() {
 		start.At = stream.Now
 	}
+	// Of all rows, once: a table of which half is missing asks for each of these.
+	startOfAll := sync.OnceValue(func() time.Time {
+		return l.startedAt(l.ids, func(p Position) bool { return p.IsAtTime() || p.IsLatest() })
+	})
 	var missing []Lease
 	for _, id := range l.ids {
 		s, listed := l.listed[id]
@@ -224,8 +229,7 @@ func (l *Lineage) Missing(start Position, stream Stream) []Lease {
 				row.Checkpoint = AtTime(at)
 			}
 		case !l.above[id] && !start.IsTrimHorizon():
-			pinned := func(p Position) bool { return p.IsAtTime() || p.IsLatest() }
-			if at := l.startedAt(l.ids, pinned); !at.IsZero() {
+			if at := startOfAll(); !at.IsZero() {
 				row.Checkpoint = AtTime(at)
 			}
 		}

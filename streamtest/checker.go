@@ -21,9 +21,10 @@ type checker struct {
 	parked map[string]bool        // positions of records that are kept aside
 	since  time.Time              // records that arrived before are not asked for; zero: all are
 	broken []string
-	hand   dynamofake.Item // a row that was last written by hand, which is nobody's write
-	repair map[string]bool // shards whose row was deleted under nobody, so that it may begin again
-	wanted map[string]bool // whether a record is asked for, by id, where a position was moved past it or in front of it
+	hand   dynamofake.Item     // a row that was last written by hand, which is nobody's write
+	repair map[string]bool     // shards whose row was deleted under nobody, so that it may begin again
+	wanted map[string]bool     // whether a record is asked for, by id, where a position was moved past it or in front of it
+	above  map[string][]string // the parents of each shard of Kinesis, which never change
 
 	index index
 }
@@ -94,12 +95,12 @@ func (c *checker) wrote(table string, before, after dynamofake.Item) {
 // unfinished is the first record at or before a row's checkpoint that is not
 // finished.
 func (c *checker) unfinished(row shard.Lease) string {
-	records := c.index.refresh(c.rig)
+	records := c.index.shard(c.rig, row.Shard)
 	c.rig.Ledger.mu.Lock()
 	defer c.rig.Ledger.mu.Unlock()
 	for i := range records {
 		r := &records[i]
-		if r.ShardID == row.Shard && r.position().Compare(row.Checkpoint) <= 0 && c.asked(r) &&
+		if r.position().Compare(row.Checkpoint) <= 0 && c.asked(r) &&
 			!c.rig.Ledger.finished(r) && !row.Lost && !c.isParked(r) {
 			return r.position().String()
 		}
@@ -207,12 +208,20 @@ func (c *checker) parents(shardID string) []string {
 	if c.rig.table != "" {
 		return c.rig.changes.parents(c.rig, shardID)
 	}
-	for _, s := range c.rig.AWS.Kinesis().Shards(Stream) {
-		if s.ID == shardID {
-			return s.Parents
-		}
+	c.mu.Lock()
+	above, known := c.above[shardID]
+	c.mu.Unlock()
+	if known {
+		return above
 	}
-	return nil
+	all := map[string][]string{}
+	for _, s := range c.rig.AWS.Kinesis().Shards(Stream) {
+		all[s.ID] = s.Parents
+	}
+	c.mu.Lock()
+	c.above = all
+	c.mu.Unlock()
+	return all[shardID]
 }
 
 // rows are the rows as last written, by shard.

@@ -15,8 +15,9 @@ type index struct {
 	mu      sync.Mutex
 	put     int // records, with each aggregate as one
 	records []item
-	known   map[string]bool  // by id
-	prior   map[string]*item // the one before of the same key
+	of      map[string][]item // by shard
+	known   map[string]bool   // by id
+	prior   map[string]*item  // the one before of the same key
 }
 
 // item is a record as a handler is to get it: one that was put, or a user record
@@ -34,13 +35,17 @@ func (r *item) position() shard.Position { return shard.After(r.SequenceNumber, 
 func (x *index) refresh(r *Rig) []item {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	all := r.records()
-	if len(all) == x.put {
+	if r.count() == x.put { // to copy them all for each checkpoint takes longer than the fleet does
 		return x.records
 	}
+	all := r.records()
 	x.put, x.records = len(all), nil
 	for _, rec := range all {
 		x.records = append(x.records, r.unpack(rec)...)
+	}
+	x.of = map[string][]item{}
+	for _, rec := range x.records {
+		x.of[rec.ShardID] = append(x.of[rec.ShardID], rec)
 	}
 	x.prior = make(map[string]*item, len(x.records))
 	x.known = make(map[string]bool, len(x.records))
@@ -56,6 +61,14 @@ func (x *index) refresh(r *Rig) []item {
 		last[rec.PartitionKey] = &rec
 	}
 	return x.records
+}
+
+// shard is what was put into one shard, in order.
+func (x *index) shard(r *Rig, shardID string) []item {
+	x.refresh(r)
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.of[shardID]
 }
 
 // before is the record of the same key that was put before one.

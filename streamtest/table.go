@@ -79,6 +79,14 @@ func (r *Rig) records() []kinesisfake.Record {
 	return r.AWS.Kinesis().Records(Stream)
 }
 
+// count is how many records there are.
+func (r *Rig) count() int {
+	if r.table != "" {
+		return len(r.changes.all())
+	}
+	return r.AWS.Kinesis().Count(Stream)
+}
+
 // changes notes the records of a table's stream, which forgets them after a day.
 type changes struct {
 	mu      sync.Mutex

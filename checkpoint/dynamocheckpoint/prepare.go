@@ -119,12 +119,24 @@ func isPassing(err error) bool {
 		return errors.Is(err, context.DeadlineExceeded)
 	}
 	switch api.ErrorCode() {
-	case "ThrottlingException", "Throttling", "ThrottledException", "RequestLimitExceeded",
-		"ProvisionedThroughputExceededException", "LimitExceededException",
-		"TooManyRequestsException", "InternalServerError", "ServiceUnavailable", "RequestTimeout":
+	case "InternalServerError", "ServiceUnavailable", "RequestTimeout":
 		return true
 	}
-	return api.ErrorFault() == smithy.FaultServer
+	return isThrottling(err) || api.ErrorFault() == smithy.FaultServer
+}
+
+// isThrottling recognises being asked to slow down.
+func isThrottling(err error) bool {
+	var api smithy.APIError
+	if !errors.As(err, &api) {
+		return false
+	}
+	switch api.ErrorCode() {
+	case "ThrottlingException", "Throttling", "ThrottledException", "RequestLimitExceeded",
+		"ProvisionedThroughputExceededException", "LimitExceededException", "TooManyRequestsException":
+		return true
+	}
+	return false
 }
 
 // claim writes, at the first start, which stream the tables belong to, and

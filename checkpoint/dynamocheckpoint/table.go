@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"github.com/towpath/towpath/checkpoint"
+	"github.com/towpath/towpath/internal/clock"
 )
 
 // Client is what a Table asks of DynamoDB. *dynamodb.Client satisfies it.
@@ -119,11 +121,22 @@ func (t *Table) get(ctx context.Context, table, keyName, key string) (item, erro
 	return out.Item, nil
 }
 
-// scan reads a whole table, page by page, each page within the timeout.
+// pagePatience is for how long one page of a scan is asked for while the table
+// is throttled. A scan that gave up at the first refusal would begin with the
+// first page for ever: a large table is read by a whole fleet at once when one of
+// it dies.
+const (
+	pagePatience = 20 * time.Second
+	pageWait     = 50 * time.Millisecond
+	pageMost     = 2 * time.Second
+)
+
+// scan reads a whole table, page by page, each page within the timeout. It goes
+// on from the page that was throttled.
 func (t *Table) scan(ctx context.Context, table string, consistent bool, each func(item)) error {
 	var from item
 	for {
-		page, err := t.page(ctx, &dynamodb.ScanInput{TableName: &table, ConsistentRead: &consistent, ExclusiveStartKey: from})
+		page, err := t.patientPage(ctx, &dynamodb.ScanInput{TableName: &table, ConsistentRead: &consistent, ExclusiveStartKey: from})
 		if err != nil {
 			return t.failed("scan", "all rows", table, err)
 		}
@@ -132,6 +145,19 @@ func (t *Table) scan(ctx context.Context, table string, consistent bool, each fu
 		}
 		if from = page.LastEvaluatedKey; len(from) == 0 {
 			return nil
+		}
+	}
+}
+
+func (t *Table) patientPage(ctx context.Context, in *dynamodb.ScanInput) (*dynamodb.ScanOutput, error) {
+	began := time.Now()
+	for most := pageWait; ; most = min(2*most, pageMost) {
+		page, err := t.page(ctx, in)
+		if err == nil || !isThrottling(err) || time.Since(began) > pagePatience {
+			return page, err
+		}
+		if sleepErr := clock.Sleep(ctx, most/2+rand.N(most/2)); sleepErr != nil {
+			return nil, fmt.Errorf("%w: %w", sleepErr, err)
 		}
 	}
 }

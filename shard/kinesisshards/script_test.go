@@ -56,7 +56,11 @@ func (s *script) DescribeStreamSummary(context.Context, *kinesis.DescribeStreamS
 }
 
 func (s *script) ListShards(_ context.Context, in *kinesis.ListShardsInput, _ ...func(*kinesis.Options)) (*kinesis.ListShardsOutput, error) {
-	s.asked = append(s.asked, fmt.Sprintf("list name=%s token=%s", aws.ToString(in.StreamName), aws.ToString(in.NextToken)))
+	asked := fmt.Sprintf("list name=%s token=%s", aws.ToString(in.StreamName), aws.ToString(in.NextToken))
+	if in.ExclusiveStartShardId != nil {
+		asked += " after=" + *in.ExclusiveStartShardId
+	}
+	s.asked = append(s.asked, asked)
 	if len(s.listings) == 0 {
 		return &kinesis.ListShardsOutput{Shards: s.listed}, nil
 	}
@@ -363,20 +367,47 @@ func TestListReadsEveryPageWithTheTokenAlone(t *testing.T) {
 	s.wantAsked(t, "list name=clicks token=", "list name= token=1", "list name= token=2")
 }
 
-func TestListBeginsAnewWhenItsTokenExpired(t *testing.T) {
+func TestListGoesOnBehindTheLastShardWhenItsTokenExpired(t *testing.T) {
 	expired := listing{err: refusal("ExpiredNextTokenException", "old")}
 	first := listing{shards: []types.Shard{listed("a", "1", "")}, token: "1"}
-	s := &script{listings: []listing{first, expired, first, {shards: []types.Shard{listed("b", "1", "")}}}}
+	s := &script{listings: []listing{first, expired, {shards: []types.Shard{listed("b", "1", "")}}}}
 	shards, err := kinesisshards.Open(s, clicks).List(t.Context())
 	if err != nil || len(shards) != 2 {
 		t.Errorf("got %v, %v, want two shards", shards, err)
 	}
+	s.wantAsked(t, "list name=clicks token=", "list name= token=1", "list name=clicks token= after=a")
+	s.listings = []listing{first}
 	for range 10 {
-		s.listings = append(s.listings, first, expired)
+		s.listings = append(s.listings, listing{token: "1"}, expired)
+	}
+	for range 10 {
+		s.listings = append(s.listings, expired)
 	}
 	if _, err := kinesisshards.Open(s, clicks).List(t.Context()); err == nil {
 		t.Error("a token that always expires gave no error")
 	}
+}
+
+func TestListGoesOnFromThePageThatWasThrottled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		slowDown := listing{err: refusal("LimitExceededException", "slow down")}
+		s := &script{listings: []listing{
+			{shards: []types.Shard{listed("a", "1", "")}, token: "1"}, slowDown, slowDown, slowDown,
+			{shards: []types.Shard{listed("b", "1", "")}},
+		}}
+		shards, err := kinesisshards.Open(s, clicks).List(t.Context())
+		if err != nil || len(shards) != 2 {
+			t.Errorf("got %v, %v, want two shards", shards, err)
+		}
+		s.wantAsked(t, "list name=clicks token=", "list name= token=1", "list name= token=1", "list name= token=1", "list name= token=1")
+		for range 1000 {
+			s.listings = append(s.listings, slowDown)
+		}
+		began := time.Now()
+		if _, err := kinesisshards.Open(s, clicks).List(t.Context()); !errors.Is(err, shard.ErrThrottled) || time.Since(began) > 30*time.Second {
+			t.Errorf("got %v after %v, want throttling told in half a minute", err, time.Since(began))
+		}
+	})
 }
 
 func TestListOfAServiceThatGoesInCirclesEnds(t *testing.T) {

@@ -209,7 +209,7 @@ func (t *table) newIndex(d indexDefinition, ready time.Time) (*index, error) {
 	if t.billing == "PAY_PER_REQUEST" && d.ProvisionedThroughput != nil {
 		return nil, invalid("One or more parameter values were invalid: ProvisionedThroughput should not be specified for index: %s when BillingMode is PAY_PER_REQUEST", d.IndexName)
 	}
-	return &index{d.IndexName, k, d.Projection.ProjectionType, d.Projection.NonKeyAttributes, ready}, nil
+	return &index{name: d.IndexName, schema: k, projection: d.Projection.ProjectionType, include: d.Projection.NonKeyAttributes, ready: ready}, nil
 }
 
 func (t *table) index(name string) *index {

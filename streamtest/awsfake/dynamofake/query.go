@@ -31,7 +31,7 @@ func (s *Service) query(in struct {
 	if err := f.checkFilter(); err != nil {
 		return nil, err
 	}
-	partition := f.partition(f.entries(s.read(f.table, in.ConsistentRead)), pk)
+	partition := f.partition(f.entriesOf(s.read(f.table, in.ConsistentRead), pk), pk)
 	forward := in.ScanIndexForward == nil || *in.ScanIndexForward
 	matching := make([]*row, 0, len(partition))
 	for _, e := range partition {

@@ -1,6 +1,7 @@
 package dynamofake
 
 import (
+	"maps"
 	"math/bits"
 	"slices"
 )
@@ -94,17 +95,23 @@ func (f *shelf) checkSelect(in listing) error {
 }
 
 // entries are the items on the shelf in order, as rows of the shelf's own keys.
-func (f *shelf) entries(v view) []*row {
-	rows := v.scan()
+func (f *shelf) entries(v view) []*row { return f.entriesOf(v, Value{}) }
+
+// entriesOf are those with a partition key, if one is given.
+func (f *shelf) entriesOf(v view, pk Value) []*row {
 	if f.index == nil {
-		return rows
+		return v.scan()
+	}
+	rows := slices.Values(v.scan())
+	if pk.Exists() && len(v.past) == 0 {
+		rows = maps.Keys(f.index.partition(f.table, pk))
 	}
 	var entries []*row
-	for _, r := range rows {
+	for r := range rows {
 		if it := f.index.entry(f.table, r.item); it != nil {
 			e := &table{schema: f.schema}
 			entry := e.newRow(r.key, it)
-			entry.item = it
+			entry.put(it)
 			entries = append(entries, entry)
 		}
 	}
@@ -146,7 +153,7 @@ func (f *shelf) after(entries []*row, start Item) ([]*row, error) {
 		}
 	}
 	from := (&table{schema: f.schema}).newRow("", start)
-	from.item = start
+	from.put(start)
 	at, exact := slices.BinarySearchFunc(entries, from, f.order)
 	if exact {
 		at++
@@ -156,15 +163,20 @@ func (f *shelf) after(entries []*row, start Item) ([]*row, error) {
 
 // page reads entries up to the limit or 1 MB and answers them.
 func (f *shelf) page(entries []*row, in listing) object {
-	items, count, scanned, bytes := []Item{}, 0, 0, 0
+	items, count, scanned, bytes := written{}, 0, 0, 0
 	var last Item
 	for _, e := range entries {
 		scanned++
-		bytes += e.item.size()
+		wire, size := e.written()
+		bytes += size
 		if f.filter.holds(e.item) {
 			count++
-			if in.Select != "COUNT" {
-				items = append(items, project(e.item, f.project))
+			switch {
+			case in.Select == "COUNT":
+			case f.project == nil:
+				items = append(items, wire)
+			default:
+				items = append(items, project(e.item, f.project).appendJSON(nil))
 			}
 		}
 		if scanned == f.limit || bytes >= maxPage {

@@ -41,6 +41,40 @@ type index struct {
 	projection string   // KEYS_ONLY, INCLUDE or ALL
 	include    []string // of INCLUDE
 	ready      time.Time
+
+	// partitions are the rows of the table by what they have for the index's
+	// partition key; nil before the first query.
+	partitions map[string]map[*row]bool
+}
+
+// partition are the rows of a table that have this for the index's partition key.
+func (x *index) partition(t *table, pk Value) map[*row]bool {
+	if x.partitions == nil {
+		x.partitions = map[string]map[*row]bool{}
+		for _, r := range t.order {
+			x.moved(r, nil)
+		}
+	}
+	return x.partitions[pk.text]
+}
+
+// moved takes note that a row had another item before.
+func (x *index) moved(r *row, before Item) {
+	if x.partitions == nil {
+		return
+	}
+	if v, had := before[x.schema.hash]; had {
+		delete(x.partitions[v.text], r)
+		if len(x.partitions[v.text]) == 0 {
+			delete(x.partitions, v.text)
+		}
+	}
+	if v, has := r.item[x.schema.hash]; has {
+		if x.partitions[v.text] == nil {
+			x.partitions[v.text] = map[*row]bool{}
+		}
+		x.partitions[v.text][r] = true
+	}
 }
 
 // row is one place in a table. Its item is replaced, never changed.
@@ -50,6 +84,20 @@ type row struct {
 	pk   Value
 	sk   Value // none without a sort key
 	item Item
+	wire []byte // the item as an answer has it, and its size; nil before it was asked for
+	size int
+}
+
+// put replaces the item.
+func (r *row) put(it Item) { r.item, r.wire, r.size = it, nil, 0 }
+
+// written is the item as it stands on the wire, and its size. Tables are scanned
+// far more often than they change.
+func (r *row) written() (wire []byte, size int) {
+	if r.wire == nil {
+		r.wire, r.size = r.item.appendJSON(nil), r.item.size()
+	}
+	return r.wire, r.size
 }
 
 // change remembers what a write replaced, for reads of the past.
@@ -107,6 +155,12 @@ func (t *table) set(key string, it Item, now time.Time, remember time.Duration) 
 		at, _ := slices.BinarySearchFunc(t.order, r, orderRows)
 		t.order = slices.Delete(t.order, at, at+1)
 	}
+	before := r.item
+	defer func() {
+		for _, x := range t.indexes {
+			x.moved(r, before)
+		}
+	}()
 	if remember > 0 {
 		gone := 0
 		for gone < len(t.journal) && now.Sub(t.journal[gone].at) > remember {
@@ -116,10 +170,10 @@ func (t *table) set(key string, it Item, now time.Time, remember time.Duration) 
 	}
 	if it == nil {
 		// The journal may still point at the row: leave it empty, in a row of its own.
-		r.item = nil
+		r.put(nil)
 		return
 	}
-	r.item = it
+	r.put(it)
 }
 
 func (t *table) newRow(key string, it Item) *row {
@@ -158,7 +212,7 @@ func (t *table) viewAt(then time.Time) view {
 			v.past = map[string]*row{}
 		}
 		was := *c.row
-		was.item = c.before
+		was.put(c.before)
 		v.past[c.row.key] = &was
 	}
 	return v

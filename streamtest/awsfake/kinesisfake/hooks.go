@@ -101,6 +101,22 @@ func (s *Service) Records(stream string) []Record {
 	return all
 }
 
+// Count is how many records were ever put into a stream; 0 if there is no such
+// stream.
+func (s *Service) Count(stream string) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t, err := s.find(named{StreamName: stream})
+	if err != nil {
+		return 0
+	}
+	n := 0
+	for _, d := range t.shards {
+		n += len(d.records)
+	}
+	return n
+}
+
 // Shards is every shard a stream ever had, in the order of their ids; nil if
 // there is no such stream.
 func (s *Service) Shards(stream string) []Shard {

@@ -1,0 +1,321 @@
+package streamtest_test
+
+import (
+	"crypto/md5"
+	"encoding/binary"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"maps"
+	"math"
+	"math/bits"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/towpath/towpath/streamtest"
+	"github.com/towpath/towpath/streamtest/awsfake"
+)
+
+var update = flag.Bool("update", false, "write what was counted into docs/cost.md")
+
+const (
+	costDocument = "../docs/cost.md"
+	// month is 30 days.
+	month = 30 * 24 * time.Hour
+	// The prices of us-east-1 for tables billed by request, since November 2024:
+	// dollars for a million units. https://aws.amazon.com/dynamodb/pricing/on-demand/
+	dollarsWritten = 0.625
+	dollarsRead    = 0.125
+	// checkpointEvery is consumer.Config's CheckpointInterval by default.
+	checkpointEvery = 10 * time.Second
+)
+
+// The table of docs/cost.md is what fleets were counted to ask of DynamoDB: idle,
+// and with a record in every shard every few seconds. Fifty workers on a thousand
+// idle shards write at most 60 times a second.
+func TestCostIsAsDocumented(t *testing.T) {
+	sizes := []size{{10, 2}, {100, 10}, {1000, 50}}
+	if raceEnabled {
+		sizes = sizes[:2]
+	}
+	for _, s := range sizes {
+		t.Run(fmt.Sprintf("%d shards %d workers", s.shards, s.workers), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				rig := streamtest.New(t, s.shards)
+				defer rig.Close()
+				held := watchOwners(rig)
+				fleet := startQuiet(rig, s.workers, 4*time.Second)
+				defer stopAll(fleet)
+				awaitAtMost(2*time.Minute, func() bool {
+					all, least, most := held.by(fleet)
+					return all == s.shards && most-least <= 1
+				})
+				time.Sleep(15 * time.Second)
+				idle := measure(rig, 5*time.Minute)
+				if n := idle.writes(); n > 1.2*float64(s.workers) {
+					t.Errorf("%d workers write %.1f times a second with nothing to do", s.workers, n)
+				}
+				checkCost(t, s, "idle", idle)
+
+				stop := feed(rig, s.shards, 5*time.Second)
+				time.Sleep(30 * time.Second)
+				busy := measure(rig, time.Minute)
+				stop()
+				checkCost(t, s, "busy", busy)
+			})
+		})
+	}
+}
+
+// size is that of a fleet.
+type size struct{ shards, workers int }
+
+// bill is what was asked of DynamoDB in a second.
+type bill struct {
+	calls       map[string]float64 // by operation and table
+	wrote, read float64            // units
+}
+
+// measure counts for a while.
+func measure(rig *streamtest.Rig, d time.Duration) bill {
+	calls := map[string]float64{}
+	counting := make(chan struct{}, 1)
+	counting <- struct{}{}
+	remove := rig.AWS.Trace(func(e awsfake.Exchange) {
+		if e.Service != "dynamodb" {
+			return
+		}
+		var in struct{ TableName string }
+		json.Unmarshal(e.Body, &in) // a transaction names none
+		<-counting
+		calls[e.Operation+" "+in.TableName]++
+		counting <- struct{}{}
+	})
+	units := func() (read, wrote float64) {
+		for _, table := range rig.AWS.DynamoDB().Tables() {
+			r, w := rig.AWS.DynamoDB().Consumed(table)
+			read, wrote = read+r, wrote+w
+		}
+		return read, wrote
+	}
+	read, wrote := units()
+	time.Sleep(d)
+	remove()
+	nowRead, nowWrote := units()
+	<-counting
+	defer func() { counting <- struct{}{} }()
+	b := bill{calls: map[string]float64{}, read: (nowRead - read) / d.Seconds(), wrote: (nowWrote - wrote) / d.Seconds()}
+	for name, n := range calls {
+		b.calls[name] = n / d.Seconds()
+	}
+	return b
+}
+
+// per is how often an operation was asked for in a second, of a table or, with
+// none named, of all.
+func (b bill) per(operation, table string) (n float64) {
+	for name, calls := range b.calls {
+		op, of, _ := strings.Cut(name, " ")
+		if op == operation && (table == "" || table == of) {
+			n += calls
+		}
+	}
+	return n
+}
+
+// writes is how many writes there were in a second, and requests how many of
+// anything.
+func (b bill) writes() float64 {
+	return b.per("UpdateItem", "") + b.per("PutItem", "") + b.per("DeleteItem", "") + b.per("TransactWriteItems", "")
+}
+
+func (b bill) requests() (n float64) {
+	for _, calls := range b.calls {
+		n += calls
+	}
+	return n
+}
+
+// withCheckpoints is the bill with so many checkpoints a second beside: each is
+// one write of a row of less than 1 KB, of which no index knows anything.
+func (b bill) withCheckpoints(perSecond float64) bill {
+	b.calls = maps.Clone(b.calls)
+	b.calls["UpdateItem "+streamtest.Application] += perSecond
+	b.wrote += perSecond
+	return b
+}
+
+func (b bill) dollars() float64 { return dollars(b.wrote, b.read) }
+
+// dollars is what so many units a second cost in a month.
+func dollars(wrote, read float64) float64 {
+	return (wrote*dollarsWritten + read*dollarsRead) / 1e6 * month.Seconds()
+}
+
+func (b bill) String() string {
+	var parts []string
+	for _, name := range slices.Sorted(maps.Keys(b.calls)) {
+		parts = append(parts, fmt.Sprintf("%s %.2f", name, b.calls[name]))
+	}
+	return fmt.Sprintf("%s; units read %.1f, written %.1f a second; $%.2f a month", strings.Join(parts, ", "), b.read, b.wrote, b.dollars())
+}
+
+// What KCL asks of DynamoDB, by arithmetic over its sources with its defaults
+// (2.x: https://github.com/awslabs/amazon-kinesis-client/tree/v2.7.0, 3.x: v3.5.1).
+const (
+	// renewEvery is a third of failoverTimeMillis less 25 ms: each lease is written
+	// so often, idle or not.
+	renewEvery = (10_000/3.0 - 25) / 1000
+	// kclRow is a lease row of a single stream, and kclEntry what the index by
+	// owner has of it.
+	kclRow, kclEntry = 500.0, 100.0
+	takeEvery        = 20.05  // 2.x: each worker scans the lease table
+	assignEvery      = 20.0   // 3.x: the leader scans the lease table and the workers' metrics
+	discoverEvery    = 9.975  // 3.x: each worker asks the index for its leases
+	reportEvery      = 30.0   // 3.x: each worker writes its metrics
+	halfUnit         = 4096.0 // bytes of an eventually consistent half of a read unit
+)
+
+// kcl is what a fleet of KCL's writes and costs, with so many checkpoints a
+// second beside.
+func kcl(version int, s size, checkpoints float64) (writes, month float64) {
+	leases, workers := float64(s.shards), float64(s.workers)
+	scan := math.Ceil(leases*kclRow/halfUnit) / 2
+	writes = leases/renewEvery + checkpoints
+	if version == 2 {
+		return writes, dollars(writes, workers*scan/takeEvery)
+	}
+	writes += workers / reportEvery
+	metrics := math.Ceil(workers*200/halfUnit) / 2
+	query := max(1, math.Ceil(leases/workers*kclEntry/halfUnit)) / 2
+	return writes, dollars(writes, (scan+metrics)/assignEvery+workers*query/discoverEvery)
+}
+
+// checkCost holds a row of the document against what was counted, or writes it.
+func checkCost(t *testing.T, s size, state string, b bill) {
+	t.Helper()
+	checkpoints := 0.0
+	if state == "busy" {
+		checkpoints = float64(s.shards) / checkpointEvery.Seconds()
+	}
+	writes2, month2 := kcl(2, s, checkpoints)
+	writes3, month3 := kcl(3, s, checkpoints)
+	want := []float64{b.requests(), b.writes(), b.wrote, b.read, b.dollars(), writes2, month2, writes3, month3}
+	name := fmt.Sprintf("| %s | %d | %s |", thousands(float64(s.shards)), s.workers, state)
+	row := name
+	for _, n := range want {
+		row += " " + thousands(n) + " |"
+	}
+	t.Logf("%s: %s", state, b)
+
+	text, err := os.ReadFile(costDocument)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(string(text), "\n")
+	at := slices.IndexFunc(lines, func(l string) bool { return strings.HasPrefix(l, name) })
+	if at < 0 {
+		t.Fatalf("%s has no row %s", costDocument, name)
+	}
+	if *update {
+		lines[at] = row
+		if err := os.WriteFile(costDocument, []byte(strings.Join(lines, "\n")), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	cells := strings.Split(strings.Trim(lines[at], "| "), "|")[3:]
+	if len(cells) != len(want) {
+		t.Fatalf("%s: the row has %d figures, want %d:\n%s\n%s", costDocument, len(cells), len(want), lines[at], row)
+	}
+	for i, cell := range cells {
+		got, err := strconv.ParseFloat(strings.NewReplacer(",", "", "$", "", " ", "").Replace(cell), 64)
+		// Beats are jittered, and so is when a table is looked at.
+		if err != nil || math.Abs(got-want[i]) > max(0.12*want[i], 0.6) {
+			t.Errorf("%s is not what was counted (-update writes it):\n%s\n%s", costDocument, lines[at], row)
+			break
+		}
+	}
+}
+
+// thousands is a figure with three digits that count.
+func thousands(n float64) string {
+	switch {
+	case n < 9.95:
+		return strconv.FormatFloat(n, 'f', 1, 64)
+	case n < 1000:
+		return strconv.FormatFloat(n, 'f', 0, 64)
+	}
+	whole := strconv.FormatFloat(n, 'f', 0, 64)
+	return whole[:len(whole)-3] + "," + whole[len(whole)-3:]
+}
+
+// feed puts a record into each of so many equal shards again and again, until
+// stop is called.
+func feed(rig *streamtest.Rig, shards int, every time.Duration) (stop func()) {
+	keys := keysOf(shards)
+	over, done := make(chan struct{}), make(chan struct{})
+	go func() { // ends when stop is called, which waits for it
+		defer close(done)
+		for {
+			for _, key := range keys {
+				rig.Put(key, "x")
+			}
+			select {
+			case <-over:
+				return
+			case <-time.After(every):
+			}
+		}
+	}()
+	return func() {
+		close(over)
+		<-done
+	}
+}
+
+// keysOf is a partition key for each of so many equal shards.
+func keysOf(shards int) []string {
+	keys := make([]string, shards)
+	for i, left := 0, shards; left > 0; i++ {
+		key := "key-" + strconv.Itoa(i)
+		sum := md5.Sum([]byte(key))
+		at, _ := bits.Mul64(binary.BigEndian.Uint64(sum[:8]), uint64(shards))
+		if keys[at] == "" {
+			keys[at] = key
+			left--
+		}
+	}
+	return keys
+}
+
+// calls is how often DynamoDB was asked so far, by operation.
+func calls(aws *awsfake.AWS) map[string]int {
+	n := map[string]int{}
+	for _, op := range []string{"GetItem", "PutItem", "UpdateItem", "DeleteItem", "Query", "Scan", "TransactWriteItems"} {
+		n[op] = aws.Count("", "dynamodb", op)
+	}
+	return n
+}
+
+func minus(a, b map[string]int) map[string]int {
+	n := map[string]int{}
+	for name := range a {
+		n[name] = a[name] - b[name]
+	}
+	return n
+}
+
+// told is counts in words.
+func told(n map[string]int) string {
+	var parts []string
+	for _, name := range slices.Sorted(maps.Keys(n)) {
+		parts = append(parts, fmt.Sprintf("%d %s", n[name], name))
+	}
+	return strings.Join(parts, ", ")
+}
