@@ -201,6 +201,7 @@ func (f *fleet) revoke(ctx context.Context, dead shard.Session) bool {
 		return false
 	}
 	f.log.Info("worker is dead, its session has been revoked", "dead", dead.ID)
+	f.offering = true // the others may not know for another second
 	dead.RevokedBy = f.session.id
 	f.mu.Lock()
 	if p, ok := f.peers.byID[dead.ID]; ok {

@@ -282,6 +282,10 @@ func parentKey(child shard.Lease, parent string) string {
 func (f *fleet) follow(ctx context.Context, hints []shard.Hint) {
 	seen := map[string]bool{}
 	for _, h := range hints {
+		if h.Kind == shard.HintFree {
+			// Its holder may have died, which this worker has not seen.
+			f.observeAt = min(f.observeAt, f.clock.Elapsed())
+		}
 		if !seen[h.Key] {
 			seen[h.Key] = true
 			f.look(ctx, h.Key)

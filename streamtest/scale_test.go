@@ -46,7 +46,8 @@ func TestTenThousandShards(t *testing.T) {
 		held := watchOwners(rig)
 		began := time.Now()
 		fleet := startQuiet(rig, workers, 10*time.Minute, held.started)
-		defer stopAll(fleet)
+		living := fleet
+		defer func() { stopAll(living) }()
 
 		shared := func() bool {
 			all, least, most := held.by(fleet)
@@ -77,6 +78,7 @@ func TestTenThousandShards(t *testing.T) {
 
 		before := calls(rig.AWS)
 		died := map[string]bool{}
+		living = fleet[:workers-5]
 		for _, w := range fleet[workers-5:] {
 			w.Kill()
 			died[w.Name] = true
@@ -87,7 +89,7 @@ func TestTenThousandShards(t *testing.T) {
 		}
 		took := awaitAtMost(12*time.Second, func() bool { return held.startedAgain(lost) })
 		if !held.startedAgain(lost) {
-			all, least, most := held.by(fleet[:workers-5])
+			all, least, most := held.by(living)
 			t.Errorf("%v after five workers died, %d shards of %d are owned by the others, %d to %d by each", took, all, shards, least, most)
 		}
 		t.Logf("the %d shards of five dead workers were worked by others after %v, with %s", len(lost), took, told(minus(calls(rig.AWS), before)))
