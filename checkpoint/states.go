@@ -109,7 +109,10 @@ type Claim struct {
 	// greater, the first number before the second.
 	Fence [2]int64
 	// Row is the position in the lease row and SeekGen how often it was moved
-	// by hand.
+	// by hand, and grows. A store keeps SeekGen beside its position: where the
+	// claim's is greater, its own position is one from before the move, and it
+	// goes by Row, which may be a word; where it is the same, its own is the
+	// later one.
 	Row     shard.Position
 	SeekGen int64
 }
