@@ -298,3 +298,43 @@ func TestWorkerWithARunningHandlerDoesNotStandStill(t *testing.T) {
 		must(t, err)
 	})
 }
+
+// A take that was under way when the worker said that it stands still may yet be
+// written: the shard is not begun by it.
+func TestTakeUnderWayIsNotBegunWhileAllStandStill(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		stream, table := shardtest.NewStream(1), checkpointtest.NewTable()
+		stream.Put("key", []byte("x"))
+		taking, release := make(chan struct{}), make(chan struct{})
+		var once sync.Once
+		table.Interfere(func(op, _ string) error {
+			if op == "take" {
+				once.Do(func() { close(taking); <-release })
+			}
+			return nil
+		}, nil)
+		h := &tally{}
+		cfg := config(stream, table)
+		cfg.Handler = h
+		r := start(t, cfg)
+		<-taking
+		told := moveAll(t, table, shard.Move{ID: "0011", What: "seek", By: "test"})
+		await(t, "it says that it stands still", func() bool {
+			sessions, err := table.SessionsNow(t.Context())
+			must(t, err)
+			return sessions[0].ShareGen >= told.Gen
+		})
+		close(release)
+		time.Sleep(time.Minute)
+		if row := onlyRow(t, table); row.Owner == "" {
+			t.Errorf("the take was not written: %v", row)
+		}
+		if h.begun() != 0 || r.holds() != 0 {
+			t.Errorf("%d calls were made by a worker that said that it stands still", h.begun())
+		}
+		moveAll(t, table, shard.Move{})
+		await(t, "the record", func() bool { return h.begun() == 1 })
+		_, err := r.end()
+		must(t, err)
+	})
+}

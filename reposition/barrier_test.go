@@ -158,6 +158,34 @@ func TestRewindHandlesEverythingSinceAgainInOrder(t *testing.T) {
 	})
 }
 
+// Rows of finished shards that were deleted while the shards are still listed, as
+// KCL does, are made again, above every counter and seek generation before.
+func TestRewindMakesRowsThatAreMissing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, l, half := reshaped(t)
+		before := b.row(zero)
+		if !before.Finished() {
+			t.Fatalf("%v is not finished", before)
+		}
+		b.table.Remove(zero)
+		b.table.Remove(one)
+		m := b.mover()
+		if _, err := m.Seek(t.Context(), Target{Shard: zero, To: shard.TrimHorizon()}); !errors.Is(err, ErrFinished) {
+			t.Errorf("a shard without a row is moved alone: %v", err)
+		}
+		p := plan(b)(m.Seek(t.Context(), Target{To: shard.AtTime(half)}))
+		if !strings.Contains(p.String(), "(no row)") {
+			t.Errorf("the plan says nothing of the rows that are missing:\n%s", p)
+		}
+		b.must(m.Apply(t.Context(), p))
+		b.await("everything", func() bool { return quiet(b) })
+		l.cameAgain(t, b.log.take(), half)
+		if row := b.row(zero); row.Counter <= before.Counter || row.SeekGen <= before.SeekGen || !row.Finished() {
+			t.Errorf("the row was %+v and is %+v", before, row)
+		}
+	})
+}
+
 // quiet waits until nothing has been handled for ten seconds.
 func quiet(b *bench) bool {
 	n := b.log.len()
