@@ -3,6 +3,7 @@ package kinesisshards_test
 import (
 	"context"
 	"fmt"
+	"io"
 	"log"
 
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
@@ -90,4 +91,49 @@ func ExampleOpen_aggregated() {
 	// 1: bob /docs
 	// 2: alice /docs
 	// 0 outside the shard
+}
+
+// With fan-out the service pushes records. The consumer is registered when it is
+// missing; this one is there. A program gives the source to consumer.Config,
+// which closes its readers.
+func ExampleFanOut() {
+	ctx := context.Background()
+	cloud := awsfake.New()
+	if err := cloud.Kinesis().CreateStream("clicks", 1); err != nil {
+		log.Fatal(err)
+	}
+	if _, err := cloud.Kinesis().RegisterConsumer("clicks", "clickstream"); err != nil {
+		log.Fatal(err)
+	}
+
+	source := kinesisshards.Open(kinesis.NewFromConfig(cloud.Config("worker")), "clicks", func(o *kinesisshards.Options) {
+		o.FanOut = &kinesisshards.FanOut{
+			Consumer: "clickstream",
+			Tell:     func(e kinesisshards.FanOutEvent) { fmt.Println(e.Shard, e.What) },
+		}
+	})
+	stream, err := source.Describe(ctx)
+	if err != nil {
+		log.Fatal(err)
+	}
+	reader := source.Open(shard.Start{Stream: stream, Shard: "shardId-000000000000", After: shard.TrimHorizon()})
+	defer reader.(io.Closer).Close()
+	if _, _, err := cloud.Kinesis().Put("clicks", "alice", []byte("/")); err != nil {
+		log.Fatal(err)
+	}
+	if err := reader.Ready(ctx); err != nil {
+		log.Fatal(err)
+	}
+	chunk, err := reader.Next(ctx)
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, r := range chunk.Records {
+		fmt.Printf("%s %s\n", r.PartitionKey, r.Data)
+	}
+	fmt.Println("by polling:", cloud.Count("worker", "kinesis", "GetRecords"))
+	// Output:
+	// shardId-000000000000 subscribed
+	// alice /
+	// by polling: 0
 }

@@ -231,6 +231,29 @@ func TestFanOutGoesOnBehindAHandlerSlowerThanFiveMinutes(t *testing.T) {
 	}, nil)
 }
 
+// While nobody waits for records the service keeps them: one event is in hand, two
+// are decoded by the SDK, and the connection has one at least under way.
+func TestFanOutReadsNoFurtherThanItsReaderWants(t *testing.T) {
+	subscribing(t, func(t *testing.T, w *world, _ *events) {
+		r := w.listen(w.source, shard.Start{After: shard.TrimHorizon()})
+		w.put(1)
+		r.until(1)
+		for range 60 { // a minute of a megabyte a second
+			_, _, err := w.fake.Put(clicks, "key", make([]byte, 1<<20))
+			must(t, err)
+			time.Sleep(time.Second)
+		}
+		subscriptions := w.fake.Subscriptions(clicks)
+		if len(subscriptions) != 1 || subscriptions[0].Events > 6 {
+			t.Errorf("subscriptions %+v, want one that has sent the first event and few more", subscriptions)
+		}
+		r.until(61)
+		if w.count("GetRecords") > 0 || r.skipped > 0 {
+			t.Errorf("%d reads by polling, %d skipped, want none", w.count("GetRecords"), r.skipped)
+		}
+	}, nil)
+}
+
 // What waited in a connection does not tell where the tip is, so that nobody
 // concludes that all was read.
 func TestAnEventThatWaitedDoesNotTellTheTip(t *testing.T) {
