@@ -1,0 +1,411 @@
+package streamtest_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/towpath/towpath/shard"
+	"github.com/towpath/towpath/streamtest"
+)
+
+// kcl2 is a worker of KCL 2.x as far as others see it: what it writes to the
+// lease table, on which conditions, and when. It reads the records from the stream
+// in the process and finishes them in the ledger.
+type kcl2 struct {
+	id       string
+	rig      *streamtest.Rig
+	db       *dynamodb.Client
+	failover time.Duration
+	dice     *rand.Rand
+
+	ctx    context.Context
+	cancel context.CancelFunc
+	loops  sync.WaitGroup
+
+	mu     sync.Mutex
+	owned  map[string]*kclLease // by lease key
+	seen   map[string]kclSeen   // what the taker has seen of every row
+	stolen int
+}
+
+// kclLease is a lease that the worker believes to hold.
+type kclLease struct {
+	counter int64
+	at      shard.Position // processed
+	written shard.Position // checkpointed
+	writing chan struct{}  // filled by the one write under way: a channel, as the bubble waits for it
+}
+
+// kclSeen is when the counter of a row was last seen to have moved.
+type kclSeen struct {
+	counter int64
+	owner   string
+	since   time.Time
+}
+
+// kclEpsilon is epsilonMillis.
+const kclEpsilon = 25 * time.Millisecond
+
+func startKCL2(rig *streamtest.Rig, id string, failover time.Duration, seed uint64) *kcl2 {
+	k := &kcl2{
+		id: id, rig: rig, db: dynamodb.NewFromConfig(rig.AWS.Config(id)), failover: failover,
+		dice: rand.New(rand.NewPCG(seed, 7)), owned: map[string]*kclLease{}, seen: map[string]kclSeen{},
+	}
+	k.ctx, k.cancel = context.WithCancel(context.Background())
+	for _, loop := range []struct {
+		every time.Duration
+		do    func()
+	}{
+		{failover/3 - kclEpsilon, k.renewAll},
+		{2 * (failover + kclEpsilon), k.take},
+		{300 * time.Millisecond, k.process},
+		{10 * time.Second, k.cleanUp}, // a minute, in KCL
+	} {
+		k.loops.Go(func() { // ends with kill
+			for {
+				loop.do()
+				select {
+				case <-k.ctx.Done():
+					return
+				case <-time.After(loop.every):
+				}
+			}
+		})
+	}
+	return k
+}
+
+// kill ends the worker without a word, which in KCL 2 a gentle stop is, too: it
+// releases nothing.
+func (k *kcl2) kill() {
+	k.cancel()
+	k.loops.Wait()
+}
+
+type kclRow = map[string]types.AttributeValue
+
+func kclText(row kclRow, name string) string {
+	s, _ := row[name].(*types.AttributeValueMemberS)
+	if s == nil {
+		return ""
+	}
+	return s.Value
+}
+
+func kclNumber(row kclRow, name string) int64 {
+	n, _ := row[name].(*types.AttributeValueMemberN)
+	if n == nil {
+		return 0
+	}
+	i, _ := strconv.ParseInt(n.Value, 10, 64)
+	return i
+}
+
+func kclSet(row kclRow, name string) []string {
+	s, _ := row[name].(*types.AttributeValueMemberSS)
+	if s == nil {
+		return nil
+	}
+	return s.Value
+}
+
+func kclPosition(row kclRow) shard.Position {
+	return shard.After(kclText(row, "checkpoint"), kclNumber(row, "checkpointSubSequenceNumber"))
+}
+
+func avS(s string) types.AttributeValue { return &types.AttributeValueMemberS{Value: s} }
+func avN(n int64) types.AttributeValue  { return &types.AttributeValueMemberN{Value: fmt.Sprint(n)} }
+
+// scan is KCL's listLeases. A row without a counter is what an old KCL dies of.
+func (k *kcl2) scan() (rows []kclRow, err error) {
+	table := streamtest.Application
+	out, err := k.db.Scan(k.ctx, &dynamodb.ScanInput{TableName: &table})
+	if err != nil {
+		return nil, err
+	}
+	for _, row := range out.Items {
+		if row["leaseCounter"] == nil || row["checkpoint"] == nil || row["ownerSwitchesSinceCheckpoint"] == nil || row["checkpointSubSequenceNumber"] == nil {
+			panic(fmt.Sprintf("KCL cannot read %v", row))
+		}
+	}
+	return out.Items, nil
+}
+
+// update is a write on the condition that the counter is the one last seen, which
+// is all that KCL 2 asks.
+func (k *kcl2) update(key string, counter int64, set string, remove string, values kclRow) (kclRow, error) {
+	table := streamtest.Application
+	condition, update := "leaseCounter = :c", "SET leaseCounter = :n"+set
+	if remove != "" {
+		update += " REMOVE " + remove
+	}
+	all := kclRow{":c": avN(counter), ":n": avN(counter + 1)}
+	maps.Copy(all, values)
+	out, err := k.db.UpdateItem(k.ctx, &dynamodb.UpdateItemInput{
+		TableName: &table, Key: kclRow{"leaseKey": avS(key)}, ConditionExpression: &condition,
+		UpdateExpression: &update, ExpressionAttributeValues: all, ReturnValues: types.ReturnValueAllNew,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out.Attributes, nil
+}
+
+// write makes one write of a lease that is held, and reports whether it still is.
+// After a failure it looks whether its own write has landed, as KCL does.
+func (k *kcl2) write(key string, l *kclLease, set, remove string, values kclRow) bool {
+	l.writing <- struct{}{}
+	defer func() { <-l.writing }()
+	_, err := k.update(key, l.counter, set, remove, values)
+	if err == nil {
+		l.counter++
+		return true
+	}
+	if k.ctx.Err() != nil {
+		return false
+	}
+	table, yes := streamtest.Application, true
+	out, readErr := k.db.GetItem(k.ctx, &dynamodb.GetItemInput{TableName: &table, Key: kclRow{"leaseKey": avS(key)}, ConsistentRead: &yes})
+	if readErr == nil && kclText(out.Item, "leaseOwner") == k.id && kclNumber(out.Item, "leaseCounter") == l.counter+1 {
+		l.counter++
+		return true
+	}
+	var refused *types.ConditionalCheckFailedException
+	if errors.As(err, &refused) {
+		k.drop(key, l)
+	}
+	return false
+}
+
+func (k *kcl2) drop(key string, l *kclLease) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.owned[key] == l {
+		delete(k.owned, key)
+	}
+}
+
+func (k *kcl2) held() map[string]*kclLease {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return maps.Clone(k.owned)
+}
+
+// renewAll is the lease renewer.
+func (k *kcl2) renewAll() {
+	var all sync.WaitGroup
+	for key, l := range k.held() {
+		all.Go(func() { k.write(key, l, "", "", nil) })
+	}
+	all.Wait()
+}
+
+// take is the lease taker: what is free or has expired up to the target, else one
+// lease of whoever has most.
+func (k *kcl2) take() {
+	rows, err := k.scan()
+	if err != nil {
+		return
+	}
+	now := time.Now()
+	counts := map[string]int{k.id: 0}
+	var expired, open []kclRow
+	k.mu.Lock()
+	fresh := map[string]kclSeen{}
+	for _, row := range rows {
+		key, owner, counter := kclText(row, "leaseKey"), kclText(row, "leaseOwner"), kclNumber(row, "leaseCounter")
+		was, known := k.seen[key]
+		if !known || was.counter != counter || was.owner != owner {
+			was = kclSeen{counter, owner, now}
+		}
+		fresh[key] = was
+		if kclText(row, "checkpoint") == "SHARD_END" {
+			continue
+		}
+		open = append(open, row)
+		if owner == "" || owner != k.id && now.Sub(was.since) > k.failover {
+			expired = append(expired, row)
+			continue
+		}
+		counts[owner]++
+	}
+	k.seen = fresh
+	k.mu.Unlock()
+	target := 1
+	if len(counts) < len(open) {
+		target = (len(open) + len(counts) - 1) / len(counts)
+	}
+	need := target - counts[k.id]
+	if need <= 0 {
+		return
+	}
+	if len(expired) > 0 {
+		k.dice.Shuffle(len(expired), func(i, j int) { expired[i], expired[j] = expired[j], expired[i] })
+		for _, row := range expired[:min(need, len(expired))] {
+			k.takeOne(row)
+		}
+		return
+	}
+	most := slices.MaxFunc(slices.Sorted(maps.Keys(counts)), func(a, b string) int { return counts[a] - counts[b] })
+	over := counts[most] - target
+	if over <= 0 && need > 1 && counts[most] >= target {
+		over = 1
+	}
+	if most == k.id || over <= 0 {
+		return
+	}
+	var theirs []kclRow
+	for _, row := range open {
+		if kclText(row, "leaseOwner") == most {
+			theirs = append(theirs, row)
+		}
+	}
+	if k.takeOne(theirs[k.dice.IntN(len(theirs))]) {
+		k.mu.Lock()
+		k.stolen++
+		k.mu.Unlock()
+	}
+}
+
+func (k *kcl2) takeOne(row kclRow) bool {
+	key := kclText(row, "leaseKey")
+	now, err := k.update(key, kclNumber(row, "leaseCounter"),
+		", leaseOwner = :me, ownerSwitchesSinceCheckpoint = ownerSwitchesSinceCheckpoint + :one", "checkpointOwner",
+		kclRow{":me": avS(k.id), ":one": avN(1)})
+	if err != nil || k.ctx.Err() != nil {
+		return false
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.owned[key] = &kclLease{counter: kclNumber(now, "leaseCounter"), at: kclPosition(now), written: kclPosition(now), writing: make(chan struct{}, 1)}
+	return true
+}
+
+// process is the consumers of all shards: some records each, a checkpoint now and
+// then, and the end of a shard.
+func (k *kcl2) process() {
+	held := k.held()
+	if len(held) == 0 {
+		return
+	}
+	rows, err := k.scan()
+	if err != nil {
+		return
+	}
+	byKey := map[string]kclRow{}
+	for _, row := range rows {
+		byKey[kclText(row, "leaseKey")] = row
+	}
+	for _, key := range slices.Sorted(maps.Keys(held)) {
+		l := held[key]
+		if k.ctx.Err() != nil || !k.runs(byKey, key) {
+			continue
+		}
+		k.processSome(key, l)
+	}
+}
+
+// runs reports whether the parents of a shard that have rows are done.
+func (k *kcl2) runs(rows map[string]kclRow, key string) bool {
+	for _, parent := range kclSet(rows[key], "parentShardId") {
+		if row, has := rows[parent]; has && kclText(row, "checkpoint") != "SHARD_END" {
+			return false
+		}
+	}
+	return rows[key] != nil
+}
+
+func (k *kcl2) processSome(key string, l *kclLease) {
+	var behind []string
+	for _, r := range k.rig.AWS.Kinesis().Records(streamtest.Stream) {
+		if r.ShardID == key && shard.After(r.SequenceNumber, 0).Compare(l.at) > 0 {
+			behind = append(behind, r.SequenceNumber)
+		}
+	}
+	slices.SortFunc(behind, shard.CompareSequences)
+	all := len(behind) <= 20
+	for _, sequence := range behind[:min(20, len(behind))] {
+		time.Sleep(time.Millisecond)
+		if k.ctx.Err() != nil {
+			return
+		}
+		k.rig.Ledger.Finish(key, sequence, 0)
+		l.at = shard.After(sequence, 0)
+	}
+	if l.at.IsRecord() && l.at.Compare(l.written) != 0 && k.dice.IntN(3) > 0 {
+		if !k.write(key, l, ", checkpoint = :seq, checkpointSubSequenceNumber = :zero, ownerSwitchesSinceCheckpoint = :zero", "pendingCheckpoint",
+			kclRow{":seq": avS(l.at.Sequence), ":zero": avN(0)}) {
+			return
+		}
+		l.written = l.at
+	}
+	if all {
+		k.endShard(key, l)
+	}
+}
+
+// endShard is KCL's ShutdownTask of a shard that is closed and read to its end.
+func (k *kcl2) endShard(key string, l *kclLease) {
+	shards := k.rig.AWS.Kinesis().Shards(streamtest.Stream)
+	i := slices.IndexFunc(shards, func(s kclShard) bool { return s.ID == key })
+	if i < 0 || shards[i].EndingSequenceNumber == "" || len(shards[i].Children) == 0 {
+		return
+	}
+	for _, r := range k.rig.AWS.Kinesis().Records(streamtest.Stream) {
+		if r.ShardID == key && shard.After(r.SequenceNumber, 0).Compare(l.at) > 0 {
+			return // it came while the rest was processed
+		}
+	}
+	table, missing := streamtest.Application, "attribute_not_exists(leaseKey)"
+	for _, child := range shards[i].Children {
+		c := shards[slices.IndexFunc(shards, func(s kclShard) bool { return s.ID == child })]
+		_, err := k.db.PutItem(k.ctx, &dynamodb.PutItemInput{TableName: &table, ConditionExpression: &missing, Item: kclRow{
+			"leaseKey": avS(child), "leaseCounter": avN(0), "checkpoint": avS("TRIM_HORIZON"), "checkpointSubSequenceNumber": avN(0),
+			"ownerSwitchesSinceCheckpoint": avN(0), "parentShardId": &types.AttributeValueMemberSS{Value: c.Parents},
+			"startingHashKey": avS(c.StartingHashKey), "endingHashKey": avS(c.EndingHashKey),
+		}})
+		var exists *types.ConditionalCheckFailedException
+		if err != nil && !errors.As(err, &exists) {
+			return
+		}
+	}
+	ended := k.write(key, l, ", checkpoint = :end, checkpointSubSequenceNumber = :zero, ownerSwitchesSinceCheckpoint = :zero, childShardIds = :children", "",
+		kclRow{":end": avS("SHARD_END"), ":zero": avN(0), ":children": &types.AttributeValueMemberSS{Value: shards[i].Children}})
+	if ended {
+		k.drop(key, l)
+	}
+}
+
+// cleanUp deletes what is finished when all its children have begun, without any
+// condition, as KCL does.
+func (k *kcl2) cleanUp() {
+	rows, err := k.scan()
+	if err != nil {
+		return
+	}
+	at := map[string]string{}
+	for _, row := range rows {
+		at[kclText(row, "leaseKey")] = kclText(row, "checkpoint")
+	}
+	for _, row := range rows {
+		key, children := kclText(row, "leaseKey"), kclSet(row, "childShardIds")
+		if at[key] != "SHARD_END" || kclText(row, "leaseOwner") != k.id || len(children) == 0 {
+			continue
+		}
+		begun := !slices.ContainsFunc(children, func(c string) bool { return at[c] == "" || at[c] == "TRIM_HORIZON" })
+		if begun && !slices.ContainsFunc(kclSet(row, "parentShardId"), func(p string) bool { return at[p] != "" }) {
+			table := streamtest.Application
+			_, _ = k.db.DeleteItem(k.ctx, &dynamodb.DeleteItemInput{TableName: &table, Key: kclRow{"leaseKey": avS(key)}})
+		}
+	}
+}
