@@ -54,6 +54,9 @@ func (f *fleet) putDown(ctx context.Context) {
 		if err != nil || row.Owner != me || row.CheckpointOwner != "" || row.Finished() || row.Fault != nil {
 			continue
 		}
+		if f.runningIn(row.Shard).Load() > 0 {
+			continue // a handler that does not end: the lease is to run out, not to be given away
+		}
 		err = tableDo(ctx, f.worker, func(ctx context.Context) error {
 			_, err := f.cfg.Leases.Release(ctx, row, me, asBefore(row), "")
 			return err

@@ -25,8 +25,8 @@ type kclShard = kinesisfake.Shard
 // LeaseDuration.
 const besideFailover = 5 * time.Second
 
-// ownerWatch notes since when the rows of a rig name their owners.
-type ownerWatch struct {
+// besideOwners notes since when the rows of a rig name their owners.
+type besideOwners struct {
 	rig   *streamtest.Rig
 	mu    sync.Mutex
 	since map[string]ownedSince
@@ -38,9 +38,9 @@ type ownedSince struct {
 	at    time.Time
 }
 
-// watchOwners looks at the rows again and again until the end of ctx.
-func watchOwners(ctx context.Context, rig *streamtest.Rig) *ownerWatch {
-	o := &ownerWatch{since: map[string]ownedSince{}}
+// watchOwnersBeside looks at the rows again and again until the end of ctx.
+func watchOwnersBeside(ctx context.Context, rig *streamtest.Rig) *besideOwners {
+	o := &besideOwners{since: map[string]ownedSince{}}
 	o.rig = rig
 	go func() { // ends with ctx
 		for ctx.Err() == nil {
@@ -51,7 +51,7 @@ func watchOwners(ctx context.Context, rig *streamtest.Rig) *ownerWatch {
 	return o
 }
 
-func (o *ownerWatch) look() {
+func (o *besideOwners) look() {
 	rows := o.rig.Rows()
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -64,7 +64,7 @@ func (o *ownerWatch) look() {
 
 // began notes a call that begins: a worker may not have noticed that its shard was
 // stolen for as long as it believes its last renewal, and no longer.
-func (o *ownerWatch) began(worker, shardID string) {
+func (o *besideOwners) began(worker, shardID string) {
 	o.look()
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -113,7 +113,7 @@ func besideFaults(t *testing.T, r *rand.Rand) (stolen, held int64) {
 	defer rig.Close()
 	watching, endWatch := context.WithCancel(context.Background())
 	defer endWatch()
-	owners := watchOwners(watching, rig)
+	owners := watchOwnersBeside(watching, rig)
 	takes := time.Duration(r.IntN(30)) * time.Millisecond
 	names := 0
 	var workers []*streamtest.Worker

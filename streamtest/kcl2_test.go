@@ -92,9 +92,9 @@ func (k *kcl2) kill() {
 	k.loops.Wait()
 }
 
-type kclRow = map[string]types.AttributeValue
+type kcl2Row = map[string]types.AttributeValue
 
-func kclText(row kclRow, name string) string {
+func kclText(row kcl2Row, name string) string {
 	s, _ := row[name].(*types.AttributeValueMemberS)
 	if s == nil {
 		return ""
@@ -102,7 +102,7 @@ func kclText(row kclRow, name string) string {
 	return s.Value
 }
 
-func kclNumber(row kclRow, name string) int64 {
+func kclNumber(row kcl2Row, name string) int64 {
 	n, _ := row[name].(*types.AttributeValueMemberN)
 	if n == nil {
 		return 0
@@ -111,7 +111,7 @@ func kclNumber(row kclRow, name string) int64 {
 	return i
 }
 
-func kclSet(row kclRow, name string) []string {
+func kclSet(row kcl2Row, name string) []string {
 	s, _ := row[name].(*types.AttributeValueMemberSS)
 	if s == nil {
 		return nil
@@ -119,7 +119,7 @@ func kclSet(row kclRow, name string) []string {
 	return s.Value
 }
 
-func kclPosition(row kclRow) shard.Position {
+func kclPosition(row kcl2Row) shard.Position {
 	return shard.After(kclText(row, "checkpoint"), kclNumber(row, "checkpointSubSequenceNumber"))
 }
 
@@ -127,7 +127,7 @@ func avS(s string) types.AttributeValue { return &types.AttributeValueMemberS{Va
 func avN(n int64) types.AttributeValue  { return &types.AttributeValueMemberN{Value: fmt.Sprint(n)} }
 
 // scan is KCL's listLeases. A row without a counter is what an old KCL dies of.
-func (k *kcl2) scan() (rows []kclRow, err error) {
+func (k *kcl2) scan() (rows []kcl2Row, err error) {
 	table := streamtest.Application
 	out, err := k.db.Scan(k.ctx, &dynamodb.ScanInput{TableName: &table})
 	if err != nil {
@@ -143,16 +143,16 @@ func (k *kcl2) scan() (rows []kclRow, err error) {
 
 // update is a write on the condition that the counter is the one last seen, which
 // is all that KCL 2 asks.
-func (k *kcl2) update(key string, counter int64, set string, remove string, values kclRow) (kclRow, error) {
+func (k *kcl2) update(key string, counter int64, set string, remove string, values kcl2Row) (kcl2Row, error) {
 	table := streamtest.Application
 	condition, update := "leaseCounter = :c", "SET leaseCounter = :n"+set
 	if remove != "" {
 		update += " REMOVE " + remove
 	}
-	all := kclRow{":c": avN(counter), ":n": avN(counter + 1)}
+	all := kcl2Row{":c": avN(counter), ":n": avN(counter + 1)}
 	maps.Copy(all, values)
 	out, err := k.db.UpdateItem(k.ctx, &dynamodb.UpdateItemInput{
-		TableName: &table, Key: kclRow{"leaseKey": avS(key)}, ConditionExpression: &condition,
+		TableName: &table, Key: kcl2Row{"leaseKey": avS(key)}, ConditionExpression: &condition,
 		UpdateExpression: &update, ExpressionAttributeValues: all, ReturnValues: types.ReturnValueAllNew,
 	})
 	if err != nil {
@@ -163,7 +163,7 @@ func (k *kcl2) update(key string, counter int64, set string, remove string, valu
 
 // write makes one write of a lease that is held, and reports whether it still is.
 // After a failure it looks whether its own write has landed, as KCL does.
-func (k *kcl2) write(key string, l *kclLease, set, remove string, values kclRow) bool {
+func (k *kcl2) write(key string, l *kclLease, set, remove string, values kcl2Row) bool {
 	l.writing <- struct{}{}
 	defer func() { <-l.writing }()
 	_, err := k.update(key, l.counter, set, remove, values)
@@ -175,7 +175,7 @@ func (k *kcl2) write(key string, l *kclLease, set, remove string, values kclRow)
 		return false
 	}
 	table, yes := streamtest.Application, true
-	out, readErr := k.db.GetItem(k.ctx, &dynamodb.GetItemInput{TableName: &table, Key: kclRow{"leaseKey": avS(key)}, ConsistentRead: &yes})
+	out, readErr := k.db.GetItem(k.ctx, &dynamodb.GetItemInput{TableName: &table, Key: kcl2Row{"leaseKey": avS(key)}, ConsistentRead: &yes})
 	if readErr == nil && kclText(out.Item, "leaseOwner") == k.id && kclNumber(out.Item, "leaseCounter") == l.counter+1 {
 		l.counter++
 		return true
@@ -219,7 +219,7 @@ func (k *kcl2) take() {
 	}
 	now := time.Now()
 	counts := map[string]int{k.id: 0}
-	var expired, open []kclRow
+	var expired, open []kcl2Row
 	k.mu.Lock()
 	fresh := map[string]kclSeen{}
 	for _, row := range rows {
@@ -264,7 +264,7 @@ func (k *kcl2) take() {
 	if most == k.id || over <= 0 {
 		return
 	}
-	var theirs []kclRow
+	var theirs []kcl2Row
 	for _, row := range open {
 		if kclText(row, "leaseOwner") == most {
 			theirs = append(theirs, row)
@@ -277,11 +277,11 @@ func (k *kcl2) take() {
 	}
 }
 
-func (k *kcl2) takeOne(row kclRow) bool {
+func (k *kcl2) takeOne(row kcl2Row) bool {
 	key := kclText(row, "leaseKey")
 	now, err := k.update(key, kclNumber(row, "leaseCounter"),
 		", leaseOwner = :me, ownerSwitchesSinceCheckpoint = ownerSwitchesSinceCheckpoint + :one", "checkpointOwner",
-		kclRow{":me": avS(k.id), ":one": avN(1)})
+		kcl2Row{":me": avS(k.id), ":one": avN(1)})
 	if err != nil || k.ctx.Err() != nil {
 		return false
 	}
@@ -302,7 +302,7 @@ func (k *kcl2) process() {
 	if err != nil {
 		return
 	}
-	byKey := map[string]kclRow{}
+	byKey := map[string]kcl2Row{}
 	for _, row := range rows {
 		byKey[kclText(row, "leaseKey")] = row
 	}
@@ -316,7 +316,7 @@ func (k *kcl2) process() {
 }
 
 // runs reports whether the parents of a shard that have rows are done.
-func (k *kcl2) runs(rows map[string]kclRow, key string) bool {
+func (k *kcl2) runs(rows map[string]kcl2Row, key string) bool {
 	for _, parent := range kclSet(rows[key], "parentShardId") {
 		if row, has := rows[parent]; has && kclText(row, "checkpoint") != "SHARD_END" {
 			return false
@@ -344,7 +344,7 @@ func (k *kcl2) processSome(key string, l *kclLease) {
 	}
 	if l.at.IsRecord() && l.at.Compare(l.written) != 0 && k.dice.IntN(3) > 0 {
 		if !k.write(key, l, ", checkpoint = :seq, checkpointSubSequenceNumber = :zero, ownerSwitchesSinceCheckpoint = :zero", "pendingCheckpoint",
-			kclRow{":seq": avS(l.at.Sequence), ":zero": avN(0)}) {
+			kcl2Row{":seq": avS(l.at.Sequence), ":zero": avN(0)}) {
 			return
 		}
 		l.written = l.at
@@ -369,7 +369,7 @@ func (k *kcl2) endShard(key string, l *kclLease) {
 	table, missing := streamtest.Application, "attribute_not_exists(leaseKey)"
 	for _, child := range shards[i].Children {
 		c := shards[slices.IndexFunc(shards, func(s kclShard) bool { return s.ID == child })]
-		_, err := k.db.PutItem(k.ctx, &dynamodb.PutItemInput{TableName: &table, ConditionExpression: &missing, Item: kclRow{
+		_, err := k.db.PutItem(k.ctx, &dynamodb.PutItemInput{TableName: &table, ConditionExpression: &missing, Item: kcl2Row{
 			"leaseKey": avS(child), "leaseCounter": avN(0), "checkpoint": avS("TRIM_HORIZON"), "checkpointSubSequenceNumber": avN(0),
 			"ownerSwitchesSinceCheckpoint": avN(0), "parentShardId": &types.AttributeValueMemberSS{Value: c.Parents},
 			"startingHashKey": avS(c.StartingHashKey), "endingHashKey": avS(c.EndingHashKey),
@@ -380,7 +380,7 @@ func (k *kcl2) endShard(key string, l *kclLease) {
 		}
 	}
 	ended := k.write(key, l, ", checkpoint = :end, checkpointSubSequenceNumber = :zero, ownerSwitchesSinceCheckpoint = :zero, childShardIds = :children", "",
-		kclRow{":end": avS("SHARD_END"), ":zero": avN(0), ":children": &types.AttributeValueMemberSS{Value: shards[i].Children}})
+		kcl2Row{":end": avS("SHARD_END"), ":zero": avN(0), ":children": &types.AttributeValueMemberSS{Value: shards[i].Children}})
 	if ended {
 		k.drop(key, l)
 	}
@@ -405,7 +405,7 @@ func (k *kcl2) cleanUp() {
 		begun := !slices.ContainsFunc(children, func(c string) bool { return at[c] == "" || at[c] == "TRIM_HORIZON" })
 		if begun && !slices.ContainsFunc(kclSet(row, "parentShardId"), func(p string) bool { return at[p] != "" }) {
 			table := streamtest.Application
-			_, _ = k.db.DeleteItem(k.ctx, &dynamodb.DeleteItemInput{TableName: &table, Key: kclRow{"leaseKey": avS(key)}})
+			_, _ = k.db.DeleteItem(k.ctx, &dynamodb.DeleteItemInput{TableName: &table, Key: kcl2Row{"leaseKey": avS(key)}})
 		}
 	}
 }
