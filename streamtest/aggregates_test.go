@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -201,6 +202,57 @@ func TestUserRecordsGoToLanesByTheirKeys(t *testing.T) {
 		defer mu.Unlock()
 		if most < 5 {
 			t.Errorf("%d calls ran at once, want most of 8 lanes", most)
+		}
+	})
+}
+
+// A window's state is written with the index within the aggregate up to which it
+// counts: a worker that dies within one leaves both, and whoever goes on counts
+// every user record once.
+func TestWindowsCountUserRecordsOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		rig := streamtest.New(t, 1)
+		defer rig.Close()
+		const n = 60
+		var mu sync.Mutex
+		totals := map[time.Time]int{} // of windows that ended
+		counting := func(c *consumer.Config) {
+			c.TumblingWindow, c.BatchSize, c.LeaseDuration, c.CheckpointInterval = time.Minute, 7, 3*time.Second, 20*time.Millisecond
+			c.Handler = consumer.HandlerFunc(func(_ context.Context, b *batching.Batch) error {
+				count, _ := strconv.Atoi(string(b.Window.State))
+				time.Sleep(20 * time.Millisecond)
+				if b.Window.Final {
+					mu.Lock()
+					defer mu.Unlock()
+					totals[b.Window.Start] = count
+					return nil
+				}
+				b.Window.State = strconv.AppendInt(nil, int64(count+len(b.Records)), 10)
+				return nil
+			})
+		}
+		rig.PutAggregate(userRecords(0, n, 5)...)
+		first := rig.Start("first", counting)
+		rig.Await("a position within the aggregate", func() bool {
+			rows := rig.Rows()
+			return len(rows) == 1 && rows[0].Checkpoint.Sub > 10
+		})
+		first.Kill()
+		if at := rig.Rows()[0].Checkpoint; at.Sub >= n-1 {
+			t.Fatalf("it died at %s, want within the aggregate", at)
+		}
+		rig.Start("next", counting)
+		rig.Await("the window's end", func() bool {
+			mu.Lock()
+			defer mu.Unlock()
+			return len(totals) > 0
+		})
+		mu.Lock()
+		defer mu.Unlock()
+		for start, total := range totals {
+			if total != n {
+				t.Errorf("the window of %s counted %d user records, want %d", start.Format("15:04"), total, n)
+			}
 		}
 	})
 }

@@ -184,3 +184,39 @@ func TestPoliciesSayWhatTheyAre(t *testing.T) {
 		t.Errorf("got %s, %v", p, p.Validate())
 	}
 }
+
+// Whatever a page has in it, it comes out the same in parts of any size, and
+// behind any of its positions.
+func FuzzUnpacker(f *testing.F) {
+	f.Add([]byte(str(1, "a")+user(0, "x")+user(0, "y")), []byte("plain"), uint8(1), uint8(1))
+	f.Add([]byte("garbage!"), aggregate("a", "b"), uint8(3), uint8(0))
+	f.Fuzz(func(t *testing.T, message, data []byte, part, behind uint8) {
+		page := func() []shard.Record {
+			return []shard.Record{raw("1", frame(string(message))), raw("2", data), raw("3", frame(string(data)))}
+		}
+		var at kpl.Unpacker
+		at.Feed(page())
+		whole, odd := at.Take(1<<30, 1<<40)
+		var parts kpl.Unpacker
+		parts.Feed(page())
+		var got []shard.Record
+		for more := true; more; more = parts.Left() {
+			some, o := parts.Take(1+int(part), 1<<40)
+			got = append(got, some...)
+			odd.Malformed -= o.Malformed
+		}
+		if !slices.Equal(shown(got), shown(whole)) || odd.Malformed != 0 {
+			t.Fatalf("in parts came %q, at once %q, and %d malformed more", shown(got), shown(whole), odd.Malformed)
+		}
+		if len(whole) == 0 {
+			return
+		}
+		i := int(behind) % len(whole)
+		rest := kpl.Unpacker{After: whole[i].Position()}
+		rest.Feed(page())
+		got, _ = rest.Take(1<<30, 1<<40)
+		if !slices.Equal(shown(got), shown(whole[i+1:])) {
+			t.Fatalf("behind %s came %q, want %q", whole[i].Position(), shown(got), shown(whole[i+1:]))
+		}
+	})
+}
