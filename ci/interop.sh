@@ -32,11 +32,16 @@ install() {
         dependency:copy-dependencies -DincludeScope=runtime "-DoutputDirectory=$folder/lib" </dev/null
       touch "$folder/installed"
     fi
-    # A second's work: the classes are those of this source, whatever was there.
-    rm -rf "$folder/classes"
-    javac -nowarn -Xlint:none -cp "$folder/lib/*" -d "$folder/classes" "$source"/*.java "$source/kcl${version%%.*}"/*.java 2>&1 |
-      { grep -v '^Note: ' || true; }
   done
+}
+
+# compile VERSION TO puts the workers' classes for a version of the library into a folder.
+compile() {
+  local source=$here/interop/kcl log=$2.log
+  if ! javac -nowarn -cp "$EMULATORS_DIR/kcl-$1/lib/*" -d "$2" "$source"/*.java "$source/kcl${1%%.*}"/*.java >"$log" 2>&1; then
+    cat "$log" >&2 # without a fault it holds notes on what is deprecated
+    return 1
+  fi
 }
 
 # free_ports N prints N ports that nothing listens on, each on a line.
@@ -63,6 +68,8 @@ run() {
   export KINESIS_PORT=${ports[0]} KINESIS_TLS_PORT=${ports[1]} DYNAMODB_PORT=${ports[2]}
   export DYNAMODB_CONTROL_PORT=${ports[3]} MINISTACK_PORT=${ports[4]}
   (cd "$here/.." && go build -o "$folder/interop" ./ci/interop)
+  local version
+  for version in ${versions//,/ }; do compile "$version" "$folder/kcl-$version"; done
   trap '"$here/servers.sh" down' EXIT
   trap 'exit 130' INT
   trap 'exit 143' TERM

@@ -25,8 +25,8 @@ import (
 // settings are what the command line says.
 type settings struct {
 	kinesis, dynamodb string        // endpoints
-	jars              string        // folder of kcl-VERSION/{lib,classes}
-	folder            string        // for ledgers and logs
+	jars              string        // folder of kcl-VERSION/lib
+	folder            string        // for ledgers and logs; it holds the Java workers' classes in kcl-VERSION
 	versions          []string      // of the library, one run after another
 	switches          int           // each way
 	mixed             time.Duration // of a fleet of both, with 2.x only
@@ -61,8 +61,8 @@ func main() {
 	var versions string
 	flag.StringVar(&s.kinesis, "kinesis", "", "endpoint of Kinesis")
 	flag.StringVar(&s.dynamodb, "dynamodb", "", "endpoint of DynamoDB")
-	flag.StringVar(&s.jars, "jars", "", "folder that holds kcl-VERSION/lib and kcl-VERSION/classes")
-	flag.StringVar(&s.folder, "folder", "", "folder for ledgers and logs")
+	flag.StringVar(&s.jars, "jars", "", "folder that holds the library in kcl-VERSION/lib")
+	flag.StringVar(&s.folder, "folder", "", "folder for ledgers and logs, which holds the classes of the library's workers in kcl-VERSION")
 	flag.StringVar(&versions, "kcl", "2.7.2,3.5.1", "versions of the library, one run after another")
 	flag.IntVar(&s.switches, "switches", 2, "switches each way")
 	flag.DurationVar(&s.mixed, "mixed", 2*time.Minute, "how long a fleet of both shares the stream, with versions 2.x")

@@ -120,11 +120,12 @@ func (g *stage) start(k kind, beside bool) (*process, error) {
 
 // java is a process of the library's harness.
 func (g *stage) java(verb, worker string) *exec.Cmd {
-	home := filepath.Join(g.jars, "kcl-"+g.version)
+	classes := filepath.Join(g.folder, "kcl-"+g.version)
+	jars := filepath.Join(g.jars, "kcl-"+g.version, "lib", "*")
 	return exec.Command("java", "-Xmx192m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
 		"-Dorg.slf4j.simpleLogger.showDateTime=true", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
 		"-Dorg.slf4j.simpleLogger.logFile=System.out",
-		"-cp", filepath.Join(home, "classes")+":"+filepath.Join(home, "lib", "*"),
+		"-cp", classes+":"+jars,
 		"KclWorker", verb, g.kinesis, g.dynamodb, g.application, g.stream, worker, g.ledger)
 }
 
