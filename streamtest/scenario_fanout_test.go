@@ -93,7 +93,7 @@ func TestScenario34FanOutThroughAllThatEndsASubscription(t *testing.T) {
 			t.Errorf("%d reads by polling, want but those of the beginning", n)
 		}
 
-		for range 5 {
+		for range 3 {
 			fake.FailSubscriptions(streamtest.Stream, "", "", "InternalFailureException")
 			phase("an error in the stream", 10*time.Second, polled)
 			fake.TearSubscriptions(streamtest.Stream, "", "")

@@ -68,14 +68,11 @@ func (r *fanReader) over(now time.Time, err error) {
 // drop lets go of the subscription, and of an event that was not delivered; the
 // next read by polling is due at once.
 func (r *fanReader) drop(now time.Time) {
-	if r.event != nil {
-		r.event = nil
-	}
 	if r.sub == nil {
 		return
 	}
 	r.sub.close()
-	r.sub, r.quiet = nil, time.Time{}
+	r.sub, r.event, r.quiet = nil, nil, time.Time{}
 	r.tries.due = r.tries.place(later(r.tries.due, now))
 	r.poll.iterator = iterator{}
 	r.poll.pace = r.poll.pace.at(now)

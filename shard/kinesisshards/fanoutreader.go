@@ -121,11 +121,13 @@ func (r *fanReader) Next(ctx context.Context) (shard.Chunk, error) {
 	}
 	now := time.Now()
 	what, _ := r.decide(now)
+	if what != turnListen {
+		r.drop(now)
+	}
 	switch {
 	case what == turnPoll:
-		r.drop(now)
 		return r.pollOnce(ctx)
-	case r.sub == nil && r.event == nil, what != turnListen && r.sub != nil:
+	case what != turnListen:
 		// Nobody waited in Ready, or for so long that something else is due now.
 		return nothing, nil
 	}
