@@ -128,20 +128,21 @@ func (f *fleet) watchStreams(ctx context.Context) {
 // streamsAsked follows the list: streams that are not read any more are let go,
 // and new ones get rows.
 func (f *fleet) streamsAsked(ctx context.Context) {
-	known := map[shard.StreamKey]bool{}
+	known := map[shard.StreamKey]bool{} // and whether it was well
 	for _, m := range f.bundle.members {
-		known[m.Key] = m.Described()
+		if m.Described() {
+			known[m.Key] = m.Err == nil
+		}
 	}
-	changed := false
+	n, changed := 0, false
 	for _, m := range f.streams.Members() {
-		changed = changed || m.Described() != known[m.Key]
-		delete(known, m.Key)
-	}
-	for _, was := range known {
-		changed = changed || was
+		if m.Described() {
+			well, was := known[m.Key]
+			n, changed = n+1, changed || !was || !well && m.Err == nil
+		}
 	}
 	f.leaveStrangers()
-	if changed {
+	if changed || n < len(known) {
 		if err := f.list(ctx); err != nil {
 			f.log.Debug("list the streams", "error", err)
 		}

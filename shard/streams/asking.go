@@ -25,6 +25,7 @@ type member struct {
 	err    error
 	tries  int       // how often in a row it has failed
 	due    time.Time // not before is it tried again
+	slow   bool      // the last failure took its time: nobody waits for it again
 	ahead  time.Duration
 }
 
@@ -55,9 +56,13 @@ func (m *member) described() bool { return m.key != (shard.StreamKey{}) && !m.go
 const (
 	// askTime is what the user's function may take, and oneTime what describing
 	// or listing one stream may: it has many pages, and a service that asks to
-	// slow down between them.
-	askTime = 30 * time.Second
-	oneTime = 20 * time.Second
+	// slow down between them. Look, for which others wait, gives one lookTime.
+	askTime  = 30 * time.Second
+	oneTime  = 30 * time.Second
+	lookTime = 10 * time.Second
+	// slowly is how long a call takes that fails without an answer. A service
+	// that refuses does so at once.
+	slowly = 2 * time.Second
 	// atOnce is how many streams are described or listed at once. The control
 	// plane of Kinesis answers 20 DescribeStreamSummary a second and account:
 	// https://docs.aws.amazon.com/streams/latest/dev/service-sizes-and-limits.html
@@ -81,14 +86,14 @@ func (s *Source) Ask(ctx context.Context) error {
 	s.mu.Lock()
 	known := s.members
 	next := matched(known, named)
-	var fresh []*member
+	var open []*member
 	for _, m := range next {
-		if !m.described() && !time.Now().Before(m.due) {
-			fresh = append(fresh, m)
+		if m.err != nil && !time.Now().Before(m.due) {
+			open = append(open, m)
 		}
 	}
 	s.mu.Unlock()
-	each(fresh, func(m *member) { s.describe(ctx, m) })
+	each(open, func(m *member) { s.again(ctx, m) })
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -169,7 +174,7 @@ func settled(known, next []*member) []*member {
 		case m.described() && other != nil:
 			// Same account, name and second of creation, in two Regions.
 			m.failed(fmt.Errorf("%s and %s have the same key, %s: one application can read only one of them",
-				m.stream.ARN, other.stream.ARN, m.key))
+				m.stream.ARN, other.stream.ARN, m.key), time.Now())
 			m.key = shard.StreamKey{}
 		case m.described():
 			keys[m.key] = m
@@ -199,10 +204,23 @@ func settled(known, next []*member) []*member {
 	return kept
 }
 
+// again tries what has failed, or what nobody has tried.
+func (s *Source) again(ctx context.Context, m *member) {
+	s.mu.Lock()
+	described := m.described()
+	s.mu.Unlock()
+	if described {
+		s.look(ctx, m, oneTime, false)
+		return
+	}
+	s.describe(ctx, m, oneTime)
+}
+
 // describe finds out which stream a member is. The listing comes first: what is
 // closed in it ended before the time to which a start at the tip is pinned.
-func (s *Source) describe(ctx context.Context, m *member) {
-	ctx, cancel := context.WithTimeout(ctx, oneTime)
+func (s *Source) describe(ctx context.Context, m *member, limit time.Duration) {
+	began := time.Now()
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	listed, err := m.source.List(ctx)
 	var stream shard.Stream
@@ -216,7 +234,7 @@ func (s *Source) describe(ctx context.Context, m *member) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err != nil {
-		m.failed(err)
+		m.failed(err, began)
 		return
 	}
 	if key != m.key {
@@ -227,16 +245,16 @@ func (s *Source) describe(ctx context.Context, m *member) {
 	m.succeeded()
 }
 
-// failed takes note of an error. The caller holds mu.
-func (m *member) failed(err error) {
-	m.err = err
+// failed takes note of an error of what began then. The caller holds mu.
+func (m *member) failed(err error, began time.Time) {
+	m.err, m.slow = err, time.Since(began) > slowly
 	m.gone = m.gone || errors.Is(err, shard.ErrNoStream) && m.key != (shard.StreamKey{})
 	m.due = time.Now().Add(min(longestWait, time.Second<<min(m.tries, 10)))
 	m.tries++
 }
 
 // succeeded takes note that there was none. The caller holds mu.
-func (m *member) succeeded() { m.err, m.tries, m.due = nil, 0, time.Time{} }
+func (m *member) succeeded() { m.err, m.slow, m.tries, m.due = nil, false, 0, time.Time{} }
 
 // each calls do with every member, some at once, and waits for all.
 func each(members []*member, do func(*member)) {

@@ -10,12 +10,19 @@ import (
 )
 
 // Look implements shard.Streams. A stream that failed a moment ago is not asked
-// again yet: it comes with its error and the listing from before.
+// again yet, nor is one that was slow to: it comes with its error and the listing from before.
 func (s *Source) Look(ctx context.Context, verify bool) ([]shard.Member, error) {
 	s.mu.Lock()
 	members := slices.Clone(s.members)
 	s.mu.Unlock()
-	each(members, func(m *member) { s.look(ctx, m, verify) })
+	each(members, func(m *member) {
+		s.mu.Lock()
+		slow := m.slow
+		s.mu.Unlock()
+		if !slow { // Ask tries that again, for which nobody waits
+			s.look(ctx, m, lookTime, verify)
+		}
+	})
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -23,7 +30,8 @@ func (s *Source) Look(ctx context.Context, verify bool) ([]shard.Member, error) 
 }
 
 // look lists one stream, if it is its turn.
-func (s *Source) look(ctx context.Context, m *member, verify bool) {
+func (s *Source) look(ctx context.Context, m *member, limit time.Duration, verify bool) {
+	began := time.Now()
 	s.mu.Lock()
 	described, due, key := m.described(), !time.Now().Before(m.due), m.key
 	s.mu.Unlock()
@@ -31,12 +39,12 @@ func (s *Source) look(ctx context.Context, m *member, verify bool) {
 	case !due:
 		return
 	case !described && verify:
-		s.describe(ctx, m)
+		s.describe(ctx, m, limit)
 		return
-	case !described || verify && !s.verified(ctx, m):
+	case !described || verify && !s.verified(ctx, m, limit):
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, oneTime)
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	listed, err := m.source.List(ctx)
 	s.mu.Lock()
@@ -44,7 +52,7 @@ func (s *Source) look(ctx context.Context, m *member, verify bool) {
 	switch {
 	case m.key != key: // it is another one by now
 	case err != nil:
-		m.failed(err)
+		m.failed(err, began)
 	default:
 		m.listed = listed
 		m.succeeded()
@@ -53,8 +61,9 @@ func (s *Source) look(ctx context.Context, m *member, verify bool) {
 
 // verified describes a stream again, and reports whether it is the one it was.
 // One that was created again becomes another at once.
-func (s *Source) verified(ctx context.Context, m *member) bool {
-	bounded, cancel := context.WithTimeout(ctx, oneTime)
+func (s *Source) verified(ctx context.Context, m *member, limit time.Duration) bool {
+	began := time.Now()
+	bounded, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	stream, err := m.source.Describe(bounded)
 	var key shard.StreamKey
@@ -64,11 +73,11 @@ func (s *Source) verified(ctx context.Context, m *member) bool {
 	s.mu.Lock()
 	was := m.key
 	if err != nil {
-		m.failed(err)
+		m.failed(err, began)
 	}
 	s.mu.Unlock()
 	if err == nil && key != was {
-		s.describe(ctx, m)
+		s.describe(ctx, m, limit)
 	}
 	return err == nil && key == was
 }
@@ -76,7 +85,7 @@ func (s *Source) verified(ctx context.Context, m *member) bool {
 // Check implements shard.Streams.
 func (s *Source) Check(ctx context.Context, shardID string) bool {
 	if m := s.find(shardID); m != nil {
-		s.verified(ctx, m)
+		s.verified(ctx, m, lookTime)
 	}
 	return s.find(shardID) != nil
 }

@@ -36,7 +36,7 @@ func (s *Service) createStream(in createStreamInput) (nothing, error) {
 	case !onDemand:
 		shards = *in.ShardCount
 	}
-	s.streams[in.StreamName] = s.newStream(in.StreamName, shards, onDemand)
+	s.streams[in.StreamName] = s.newStream(account, in.StreamName, shards, onDemand)
 	return nothing{}, nil
 }
 
@@ -59,7 +59,7 @@ func (s *Service) deleteStream(in deleteStreamInput) (nothing, error) {
 	for _, c := range consumers {
 		c.end(notFound("Stream %s under account %s was deleted.", t.name, account))
 	}
-	delete(s.streams, t.name)
+	delete(s.streams, t.key())
 	return nothing{}, nil
 }
 
@@ -192,7 +192,7 @@ func (s *Service) listStreams(in listStreamsInput) (out listStreamsOutput, err e
 	out.StreamNames, out.StreamSummaries = []string{}, []streamSummary{}
 	now := s.now()
 	for _, name := range slices.Sorted(maps.Keys(s.streams)) {
-		if name <= after {
+		if name <= after || s.streams[name].account != account {
 			continue
 		}
 		if len(out.StreamNames) == limit {

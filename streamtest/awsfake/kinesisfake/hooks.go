@@ -2,6 +2,7 @@ package kinesisfake
 
 import (
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -28,18 +29,38 @@ type Shard struct {
 	Listed                         bool      // false once retention has passed its end
 }
 
-// CreateStream makes a stream of n equal shards.
+// CreateStream makes a stream of n equal shards. One that is named by its ARN is
+// of the account in it, which has granted everybody everything: like the real
+// service, this one knows it by its ARN alone, and so do Put and the others here.
 func (s *Service) CreateStream(name string, n int) error {
+	if strings.HasPrefix(name, "arn:") {
+		return s.createForeign(name, n)
+	}
 	_, err := s.createStream(createStreamInput{StreamName: name, ShardCount: &n})
 	return err
 }
 
+func (s *Service) createForeign(arn string, n int) error {
+	name, ok := streamOfARN(arn)
+	owner := strings.Split(arn+":::::", ":")[4]
+	if !ok || !streamName.MatchString(name) || n < 1 {
+		return invalid("%q with %d shards is no stream", arn, n)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.streams[keyOf(owner, name)] != nil {
+		return refusal("ResourceInUseException", "Stream %s under account %s already exists.", name, owner)
+	}
+	s.streams[keyOf(owner, name)] = s.newStream(owner, name, n, false)
+	return nil
+}
+
 // ARN is the ARN a stream of that name has.
-func (s *Service) ARN(name string) string { return (&stream{name: name}).arn() }
+func (s *Service) ARN(name string) string { return (&stream{name: name, account: account}).arn() }
 
 // Put stores a record as PutRecord does and tells where.
 func (s *Service) Put(stream, key string, data []byte) (shardID, sequenceNumber string, err error) {
-	out, err := s.putRecord(putRecordInput{named{StreamName: stream}, putEntry{Data: slices.Clone(data), PartitionKey: &key}})
+	out, err := s.putRecord(putRecordInput{naming(stream), putEntry{Data: slices.Clone(data), PartitionKey: &key}})
 	return out.ShardId, out.SequenceNumber, err
 }
 
@@ -69,7 +90,7 @@ type streamAt struct {
 func (s *Service) with(stream, shardID string, f func(*streamAt, *shard) error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	t, err := s.find(named{StreamName: stream})
+	t, err := s.find(naming(stream))
 	if err != nil {
 		return err
 	}
@@ -86,7 +107,7 @@ func (s *Service) with(stream, shardID string, f func(*streamAt, *shard) error) 
 func (s *Service) Records(stream string) []Record {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	t, err := s.find(named{StreamName: stream})
+	t, err := s.find(naming(stream))
 	if err != nil {
 		return nil
 	}
@@ -122,7 +143,7 @@ func (s *Service) Count(stream string) int {
 func (s *Service) Shards(stream string) []Shard {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	t, err := s.find(named{StreamName: stream})
+	t, err := s.find(naming(stream))
 	if err != nil {
 		return nil
 	}
@@ -143,7 +164,7 @@ func (s *Service) Shards(stream string) []Shard {
 func (s *Service) Split(stream, shardID string) (lower, upper string, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	t, d, err := s.eligible(named{StreamName: stream}, shardID)
+	t, d, err := s.eligible(naming(stream), shardID)
 	if err != nil {
 		return "", "", err
 	}
@@ -158,11 +179,11 @@ func (s *Service) Split(stream, shardID string) (lower, upper string, err error)
 func (s *Service) Merge(stream, shardID, adjacentShardID string) (child string, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	t, a, err := s.eligible(named{StreamName: stream}, shardID)
+	t, a, err := s.eligible(naming(stream), shardID)
 	if err != nil {
 		return "", err
 	}
-	_, b, err := s.eligible(named{StreamName: stream}, adjacentShardID)
+	_, b, err := s.eligible(naming(stream), adjacentShardID)
 	if err != nil {
 		return "", err
 	}

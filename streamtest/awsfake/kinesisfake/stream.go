@@ -17,6 +17,7 @@ const (
 // stream is one data stream. All of it is guarded by the service's mutex.
 type stream struct {
 	name      string
+	account   string // that owns it
 	birth     uint64 // of the stream itself; tells namesakes apart
 	created   time.Time
 	retention time.Duration
@@ -79,14 +80,25 @@ type record struct {
 func (r record) size() int { return len(r.data) + len(r.key) }
 
 func (t *stream) arn() string {
-	return "arn:aws:kinesis:" + region + ":" + account + ":stream/" + t.name
+	return "arn:aws:kinesis:" + region + ":" + t.account + ":stream/" + t.name
+}
+
+// key is what the service keeps a stream under: its name, and that of another
+// account under the account, too.
+func (t *stream) key() string { return keyOf(t.account, t.name) }
+
+func keyOf(owner, name string) string {
+	if owner == account {
+		return name
+	}
+	return owner + "/" + name
 }
 
 // newStream makes a stream of n equal shards.
-func (s *Service) newStream(name string, n int, onDemand bool) *stream {
+func (s *Service) newStream(owner, name string, n int, onDemand bool) *stream {
 	now := s.now()
 	t := &stream{
-		name: name, birth: s.generation(now), created: now.Truncate(time.Millisecond),
+		name: name, account: owner, birth: s.generation(now), created: now.Truncate(time.Millisecond),
 		retention: 24 * time.Hour, onDemand: onDemand,
 		consumers: map[string]*enhanced{}, named: map[string]int64{},
 	}
@@ -183,15 +195,24 @@ func (t *stream) status() string {
 	return "ACTIVE"
 }
 
-// named is how requests name a stream.
+// named is how requests name a stream. One of another account has to be named by
+// its ARN.
 type named struct {
 	StreamName string
 	StreamARN  string
 }
 
+// naming is how a test names a stream: by its name, or by its ARN.
+func naming(stream string) named {
+	if strings.HasPrefix(stream, "arn:") {
+		return named{StreamARN: stream}
+	}
+	return named{StreamName: stream}
+}
+
 // find is the stream a request names, brought up to date.
 func (s *Service) find(n named) (*stream, error) {
-	name := n.StreamName
+	name, owner := n.StreamName, account
 	if n.StreamARN != "" {
 		resource, ok := streamOfARN(n.StreamARN)
 		if !ok {
@@ -200,14 +221,14 @@ func (s *Service) find(n named) (*stream, error) {
 		if name != "" && name != resource {
 			return nil, invalid("StreamARN %q and StreamName %q differ", n.StreamARN, name)
 		}
-		name = resource
+		name, owner = resource, strings.Split(n.StreamARN, ":")[4]
 	}
 	if name == "" {
 		return nil, invalid("Either StreamARN or StreamName must be given.")
 	}
-	t := s.streams[name]
+	t := s.streams[keyOf(owner, name)]
 	if t == nil {
-		return nil, notFound("Stream %s under account %s not found.", name, account)
+		return nil, notFound("Stream %s under account %s not found.", name, owner)
 	}
 	t.settle(s.now())
 	return t, nil
