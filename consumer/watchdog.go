@@ -55,7 +55,7 @@ func (f *fleet) watch() {
 			}
 			known[status] = v
 			s := status.snapshot()
-			if v.look(s, f.heldUp(t, i), passed) && v.still >= f.cfg.StallTimeout && !v.told {
+			if v.look(s, f.heldUp(t, s.Shard, i), passed) && v.still >= f.cfg.StallTimeout && !v.told {
 				v.told = true
 				f.stalled(t, s, v.still, status.begun.Load())
 			}
@@ -67,8 +67,8 @@ func (f *fleet) watch() {
 
 // heldUp reports whether somebody wants a handler of a shard to rest, or the
 // shard is being left.
-func (f *fleet) heldUp(t *tenure, handler int) bool {
-	return f.pace.closed(t.row.Shard) || f.parts[handler].breaker.state() != batching.BreakerClosed || t.isLeaving() || t.ended()
+func (f *fleet) heldUp(t *tenure, shardID string, handler int) bool {
+	return f.pace.closed(shardID) || f.parts[handler].breaker.state() != batching.BreakerClosed || t.isLeaving() || t.ended()
 }
 
 // look takes note of what has moved, and reports whether nothing has.
