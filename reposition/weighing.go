@@ -3,6 +3,7 @@ package reposition
 import (
 	"context"
 	"fmt"
+	"io"
 
 	"github.com/towpath/towpath/shard"
 )
@@ -109,6 +110,9 @@ func (w *weighing) between(ctx context.Context, after, until shard.Position) Ext
 // the end is reached, or enough has been read, which is errUnfinished.
 func (w *weighing) read(ctx context.Context, after shard.Position, each func(*shard.Record) bool) error {
 	reader := w.mover.cfg.Source.Open(shard.Start{Stream: w.stream, Shard: shard.PlainID(w.step.Shard), After: after})
+	if c, ok := reader.(io.Closer); ok {
+		defer func() { _ = c.Close() }() // it has read all it wants
+	}
 	full, empty := 0, 0
 	for full < fullReads && empty < emptyReads {
 		if err := reader.Ready(ctx); err != nil {
