@@ -226,3 +226,63 @@ func TestAWorkerThatLeavesIsNoNeighbour(t *testing.T) {
 		await(t, "the shard", func() bool { return r.holds() == 1 })
 	})
 }
+
+// A row that KCL has left at LATEST is pinned when it is first taken: what comes
+// while nothing runs is handled by the next start.
+func TestKCLsLatestIsPinnedWhenItIsTaken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		stream, table := shardtest.NewStream(1), leftByKCL(t, map[string]string{shardZero: ""})
+		table.Edit(shardZero, func(l *shard.Lease) { l.Checkpoint = shard.Latest() })
+		put := func(data string) {
+			if _, err := stream.PutTo(shardZero, "key", []byte(data)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		put("before")
+		time.Sleep(time.Second)
+		h := &tally{}
+		cfg := accepting(stream, table)
+		cfg.Handler = h
+		r := start(t, cfg)
+		await(t, "the shard", func() bool { return r.holds() == 1 })
+		time.Sleep(5 * time.Second)
+		if _, err := r.end(); err != nil {
+			t.Fatal(err)
+		}
+		put("between")
+		time.Sleep(time.Second)
+		start(t, cfg)
+		await(t, "what came between", func() bool { return h.finished() == 1 })
+		time.Sleep(time.Minute)
+		if h.handled["between"] != 1 || h.finished() != 1 {
+			t.Errorf("handled %v, want what came between and nothing before", h.handled)
+		}
+	})
+}
+
+// A row that KCL has left at AT_TIMESTAMP begins at the configured time, and at
+// the oldest record if none is configured.
+func TestKCLsTimestampIsTheConfiguredOne(t *testing.T) {
+	for name, want := range map[string]int{"at a time": 1, "at no time": 2} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				stream, table := shardtest.NewStream(1), leftByKCL(t, map[string]string{shardZero: ""})
+				table.Edit(shardZero, func(l *shard.Lease) { l.Checkpoint = shard.Position{Sequence: "AT_TIMESTAMP"} })
+				_, _ = stream.PutTo(shardZero, "key", []byte("old"))
+				time.Sleep(time.Minute)
+				h := &tally{}
+				cfg := accepting(stream, table)
+				cfg.Handler = h
+				if want == 1 {
+					cfg.StartingPosition = shard.AtTime(time.Now().Add(-time.Second))
+				}
+				_, _ = stream.PutTo(shardZero, "key", []byte("new"))
+				start(t, cfg)
+				time.Sleep(time.Minute)
+				if n := h.finished(); n != want {
+					t.Errorf("%d records were handled, want %d", n, want)
+				}
+			})
+		})
+	}
+}

@@ -32,6 +32,28 @@ func (t *tenure) confirm() (cause error, begin, again bool) {
 	return nil, true, false
 }
 
+// pinTip pins a row that says LATEST without a time, as KCL writes it, to now,
+// and reports whether the tenure may begin. KCL begins such a shard at the tip of
+// each start, and what came while nothing ran is then lost.
+func (t *tenure) pinTip() (cause error, begin, again bool) {
+	if at := t.row.Checkpoint; !at.IsLatest() || !at.At.IsZero() {
+		return nil, true, false
+	}
+	p := asBefore(t.row)
+	p.Position.At = t.worker.serviceNow()
+	res, err := t.writer().save(t.life, t.row, p)
+	switch {
+	case err != nil || res.verdict == checkpoint.Lost:
+		return ErrLeaseLost, false, false
+	case res.verdict == checkpoint.Restart:
+		t.row = res.row
+		return nil, false, true
+	}
+	t.row = res.row
+	t.row.Checkpoint.At = p.Position.At // if it is not written now, it is with the next save
+	return nil, true, false
+}
+
 // keepRenewed renews the lease of a go at a shard for as long as that lasts, if
 // leases are renewed each by itself. The end that it returns stops it and waits.
 func (t *tenure) keepRenewed(k *keeper) (end func()) {

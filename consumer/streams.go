@@ -56,6 +56,9 @@ func (w *worker) startingAt(m shard.Member) shard.Position {
 func (b branch) startOf(p shard.Position) shard.Position {
 	if p.IsAtTime() && p.At.IsZero() {
 		p.At = b.start.At
+		if p.At.IsZero() {
+			return shard.TrimHorizon() // nobody says which: what is repeated is not lost
+		}
 	}
 	return p
 }

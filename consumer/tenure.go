@@ -144,6 +144,9 @@ func (t *tenure) once() (cause error, again bool) {
 	if cause, begin, again := t.confirm(); !begin {
 		return cause, again
 	}
+	if cause, begin, again := t.pinTip(); !begin {
+		return cause, again
+	}
 	keeper := newKeeper(t.worker, t.branch, t.writer(), t.work, t.row)
 	endRenewing := t.keepRenewed(keeper)
 	rest := func() {

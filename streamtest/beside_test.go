@@ -16,6 +16,7 @@ import (
 	"github.com/towpath/towpath/consumer"
 	"github.com/towpath/towpath/streamtest"
 	"github.com/towpath/towpath/streamtest/awsfake"
+	"github.com/towpath/towpath/streamtest/awsfake/dynamofake"
 	"github.com/towpath/towpath/streamtest/awsfake/kinesisfake"
 )
 
@@ -277,4 +278,63 @@ func TestIdleShardsBesideKCL2StayWhereTheyAre(t *testing.T) {
 			t.Errorf("the shards of a dead worker of KCL were taken over after %v", took)
 		}
 	})
+}
+
+// A fleet of towpath that was started on the rows of KCL and is stopped leaves
+// rows that KCL reads and takes, at once, and nothing else in the table: a worker
+// of KCL goes on where towpath was, and towpath again where KCL was.
+func TestTableGoesFromKCLToTowpathAndBack(t *testing.T) {
+	for _, beside := range []bool{false, true} {
+		t.Run(fmt.Sprint("beside=", beside), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				rig := streamtest.New(t, 3)
+				defer rig.Close()
+				for turn := range 3 {
+					w := rig.Start(fmt.Sprint("w", turn), func(c *consumer.Config) {
+						c.BesideKCL2, c.LeaseDuration = beside, besideFailover
+					})
+					rig.PutN(50, 7)
+					if turn == 1 {
+						if _, _, err := rig.AWS.Kinesis().Split(streamtest.Stream, shardName(0)); err != nil {
+							t.Fatal(err)
+						}
+						rig.PutN(50, 7)
+					}
+					rig.Await("the records of towpath's turn", rig.AllDone)
+					if _, err := w.Stop(); err != nil {
+						t.Fatal(err)
+					}
+					for _, item := range rig.AWS.DynamoDB().Items(streamtest.Application) {
+						row := leftRowOf(item)
+						if !strings.HasPrefix(row.key, "shardId-") || row.owner != "" && !row.ended {
+							t.Errorf("towpath left %s", item["leaseKey"].Text())
+						}
+					}
+					before := rig.Ledger.Repeated()
+					java := startKCL2(rig, fmt.Sprint("java", turn), besideFailover, uint64(turn))
+					rig.PutN(50, 7)
+					began := time.Now()
+					rig.Await("the records of KCL's turn", rig.AllDone)
+					if took := time.Since(began); took > 30*time.Second {
+						t.Errorf("KCL was done after %v", took)
+					}
+					if n := rig.Ledger.Repeated() - before; n > 0 {
+						t.Errorf("%d records were repeated by KCL after a gentle stop", n)
+					}
+					time.Sleep(5 * time.Second)
+					java.kill()
+				}
+			})
+		})
+	}
+}
+
+// leftRow is what a stop leaves of a lease.
+type leftRow struct {
+	key, owner string
+	ended      bool
+}
+
+func leftRowOf(item dynamofake.Item) leftRow {
+	return leftRow{key: item["leaseKey"].Text(), owner: item["leaseOwner"].Text(), ended: item["checkpoint"].Text() == "SHARD_END"}
 }
