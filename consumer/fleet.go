@@ -39,6 +39,7 @@ type fleet struct {
 	rounds     int           // plans in a row that found leases free
 
 	planAt, observeAt, sweepAt, upkeepAt time.Duration
+	caughtAt                             time.Duration // when the table may be asked whether all is done
 
 	hints   chan []shard.Hint
 	ended   chan *tenure
@@ -144,7 +145,7 @@ func (f *fleet) nextTick() time.Duration {
 	}
 	next := min(f.observeAt, f.planAt, f.sweepAt, f.upkeepAt)
 	if f.cfg.Until.caughtUp {
-		next = min(next, now+f.timing.mailbox)
+		next = min(next, max(now+f.timing.mailbox, f.caughtAt))
 	}
 	return next
 }

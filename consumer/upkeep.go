@@ -252,9 +252,10 @@ func (f *fleet) bury(ctx context.Context, rows []shard.Lease) {
 // and every other unfinished one has an owner that beats. That a session exists
 // is not enough: a job that died is started again before anybody has noticed.
 func (f *fleet) caughtUp(ctx context.Context) bool {
-	if !f.audit.ran || !f.tipsReached() {
+	if !f.audit.ran || !f.tipsReached() || f.clock.Elapsed() < f.caughtAt {
 		return false
 	}
+	f.caughtAt = f.clock.Elapsed() + max(f.timing.mailbox, turn(len(f.views())))
 	rows, err := f.rows(ctx)
 	if err != nil || len(rows) == 0 || f.streamsMissing() {
 		return false

@@ -17,7 +17,7 @@ import (
 // answer can be. Every shard is found, leased and read.
 func TestScenario13MoreThanOneAnswerHolds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		const shards = 1100
+		const shards = 2100
 		rig := streamtest.New(t, shards)
 		defer rig.Close()
 		// Rows of another kind, which fill up more than an answer's megabyte.
