@@ -71,12 +71,14 @@ run() {
   local version
   for version in ${versions//,/ }; do compile "$version" "$folder/kcl-$version"; done
   trap '"$here/servers.sh" down' EXIT
-  trap 'exit 130' INT
-  trap 'exit 143' TERM
   "$here/servers.sh" up
   local status=0
   "$folder/interop" -kinesis "http://127.0.0.1:$KINESIS_PORT" -dynamodb "http://127.0.0.1:$DYNAMODB_PORT" \
-    -jars "$EMULATORS_DIR" -folder "$folder" -kcl "$versions" -switches "$switches" -mixed "${minutes}m" -kills "$kills" "$@" || status=$?
+    -jars "$EMULATORS_DIR" -folder "$folder" -kcl "$versions" -switches "$switches" -mixed "${minutes}m" -kills "$kills" "$@" &
+  # In the background, so that a signal reaches it: it ends its workers and then itself.
+  local player=$!
+  trap 'kill -TERM $player' INT TERM
+  while wait $player || status=$?; [ $status -gt 128 ] && kill -0 $player 2>/dev/null; do status=0; done
   if [ $status -ne 0 ]; then
     echo "interop.sh: logs and ledgers are in $folder" >&2
     exit $status

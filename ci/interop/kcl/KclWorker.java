@@ -47,6 +47,12 @@ public final class KclWorker {
       System.err.println("usage: KclWorker work|rows KINESIS DYNAMODB APPLICATION STREAM WORKER LEDGER");
       System.exit(2);
     }
+    // The library's threads would go on renewing leases that nobody works.
+    Thread.currentThread().setUncaughtExceptionHandler(
+        (thread, e) -> {
+          e.printStackTrace(System.out);
+          Runtime.getRuntime().halt(4);
+        });
     String verb = args[0], application = args[3], stream = args[4], worker = args[5];
     var credentials = StaticCredentialsProvider.create(AwsBasicCredentials.create("test", "test"));
     // The server of Kinesis speaks plain HTTP/1.1; the library's own default is HTTP/2 over TLS.
