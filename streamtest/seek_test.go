@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodbstreams"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 
 	"github.com/towpath/towpath/batching"
@@ -20,6 +21,7 @@ import (
 	"github.com/towpath/towpath/consumer"
 	"github.com/towpath/towpath/reposition"
 	"github.com/towpath/towpath/shard"
+	"github.com/towpath/towpath/shard/dynamoshards"
 	"github.com/towpath/towpath/shard/kinesisshards"
 	"github.com/towpath/towpath/streamtest"
 )
@@ -27,10 +29,15 @@ import (
 // mover moves the positions of a rig; faults are aimed at its name.
 func mover(t *testing.T, rig *streamtest.Rig, name, application string) *reposition.Mover {
 	t.Helper()
+	return moverOf(t, rig, kinesisshards.Open(kinesis.NewFromConfig(rig.AWS.Config(name)), streamtest.Stream), name, application)
+}
+
+func moverOf(t *testing.T, rig *streamtest.Rig, source shard.Source, name, application string) *reposition.Mover {
+	t.Helper()
 	cfg := rig.AWS.Config(name)
 	m, err := reposition.Open(reposition.Config{
 		Leases: dynamocheckpoint.Open(dynamodb.NewFromConfig(cfg), application, func(o *dynamocheckpoint.Options) { o.CreateTables = true }),
-		Source: kinesisshards.Open(kinesis.NewFromConfig(cfg), streamtest.Stream),
+		Source: source,
 		By:     name, Silence: 8 * time.Second, Patience: 40 * time.Second, Unread: true,
 	})
 	if err != nil {
@@ -224,5 +231,40 @@ func TestForkedShadowGoesOnWhereTheApplicationWas(t *testing.T) {
 			t.Errorf("the shadow got %d records, want the 100 that came behind the fork", n)
 		}
 		rig.Await("the application went on as well", rig.AllDone)
+	})
+}
+
+// The stream of a table, which knows no time to begin at, is rewound to one as
+// well, past shards that rolled over.
+func TestTablesStreamIsRewoundToATime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		rig := streamtest.NewTable(t, 2)
+		defer rig.Close()
+		rig.Start("w1")
+		rig.PutN(40, 11)
+		rig.Await("the first of it", rig.AllDone)
+		time.Sleep(5 * time.Second)
+		half := time.Now()
+		rig.PutN(20, 11)
+		if err := rig.AWS.DynamoDB().Rollover(streamtest.Table); err != nil {
+			t.Fatal(err)
+		}
+		rig.PutN(20, 11)
+		rig.Await("everything", rig.AllDone)
+		time.Sleep(30 * time.Second) // the ends of the old shards are written
+		source := dynamoshards.Open(dynamodbstreams.NewFromConfig(rig.AWS.Config("op")), streamtest.Table)
+		m := moverOf(t, rig, source, "op", streamtest.Application)
+		plan, err := m.Seek(t.Context(), reposition.Target{To: shard.AtTime(half)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := m.Apply(t.Context(), plan); err != nil {
+			t.Fatal(err)
+		}
+		rig.Await("everything since", rig.AllDone)
+		time.Sleep(10 * time.Second)
+		if n := rig.Ledger.Repeated(); n != 40 {
+			t.Errorf("%d records came again, want the 40 since", n)
+		}
 	})
 }

@@ -14,8 +14,10 @@
 // The session table, <application>-sessions, has one row a worker and one row
 // named control, which holds the epoch of the maintenance run, which stream the
 // tables belong to, and what the whole fleet is told (checkpoint.Controls): the
-// limit of calls at once, the workers' shares of it, and what is paused. It is a table of its own because a KCL before 3.5.1
-// stops at the first row of its lease table that is not a lease.
+// limit of calls at once, the workers' shares of it, what is paused, and a move of
+// all positions that is under way (checkpoint.Moves). It is a table of its own
+// because a KCL before 3.5.1 stops at the first row of its lease table that is not
+// a lease.
 //
 // The state table, <application>-state, is there only if something keeps a state
 // beside a lease (checkpoint.States): one row a lease and handler, keys leaseKey
