@@ -321,3 +321,23 @@ func TestFanOutDeliversWhatWaitedInTheConnection(t *testing.T) {
 		}
 	}, nil)
 }
+
+// What is pushed is unpacked as what is polled is, in parts if it has become too
+// large for one.
+func TestFanOutDeliversTheUserRecordsOfAggregates(t *testing.T) {
+	subscribing(t, func(t *testing.T, w *world, _ *events) {
+		r := w.listen(w.source, shard.Start{})
+		w.put(1)
+		_, sequence, err := w.fake.Put(clicks, "a", aggregated("x", 8).Data)
+		must(t, err)
+		w.put(1)
+		r.until(10).run(10 * time.Second)
+		if len(r.records) != 10 || r.records[8].Position() != shard.After(sequence, 7) || w.count("GetRecords") > 0 {
+			t.Errorf("%d records, the last of the aggregate is %s; want 10 and %s/7", len(r.records), r.records[8].Position(), sequence)
+		}
+		within := w.listen(w.worker("other"), shard.Start{After: shard.After(sequence, 4)}).until(4)
+		if within.records[0].Position() != shard.After(sequence, 5) {
+			t.Errorf("behind the fifth comes %s", within.records[0].Position())
+		}
+	}, nil)
+}
