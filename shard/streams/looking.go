@@ -147,8 +147,17 @@ func (s *Source) told(m *member, listings bool) shard.Member {
 }
 
 // List returns the shards of every stream, of one that cannot be listed now as
-// they were when it could. It is an error only if none ever could.
+// they were when it could. It is an error only if none ever could. It asks for the
+// list of streams if nobody has yet.
 func (s *Source) List(ctx context.Context) ([]shard.Shard, error) {
+	s.mu.Lock()
+	asked := s.asked
+	s.mu.Unlock()
+	if !asked {
+		if err := s.Ask(ctx); err != nil {
+			return nil, err
+		}
+	}
 	members, err := s.Look(ctx, false)
 	if err != nil {
 		return nil, err

@@ -105,7 +105,9 @@ func TestShardsOfManyStreamsHaveIDsOfTheirOwn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b := stream("a", 2), stream("b", 2)
 		s := streams.Of([]shard.Source{a, b})
-		known(t, s)
+		if early, err := s.List(t.Context()); err != nil || len(early) != 4 {
+			t.Errorf("before anybody has asked, %d shards are listed, %v", len(early), err)
+		}
 		if _, err := a.PutTo("shardId-000000000000", "key", []byte("of a")); err != nil {
 			t.Fatal(err)
 		}
