@@ -286,3 +286,26 @@ func TestKCLsTimestampIsTheConfiguredOne(t *testing.T) {
 		})
 	}
 }
+
+// BesideKCL2 is for workers that take leases by themselves. A fleet whose leader
+// gives them out, by what it has written down, is refused when it lives.
+func TestBesideKCL2AFleetOfKCL3IsRefused(t *testing.T) {
+	for mode, refused := range map[string]bool{"CLIENT_VERSION_3X": true, "CLIENT_VERSION_3X_WITH_ROLLBACK": true, "CLIENT_VERSION_2X": false} {
+		t.Run(mode, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				table := leftByKCL(t, map[string]string{shardZero: "java-1", shardOne: ""})
+				table.SetNeighbours(checkpoint.Neighbour{Kind: checkpoint.NeighbourMigration, Row: "row Migration3.0 of table leases", Mode: mode})
+				defer renewing(t, table, shardZero, "java-1", 3308*time.Millisecond)()
+				r := start(t, besideKCL(shardtest.NewStream(2), table))
+				if !refused {
+					await(t, "the free shard", func() bool { return r.holds() == 1 })
+					return
+				}
+				err := r.ended()
+				if !errors.Is(err, consumer.ErrNeighbours) || !strings.Contains(err.Error(), "row Migration3.0 of table leases says that its fleet goes by the rules of KCL 3") {
+					t.Errorf("the run ended with %v", err)
+				}
+			})
+		})
+	}
+}
