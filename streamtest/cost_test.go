@@ -1,6 +1,7 @@
 package streamtest_test
 
 import (
+	"context"
 	"crypto/md5"
 	"encoding/binary"
 	"encoding/json"
@@ -147,6 +148,24 @@ func (b bill) withCheckpoints(perSecond float64) bill {
 	b.calls = maps.Clone(b.calls)
 	b.calls["UpdateItem "+streamtest.Application] += perSecond
 	b.wrote += perSecond
+	return b
+}
+
+// withReadings is the bill with the lease table read as often as it is in the long
+// run, where what was counted is shorter than the five minutes between two looks
+// of one worker: see docs/cost.md.
+func (b bill) withReadings(rig *streamtest.Rig, workers int) bill {
+	const scan = "Scan " + streamtest.Application
+	pages := float64(rig.AWS.Count("operator", "dynamodb", "Scan"))
+	before, _ := rig.AWS.DynamoDB().Consumed(streamtest.Application)
+	rig.Config("operator").Leases.List(context.Background())
+	after, _ := rig.AWS.DynamoDB().Consumed(streamtest.Application)
+	pages = float64(rig.AWS.Count("operator", "dynamodb", "Scan")) - pages
+	// The planner's look, that of each other, and maintenance.
+	readings := 1/30.0 + float64(workers-1)/300 + 1/120.0
+	b.calls = maps.Clone(b.calls)
+	b.read += (readings*pages - b.calls[scan]) * (after - before) / pages
+	b.calls[scan] = readings * pages
 	return b
 }
 
