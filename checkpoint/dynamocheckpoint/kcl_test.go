@@ -4,18 +4,20 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"net/http/httptest"
 	"reflect"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"github.com/towpath/towpath/checkpoint"
 	"github.com/towpath/towpath/shard"
-	"github.com/towpath/towpath/streamtest/awsfake"
+	"github.com/towpath/towpath/streamtest/awsfake/dynamofake"
 )
 
 // Rows as each version of KCL leaves them, and what is believed of them.
@@ -62,7 +64,9 @@ func TestRowsOfEveryKCLAreRead(t *testing.T) {
 // kclTable is a table that begins with these rows, and what stands in it.
 func kclTable(t *testing.T, rows ...item) (*Table, func(key string) item) {
 	t.Helper()
-	client := dynamodb.NewFromConfig(awsfake.New().Config("anna"))
+	server := httptest.NewServer(dynamofake.New(time.Now))
+	t.Cleanup(server.Close)
+	client := dynamodb.New(dynamodb.Options{Region: "us-east-1", BaseEndpoint: &server.URL, Credentials: aws.AnonymousCredentials{}})
 	table := Open(client, "app", func(o *Options) { o.CreateTables = true })
 	if err := table.Prepare(t.Context(), shard.Stream{ARN: "arn:aws:kinesis:us-east-1:123456789012:stream/clicks"}); err != nil {
 		t.Fatal(err)
