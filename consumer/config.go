@@ -216,8 +216,7 @@ type Config struct {
 	// the host's name. Printable, without '/', at most 128 bytes.
 	WorkerPrefix string
 
-	besideKCL2 bool        // workers of KCL 2.x are expected on the lease table
-	filters    *filter.Set // Filters, compiled; nil if there are none
+	filters *filter.Set // Filters, compiled; nil if there are none
 }
 
 // Until is when a run ends by itself.

@@ -13,45 +13,48 @@ import (
 // reports whether the tenure may begin: a row that names this worker may have
 // been written so long ago that somebody else is about to take it. It is for
 // leases that are renewed each by itself.
-func (t *tenure) confirm() (cause error, begin, again bool) {
-	for try := 1; t.right.each && t.right.left() <= 0; try++ {
+func (t *tenure) confirm() (begin, again bool, cause error) {
+	for try := 1; t.right.each && t.right.ranOut(); try++ {
 		res, err := t.writer().renew(t.life, t.row)
 		switch {
 		case err != nil || res.verdict == checkpoint.Lost:
-			return ErrLeaseLost, false, false
+			return false, false, ErrLeaseLost
 		case res.verdict == checkpoint.Restart:
 			t.row = res.row
-			return nil, false, true
+			return false, true, nil
 		}
 		t.row = res.row
+		if res.answered {
+			t.right.lapsed.Store(false)
+		}
 		if !res.answered && clock.Sleep(t.reading, backoff(try, t.worker.timing.beat/10, t.worker.timing.beat)) != nil {
 			cause, again = t.endWithout()
-			return cause, false, again
+			return false, again, cause
 		}
 	}
-	return nil, true, false
+	return true, false, nil
 }
 
 // pinTip pins a row that says LATEST without a time, as KCL writes it, to now,
 // and reports whether the tenure may begin. KCL begins such a shard at the tip of
 // each start, and what came while nothing ran is then lost.
-func (t *tenure) pinTip() (cause error, begin, again bool) {
+func (t *tenure) pinTip() (begin, again bool, cause error) {
 	if at := t.row.Checkpoint; !at.IsLatest() || !at.At.IsZero() {
-		return nil, true, false
+		return true, false, nil
 	}
 	p := asBefore(t.row)
 	p.Position.At = t.worker.serviceNow()
 	res, err := t.writer().save(t.life, t.row, p)
 	switch {
 	case err != nil || res.verdict == checkpoint.Lost:
-		return ErrLeaseLost, false, false
+		return false, false, ErrLeaseLost
 	case res.verdict == checkpoint.Restart:
 		t.row = res.row
-		return nil, false, true
+		return false, true, nil
 	}
 	t.row = res.row
 	t.row.Checkpoint.At = p.Position.At // if it is not written now, it is with the next save
-	return nil, true, false
+	return true, false, nil
 }
 
 // keepRenewed renews the lease of a go at a shard for as long as that lasts, if
@@ -84,7 +87,7 @@ func (t *tenure) renewEvery(ctx context.Context, k *keeper) {
 		if clock.Sleep(ctx, min(wait, max(t.right.left(), 0))) != nil {
 			return
 		}
-		if t.right.left() <= 0 {
+		if t.right.ranOut() {
 			// Nobody has been seen to take it, but somebody may by now.
 			t.worker.log.Warn("lease was not renewed in time, dropping the shard", "shard", t.row.Shard)
 			t.lose(ErrLeaseLost)

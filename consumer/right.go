@@ -15,6 +15,7 @@ type right struct {
 	worker *worker
 	each   bool         // the lease is renewed by itself
 	sent   atomic.Int64 // when its last write that was answered was sent, on the worker's clock
+	lapsed atomic.Bool  // somebody has found that too long ago, and given up what he did
 }
 
 // never is when a write was sent that has not been.
@@ -26,8 +27,25 @@ func newRight(w *worker, sentAt time.Duration) *right {
 	return r
 }
 
-// valid reports whether the tenure may act now.
-func (r *right) valid() bool { return r.worker.session.valid() && (!r.each || r.left() > 0) }
+// valid reports whether the tenure may act now. As with a session, a right that was
+// found run out stays so, whatever is answered a moment later, until the shard is
+// begun anew.
+func (r *right) valid() bool {
+	if !r.worker.session.valid() {
+		return false
+	}
+	if !r.each {
+		return true
+	}
+	if r.ranOut() {
+		r.lapsed.Store(true)
+		return false
+	}
+	return true
+}
+
+// ranOut reports whether the lease is not believed any more.
+func (r *right) ranOut() bool { return r.lapsed.Load() || r.left() <= 0 }
 
 // left is how long the lease is believed without another renewal.
 func (r *right) left() time.Duration {

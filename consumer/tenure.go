@@ -141,10 +141,10 @@ func (t *tenure) once() (cause error, again bool) {
 		return t.again()
 	}
 	running := t.worker.runningIn(t.row.Shard)
-	if cause, begin, again := t.confirm(); !begin {
+	if begin, again, cause := t.confirm(); !begin {
 		return cause, again
 	}
-	if cause, begin, again := t.pinTip(); !begin {
+	if begin, again, cause := t.pinTip(); !begin {
 		return cause, again
 	}
 	keeper := newKeeper(t.worker, t.branch, t.writer(), t.work, t.row)

@@ -14,7 +14,7 @@ var magic = []byte{0xF3, 0x89, 0x9A, 0xC2}
 func aggregated(key string, payloads [][]byte) []byte {
 	message := field(nil, 1, []byte(key)) // the table of partition keys
 	for _, payload := range payloads {
-		record := field([]byte{1<<3 | 0, 0}, 3, payload) // partition_key_index 0, data
+		record := field([]byte{1 << 3, 0}, 3, payload) // partition_key_index 0, data
 		message = field(message, 3, record)
 	}
 	digest := md5.Sum(message)
