@@ -132,7 +132,7 @@ func killWithinAnAggregate(t *testing.T, step int, options ...streamtest.Option)
 			t.Fatalf("it failed when killed at point %d", at)
 		}
 	}
-	if at < 60 || within < 3 {
+	if at < 60 || within < max(1, at/step/10) {
 		t.Errorf("there were %d points, and %d takeovers within the aggregate; want many more", at, within)
 	}
 	t.Logf("%d points, %d takeovers within the aggregate", at-1, within)
