@@ -60,20 +60,26 @@ type ParkedKey struct {
 	// Since is when the key was parked and Due when it is tried again, both by
 	// the service's time. Zero Due is at once.
 	Since, Due time.Time
-	// First and Last are the positions of the first and the newest record that
-	// was ever parked of LastShard, and SeekGen that of the row at the time: what
-	// comes again from First to Last is kept already, or was handled since. What
-	// comes again before First may not have been handled.
+	// First and Last are the positions of the record with which the key was
+	// parked and of the newest that was ever parked of LastShard, and SeekGen that
+	// of the row at the time: what comes again from First to Last is kept already,
+	// or was handled since. What comes again before First may not have been
+	// handled: it was with the handler when the key was parked.
 	First, Last shard.Position
-	LastShard   string
-	SeekGen     int64
+	// Joined is the newest of those before First that have joined, in their order,
+	// as they failed: what comes again up to it is kept, too, or was handled. The
+	// zero Position is none.
+	Joined    shard.Position
+	LastShard string
+	SeekGen   int64
 }
 
 // Knows reports whether a record that comes of a parked key has been parked
 // before: it was read again after its position could not be saved.
 func (k ParkedKey) Knows(r *shard.Record, seekGen int64) bool {
 	at := r.Position()
-	return r.Shard == k.LastShard && seekGen == k.SeekGen && at.Compare(k.First) >= 0 && at.Compare(k.Last) <= 0
+	return r.Shard == k.LastShard && seekGen == k.SeekGen &&
+		(at.Compare(k.First) >= 0 && at.Compare(k.Last) <= 0 || at.Compare(k.Joined) <= 0)
 }
 
 // With is the key with records added to it, which were parked at now.
@@ -85,7 +91,9 @@ func (k ParkedKey) With(records []shard.Record, seekGen int64) ParkedKey {
 		at := r.Position()
 		switch {
 		case r.Shard != k.LastShard || seekGen != k.SeekGen:
-			k.First, k.Last, k.LastShard, k.SeekGen = at, at, r.Shard, seekGen
+			k.First, k.Last, k.Joined, k.LastShard, k.SeekGen = at, at, shard.Position{}, r.Shard, seekGen
+		case at.Compare(k.First) < 0 && at.Compare(k.Joined) > 0:
+			k.Joined = at
 		case at.Compare(k.Last) > 0:
 			k.Last = at
 		}

@@ -32,7 +32,17 @@ func TestParkedKeyKnowsWhatWasParked(t *testing.T) {
 	if k = k.With([]shard.Record{*rec("a", "8", 0)}, 2); k.Last.Compare(shard.After("9", 1)) != 0 {
 		t.Errorf("the last is %s, want it never to go back", k.Last)
 	}
-	if k = k.With([]shard.Record{*rec("child", "3", 0)}, 0); k.LastShard != "child" || !k.Knows(rec("child", "3", 0), 0) {
+	// What was with the handler when the key was parked joins it, oldest first.
+	k = k.With([]shard.Record{*rec("a", "3", 0), *rec("a", "4", 0)}, 2)
+	for sequence, want := range map[string]bool{"3": true, "4": true, "5": false, "6": false, "7": true} {
+		if got := k.Knows(rec("a", sequence, 0), 2); got != want {
+			t.Errorf("%s is known: %v, want %v", sequence, got, want)
+		}
+	}
+	if k.First.Compare(shard.After("7", 0)) != 0 {
+		t.Errorf("the first is %s, want that with which the key was parked", k.First)
+	}
+	if k = k.With([]shard.Record{*rec("child", "3", 0)}, 0); k.LastShard != "child" || k.Joined.IsRecord() || !k.Knows(rec("child", "3", 0), 0) {
 		t.Errorf("the last is %s in %s, want that of the child", k.Last, k.LastShard)
 	}
 }

@@ -37,8 +37,13 @@ func TestKeysThatWaitUnderRandomFaults(t *testing.T) {
 	if raceEnabled {
 		*keySeeds = min(*keySeeds, 20)
 	}
+	// Seed 1226 has records that were with the handler when their key was parked
+	// join it, and read again by the next owner.
+	tried := []uint64{1226}
 	for i := range *keySeeds {
-		seed := *firstKeySeed + uint64(i)
+		tried = append(tried, *firstKeySeed+uint64(i))
+	}
+	for _, seed := range tried {
 		t.Run(fmt.Sprint("seed=", seed), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) { newYard(t, seed).run() })
 		})

@@ -65,10 +65,11 @@ func (p *parking) nextWrite(now time.Time, leaving bool) {
 
 // spills reports whether what waits of a key is to be parked now. While its
 // records are called again new ones may wait in memory, but none that belong
-// before what is parked.
+// before what is parked. Nothing is parked while some that were in memory are
+// called: what is parked counts as all there is up to it (ParkedKey.Joined).
 func (p *parking) spills(k *parkedKey, now time.Time) bool {
 	n := p.gate.Len(k.name)
-	if n == 0 || !p.parkable(k) {
+	if n == 0 || !p.parkable(k) || k.calling && k.batch == nil {
 		return false
 	}
 	active := k.batch != nil || k.reading || p.due(k, now)

@@ -215,6 +215,9 @@ func (t *Table) parkedKeyRow(row shard.Lease, k checkpoint.ParkedKey) Effect {
 		"first": text(k.First.Sequence), "firstSub": number(k.First.Sub),
 		"last": text(k.Last.Sequence), "lastSub": number(k.Last.Sub), "lastShard": text(k.LastShard), "seekGen": number(k.SeekGen),
 	}
+	if k.Joined.IsRecord() {
+		it["joined"], it["joinedSub"] = text(k.Joined.Sequence), number(k.Joined.Sub)
+	}
 	if k.Key != "" {
 		it["key"] = text(k.Key)
 	}
@@ -235,6 +238,7 @@ func parkedKeyOf(it item) (checkpoint.ParkedKey, error) {
 		Records: int(r.count("records")), Bytes: r.count("bytes"), Attempts: int(r.count("attempts")),
 		Since: r.instant("sinceMs"), Due: r.instant("dueMs"),
 		First: r.position("first", "firstSub"), Last: r.position("last", "lastSub"), LastShard: r.text("lastShard"), SeekGen: r.count("seekGen"),
+		Joined: r.position("joined", "joinedSub"),
 	}
 	if k.Hash == "" {
 		r.wrong("keyHash", "is missing")
