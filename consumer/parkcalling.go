@@ -13,7 +13,26 @@ import (
 // and nothing of it that belongs before them is on its way, in memory or still to
 // be read again.
 func (p *parking) due(k *parkedKey, now time.Time) bool {
-	return k.said && !k.calling && !now.Before(k.notUntil) && !p.gate.Paused(k.name) && !p.behind(k) && p.reached(k)
+	if !k.said || k.calling || now.Before(k.notUntil) || p.gate.Paused(k.name) {
+		return false
+	}
+	return p.joinedFirst(k) || !p.behind(k) && p.reached(k)
+}
+
+// joinedFirst reports whether records that have joined the key are to be called
+// before one that waits and cannot be parked: they are older.
+func (p *parking) joinedFirst(k *parkedKey) bool {
+	head := p.gate.Peek(k.name, batching.Gathering{Records: 1})
+	return k.now.Joined.IsRecord() && !k.joinedGone && !p.parkable(k) && len(head.Records) > 0 &&
+		k.before(&head.Records[0]) && head.Records[0].Position().Compare(k.now.Joined) > 0
+}
+
+// joined is how many of a key's records have joined it, from their beginning.
+func (k *parkedKey) joined(records []checkpoint.ParkedRecord) (n int) {
+	for n < len(records) && records[n].Record.Shard == k.now.LastShard && records[n].Record.Position().Compare(k.now.Joined) <= 0 {
+		n++
+	}
+	return n
 }
 
 // reached reports whether everything has been read that came before the key was
@@ -67,6 +86,11 @@ func (p *parking) afterRead(page *parkedPage, now time.Time) {
 		p.worker.note(p.shard, p.handler, fmt.Errorf("read what is parked: %w", page.err))
 		k.notUntil = now.Add(time.Second)
 		return
+	case p.joinedFirst(k) && !k.calling:
+		page.records = page.records[:k.joined(page.records)]
+		if k.joinedGone = len(page.records) == 0; k.joinedGone {
+			return
+		}
 	case p.behind(k) || k.calling:
 		return
 	case len(page.records) == 0:
@@ -104,7 +128,7 @@ func (p *parking) calls(now time.Time) {
 		case k.calling || p.isolate && p.busy > 0 || p.gate.Paused(k.name):
 		case k.batch != nil && k.handled() == 0 && k.failed == nil:
 			p.call(k, now)
-		case k.batch == nil && !now.Before(k.notUntil) && p.behind(k) && !p.parkable(k):
+		case k.batch == nil && !k.reading && !now.Before(k.notUntil) && p.behind(k) && !p.parkable(k) && !p.joinedFirst(k):
 			p.callWaiting(k, now)
 		}
 	}
@@ -132,7 +156,7 @@ func (p *parking) callWaiting(k *parkedKey, now time.Time) {
 
 // call gives a batch to its lane, if that is free.
 func (p *parking) call(k *parkedKey, now time.Time) {
-	if p.behind(k) {
+	if p.behind(k) && k.joined(k.batch) < len(k.batch) {
 		p.forgetBatch(k) // something that its lane had goes before
 		return
 	}

@@ -47,6 +47,8 @@ type parkedKey struct {
 	now  checkpoint.ParkedKey // as the table has it
 	said bool                 // the table has a row of it
 	full bool                 // its next record can not be parked
+	// joinedGone is set when nothing is kept any more of what has joined it.
+	joinedGone bool
 
 	// What is called again, and how much of that is finished, from its beginning.
 	batch   []checkpoint.ParkedRecord
@@ -121,6 +123,7 @@ func (p *parking) enter(k *parkedKey, now time.Time) {
 func (p *parking) become(k *parkedKey, now checkpoint.ParkedKey) {
 	p.total.records += now.Records - k.now.Records
 	p.total.bytes += now.Bytes - k.now.Bytes
+	k.joinedGone = k.joinedGone && now.Joined == k.now.Joined
 	k.now = now
 }
 
