@@ -113,12 +113,17 @@ func (m *Mover) applyAll(ctx context.Context, p *Plan) error {
 }
 
 // rewriteAll is what is written of every row, from what there is when the fleet
-// stands still: shards that came since the plan begin there as well.
+// stands still: shards that came since the plan begin there as well. The tip is
+// that of this moment: a shard that was closed since the plan is taken for one that
+// ended before the tip, and its records would be asked for and never read.
 func (m *Mover) rewriteAll(kind Kind, to shard.Position) func(context.Context) ([]checkpoint.Rewrite, error) {
 	return func(ctx context.Context) ([]checkpoint.Rewrite, error) {
 		now, err := m.look(ctx)
 		if err != nil {
 			return nil, err
+		}
+		if to.IsLatest() {
+			to.At = now.stream.Now
 		}
 		var rows []checkpoint.Rewrite
 		for _, s := range stepsOf(kind, to, now) {

@@ -110,12 +110,19 @@ func (c *checker) unfinished(row shard.Lease) string {
 
 // sought takes note that the position of a shard was moved by hand: the records
 // behind it are asked for again, and those in front of it that were not finished
-// never are.
+// never are. What stands before the tip are also ancestors that never had a row.
 func (c *checker) sought(now shard.Lease) {
 	records := c.index.refresh(c.rig)
 	wanted := map[string]bool{}
+	passed := map[string]bool{}
+	if now.Checkpoint.IsLatest() {
+		c.rowless(now.Shard, passed)
+	}
 	for i := range records {
 		r := &records[i]
+		if passed[r.ShardID] {
+			wanted[r.id()] = false
+		}
 		if r.ShardID != now.Shard {
 			continue
 		}
@@ -134,6 +141,16 @@ func (c *checker) sought(now shard.Lease) {
 	}
 	c.mu.Unlock()
 	c.rig.Ledger.again(now.Shard, now.Counter, wanted)
+}
+
+// rowless adds the ancestors of a shard that have no row, nor ever had one.
+func (c *checker) rowless(shardID string, found map[string]bool) {
+	for _, parent := range c.parents(shardID) {
+		if _, has := c.row(parent); !has && !found[parent] {
+			found[parent] = true
+			c.rowless(parent, found)
+		}
+	}
 }
 
 // asked reports whether a record is to be delivered at all: it did not arrive
