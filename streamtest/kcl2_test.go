@@ -366,9 +366,20 @@ func (k *kcl2) endShard(key string, l *kclLease) {
 			return // it came while the rest was processed
 		}
 	}
+	rows, err := k.scan()
+	if err != nil {
+		return
+	}
+	has := map[string]bool{}
+	for _, row := range rows {
+		has[kclText(row, "leaseKey")] = true
+	}
 	table, missing := streamtest.Application, "attribute_not_exists(leaseKey)"
 	for _, child := range shards[i].Children {
 		c := shards[slices.IndexFunc(shards, func(s kclShard) bool { return s.ID == child })]
+		if !has[child] && slices.ContainsFunc(c.Parents, func(p string) bool { return !has[p] }) {
+			return // the other parent of a merge has no lease yet: KCL tries again later
+		}
 		_, err := k.db.PutItem(k.ctx, &dynamodb.PutItemInput{TableName: &table, ConditionExpression: &missing, Item: kcl2Row{
 			"leaseKey": avS(child), "leaseCounter": avN(0), "checkpoint": avS("TRIM_HORIZON"), "checkpointSubSequenceNumber": avN(0),
 			"ownerSwitchesSinceCheckpoint": avN(0), "parentShardId": &types.AttributeValueMemberSS{Value: c.Parents},
