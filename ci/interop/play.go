@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
 )
@@ -33,15 +32,11 @@ func runVersion(ctx context.Context, s settings, version string, seed int64) (r 
 	}
 	p := newProducer(g, rand.New(rand.NewPCG(uint64(seed), 2)))
 	putting, stop := context.WithCancel(ctx)
-	var wait sync.WaitGroup
-	wait.Go(func() { p.run(putting) })
-	defer wait.Wait()
-	defer stop()
-
+	put := make(chan error, 1)
+	go func() { put <- p.run(putting) }() // ends with putting; awaited below
 	err = g.play(ctx, &r, p, random)
-	if err == nil {
-		stop()
-		wait.Wait()
+	stop()
+	if err = errors.Join(err, <-put); err == nil {
 		err = g.drain(ctx, &r, p)
 	}
 	p.describe(&r)

@@ -16,8 +16,9 @@ const (
 	keyCount      = 48 // on few shards, so that each has some
 	keysPerPut    = 6
 	betweenPuts   = 150 * time.Millisecond
-	mostInOne     = 40  // user records of one aggregated record
-	aggregateOdds = 0.2 // how many of the records put are aggregated ones
+	mostInOne     = 40              // user records of one aggregated record
+	putPatience   = 2 * time.Minute // without an answer, behind which the server is taken for dead
+	aggregateOdds = 0.2             // how many of the records put are aggregated ones
 )
 
 // producer puts numbered records of every key, in the order of their numbers: a
@@ -46,21 +47,24 @@ func keyNames() []string {
 	return keys
 }
 
-// run puts until ctx ends. What is under way then is put to its end.
-func (p *producer) run(ctx context.Context) {
+// run puts until ctx ends, and returns nil then: what is under way is put to its
+// end. A stream that takes nothing for as long as putPatience is an error.
+func (p *producer) run(ctx context.Context) error {
 	keys := keyNames()
 	for next := 0; ; next = (next + keysPerPut) % len(keys) {
 		if pause(ctx, betweenPuts) != nil {
-			return
+			return nil
 		}
-		p.put(keys[next : next+keysPerPut])
+		if err := p.put(keys[next : next+keysPerPut]); err != nil {
+			return err
+		}
 	}
 }
 
 // put puts one record of each key, aggregated or plain, and again those that were
 // refused. A request without an answer is put again as well: its records may then
 // stand in the stream twice, which the audit recognises.
-func (p *producer) put(keys []string) {
+func (p *producer) put(keys []string) error {
 	entries := make([]types.PutRecordsRequestEntry, len(keys))
 	counts := make([]int, len(keys))
 	for i, key := range keys {
@@ -77,12 +81,15 @@ func (p *producer) put(keys []string) {
 			entries[i].Data = aggregated(key, payloads)
 		}
 	}
-	for len(entries) > 0 {
+	for began := time.Now(); len(entries) > 0; {
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		out, err := p.client.PutRecords(ctx, &kinesis.PutRecordsInput{StreamName: &p.stream, Records: entries})
 		cancel()
-		if err != nil {
-			time.Sleep(200 * time.Millisecond)
+		switch {
+		case err != nil && time.Since(began) > putPatience:
+			return fmt.Errorf("put records for %v: %w", putPatience, err)
+		case err != nil:
+			time.Sleep(200 * time.Millisecond) // between two requests over the network
 			continue
 		}
 		var again []types.PutRecordsRequestEntry
@@ -102,6 +109,7 @@ func (p *producer) put(keys []string) {
 		p.mu.Unlock()
 		entries, counts = again, againCounts
 	}
+	return nil
 }
 
 // known is what the stream has accepted so far: the last number of each key.
