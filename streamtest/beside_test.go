@@ -15,7 +15,6 @@ import (
 	"github.com/towpath/towpath/batching"
 	"github.com/towpath/towpath/consumer"
 	"github.com/towpath/towpath/streamtest"
-	"github.com/towpath/towpath/streamtest/awsfake"
 	"github.com/towpath/towpath/streamtest/awsfake/dynamofake"
 	"github.com/towpath/towpath/streamtest/awsfake/kinesisfake"
 )
@@ -163,20 +162,7 @@ func besideFaults(t *testing.T, r *rand.Rand) (stolen, held int64) {
 	rig.Await("the shards are held", func() bool { return len(rig.Rows()) == 4 })
 	startJava()
 	startJava()
-	var lostAnswers, throttled atomic.Int64 // in a thousand
-	dice, mu := rand.New(rand.NewPCG(r.Uint64(), 2)), make(chan struct{}, 1)
-	rig.AWS.Intercept(func(_ context.Context, c awsfake.Call) awsfake.Fault {
-		mu <- struct{}{}
-		n := dice.Int64N(1000)
-		<-mu
-		switch {
-		case n < lostAnswers.Load() && c.Service == "dynamodb":
-			return awsfake.LoseAnswer()
-		case n < lostAnswers.Load()+throttled.Load():
-			return awsfake.Fail("ProvisionedThroughputExceededException", 400)
-		}
-		return awsfake.Fault{}
-	})
+	sky := newWeather(rig, r.Uint64())
 	var heals []func()
 	for began := time.Now(); time.Since(began) < 90*time.Second; time.Sleep(time.Duration(r.IntN(900)) * time.Millisecond) {
 		rig.PutN(r.IntN(15), 11)
@@ -198,12 +184,11 @@ func besideFaults(t *testing.T, r *rand.Rand) (stolen, held int64) {
 			}
 			heals = nil
 		case 7:
-			lostAnswers.Store(r.Int64N(60))
+			sky.lostAnswers.Store(r.Int64N(60))
 		case 8:
-			throttled.Store(r.Int64N(200))
+			sky.throttled.Store(r.Int64N(200))
 		case 9:
-			lostAnswers.Store(0)
-			throttled.Store(0)
+			sky.clear()
 		case 10:
 			reshard(rig, r)
 		case 11, 12:
@@ -224,8 +209,7 @@ func besideFaults(t *testing.T, r *rand.Rand) (stolen, held int64) {
 	for _, heal := range heals {
 		heal()
 	}
-	lostAnswers.Store(0)
-	throttled.Store(0)
+	sky.clear()
 	for _, k := range javas {
 		held += int64(len(k.held()))
 	}

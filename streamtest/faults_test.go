@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -15,7 +14,6 @@ import (
 	"github.com/towpath/towpath/batching"
 	"github.com/towpath/towpath/consumer"
 	"github.com/towpath/towpath/streamtest"
-	"github.com/towpath/towpath/streamtest/awsfake"
 )
 
 var (
@@ -99,21 +97,7 @@ func storm(t *testing.T, rig *streamtest.Rig, r *rand.Rand, lasts time.Duration,
 	for range 3 {
 		start()
 	}
-	var lostAnswers, throttled atomic.Int64 // in a thousand
-	dice := rand.New(rand.NewPCG(r.Uint64(), 2))
-	var mu = make(chan struct{}, 1) // guards dice: a channel, as the bubble waits for it
-	rig.AWS.Intercept(func(_ context.Context, c awsfake.Call) awsfake.Fault {
-		mu <- struct{}{}
-		n := dice.Int64N(1000)
-		<-mu
-		switch {
-		case n < lostAnswers.Load() && c.Service == "dynamodb":
-			return awsfake.LoseAnswer()
-		case n < lostAnswers.Load()+throttled.Load():
-			return awsfake.Fail("ProvisionedThroughputExceededException", 400)
-		}
-		return awsfake.Fault{}
-	})
+	sky := newWeather(rig, r.Uint64())
 	var heals []func()
 	for began := time.Now(); time.Since(began) < lasts; time.Sleep(time.Duration(r.IntN(900)) * time.Millisecond) {
 		rig.PutN(r.IntN(30), 11)
@@ -139,12 +123,11 @@ func storm(t *testing.T, rig *streamtest.Rig, r *rand.Rand, lasts time.Duration,
 			}
 			heals = nil
 		case 7:
-			lostAnswers.Store(r.Int64N(60))
+			sky.lostAnswers.Store(r.Int64N(60))
 		case 8:
-			throttled.Store(r.Int64N(300))
+			sky.throttled.Store(r.Int64N(300))
 		case 9:
-			lostAnswers.Store(0)
-			throttled.Store(0)
+			sky.clear()
 		case 10:
 			reshard(rig, r)
 		case 11:
@@ -154,8 +137,7 @@ func storm(t *testing.T, rig *streamtest.Rig, r *rand.Rand, lasts time.Duration,
 	for _, heal := range heals {
 		heal()
 	}
-	lostAnswers.Store(0)
-	throttled.Store(0)
+	sky.clear()
 	calm := time.Now()
 	rig.Await("everything finished", rig.AllDone)
 	if took := time.Since(calm); took > 2*time.Minute {

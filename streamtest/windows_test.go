@@ -20,7 +20,6 @@ import (
 	"github.com/towpath/towpath/consumer"
 	"github.com/towpath/towpath/shard"
 	"github.com/towpath/towpath/streamtest"
-	"github.com/towpath/towpath/streamtest/awsfake"
 )
 
 // count is the payload of the tests of windows: when it happened, in
@@ -311,20 +310,7 @@ func (w *windowRun) run() {
 	for range 2 {
 		start()
 	}
-	var lostAnswers, throttled atomic.Int64 // in a thousand
-	dice, mu := rand.New(rand.NewPCG(r.Uint64(), 2)), new(sync.Mutex)
-	rig.AWS.Intercept(func(_ context.Context, c awsfake.Call) awsfake.Fault {
-		mu.Lock()
-		n := dice.Int64N(1000)
-		mu.Unlock()
-		switch {
-		case n < lostAnswers.Load() && c.Service == "dynamodb":
-			return awsfake.LoseAnswer()
-		case n < lostAnswers.Load()+throttled.Load():
-			return awsfake.Fail("ProvisionedThroughputExceededException", 400)
-		}
-		return awsfake.Fault{}
-	})
+	sky := newWeather(rig, r.Uint64())
 	var heals []func()
 	stops := new(sync.WaitGroup)
 	for began := time.Now(); time.Since(began) < 15*time.Second; time.Sleep(time.Duration(r.IntN(400)) * time.Millisecond) {
@@ -355,16 +341,15 @@ func (w *windowRun) run() {
 			}
 			heals = nil
 		case 9:
-			lostAnswers.Store(r.Int64N(60))
-			throttled.Store(r.Int64N(200))
+			sky.lostAnswers.Store(r.Int64N(60))
+			sky.throttled.Store(r.Int64N(200))
 		case 10:
 			w.sink.refuses.Store(r.Int64N(700))
 			w.sink.loses.Store(r.Int64N(300))
 		case 11:
 			w.fails.Store(r.Int64N(60))
 		case 12, 13:
-			lostAnswers.Store(0)
-			throttled.Store(0)
+			sky.clear()
 			w.sink.refuses.Store(0)
 			w.sink.loses.Store(0)
 			w.fails.Store(0)
@@ -375,7 +360,7 @@ func (w *windowRun) run() {
 	for _, heal := range heals {
 		heal()
 	}
-	for _, v := range []*atomic.Int64{&lostAnswers, &throttled, &w.sink.refuses, &w.sink.loses, &w.fails} {
+	for _, v := range []*atomic.Int64{&sky.lostAnswers, &sky.throttled, &w.sink.refuses, &w.sink.loses, &w.fails} {
 		v.Store(0)
 	}
 	stops.Wait()
