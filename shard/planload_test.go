@@ -47,6 +47,7 @@ func TestPlanEvensTheLoadOfAFleetAtRest(t *testing.T) {
 		"a hand-over stands":   func(v *View) { v.Leases[0].CheckpointOwner, v.Leases[0].Owner = "w0", "w1" },
 		"a worker is foreign":  func(v *View) { v.Workers[1].Foreign = true },
 		"load is not to count": func(v *View) { v.LeastLoad = 0 },
+		"leases are released":  func(v *View) { v.ByRelease = true },
 		"I am not the planner": func(v *View) { v.Me = "w1" },
 		"all are spared": func(v *View) {
 			for i := range v.Leases {
