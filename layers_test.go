@@ -28,6 +28,8 @@ var floors = []struct {
 	{"internal/servertest", 4},   // where the servers of a test are
 	{"internal/queuetest", 4},    // what is in their queues
 	{"streamtest", 4},            // a fleet over faults, and a ledger of what it did
+	{"internal/modelcheck", 4},   // every state that the steps of the protocol reach
+	{"internal/swarmtest", 5},    // whole fleets under faults drawn by seed
 	{"redrive", 4},               // what was given up, once more
 	{"reposition", 4},            // positions, moved by hand
 
