@@ -1,7 +1,6 @@
 package awsfake
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -52,7 +51,7 @@ func (c inProcess) Do(r *http.Request) (*http.Response, error) {
 		ProtoMajor:    1,
 		ProtoMinor:    1,
 		Header:        w.header,
-		Body:          io.NopCloser(bytes.NewReader(w.body.Bytes())),
+		Body:          io.NopCloser(w.reader()),
 		ContentLength: int64(w.body.Len()),
 		Request:       r,
 	}

@@ -19,15 +19,16 @@
 //
 // [AWS.Intercept] is asked before each call what shall go wrong with it. A
 // [Fault] can delay a call, refuse it with an error code, lose it before it is
-// applied, lose the answer after it was applied, or hang it; [Fault.And]
-// combines them. [AWS.Cut], [AWS.Blackhole] and [AWS.Pause] are the common
+// applied, lose the answer after it was applied, hang it, spoil the body of its
+// answer, or have it arrive when its caller has gone on; [Fault.And] combines
+// them. [AWS.Cut], [AWS.Blackhole] and [AWS.Pause] are the common
 // ones, ready made. [AWS.Trace] sees every call with its outcome, and whether
 // it was applied, which the caller may not know; [AWS.Count] counts calls.
 //
 // A call passes these stations, in this order:
 //
 //	counted → faults chosen → half the latency and the delay before
-//	→ pause gate → hang, lost, refused, or applied
+//	→ pause gate → hang, lost, refused, on its way still, or applied
 //	→ the delay after and half the latency → pause gate → answer lost, or answer
 //
 // # Streams of events

@@ -21,6 +21,8 @@ type answer struct {
 	header http.Header
 	body   bytes.Buffer
 	line   *line // its events if it is no whole answer, in the place of body
+	torn   bool  // the body breaks off at upTo
+	upTo   int
 }
 
 func (w *answer) Header() http.Header { return w.header }
@@ -74,6 +76,11 @@ func (a *AWS) carry(ctx context.Context, r *http.Request, e *Exchange) (*answer,
 		refuse(w, e.Service, fault.code, fault.status)
 	case handler == nil:
 		refuse(w, e.Service, "UnknownService", http.StatusNotFound)
+	case fault.late > 0 && !streams(e.Call):
+		served := r.Clone(context.WithoutCancel(ctx))
+		served.Body, served.ContentLength = io.NopCloser(bytes.NewReader(e.Body)), int64(len(e.Body))
+		orphan(fault.late, handler, served)
+		return nil, broken(ctx, e.Call, "request delayed")
 	default:
 		served := r.Clone(ctx)
 		served.Body, served.ContentLength = io.NopCloser(bytes.NewReader(e.Body)), int64(len(e.Body))
@@ -83,6 +90,7 @@ func (a *AWS) carry(ctx context.Context, r *http.Request, e *Exchange) (*answer,
 			handler.ServeHTTP(w, served)
 		}
 		e.Applied = true
+		w.spoil(fault)
 	}
 	if err := a.give(ctx, w, e, fault); err != nil {
 		if w.line != nil {

@@ -14,6 +14,11 @@ type Fault struct {
 	lost          bool
 	answerLost    bool
 	hang          bool
+
+	late          time.Duration // how much later it is applied; 0 is not
+	rewrite       func(answer []byte) []byte
+	garbled, torn bool
+	part          float64 // where, as a part of the body's length
 }
 
 // Fail refuses a call with an error of the service before it is applied, for
@@ -39,8 +44,9 @@ func DelayAnswer(d time.Duration) Fault { return Fault{after: d} }
 // Hang holds a call until its context ends. It is never applied.
 func Hang() Fault { return Fault{hang: true} }
 
-// And combines two faults. Delays add up; of two codes the first is kept; what
-// prevents the call (Hang, then Lose, then Fail) wins over what follows it.
+// And combines two faults. Delays add up; of two codes and of two functions the
+// first is kept; what prevents the call (Hang, then Lose, then Fail, then
+// ApplyLate) wins over what follows it.
 func (f Fault) And(g Fault) Fault {
 	f.before += g.before
 	f.after += g.after
@@ -50,6 +56,11 @@ func (f Fault) And(g Fault) Fault {
 	f.lost = f.lost || g.lost
 	f.answerLost = f.answerLost || g.answerLost
 	f.hang = f.hang || g.hang
+	f.late = max(f.late, g.late)
+	f.garbled, f.torn, f.part = f.garbled || g.garbled, f.torn || g.torn, max(f.part, g.part)
+	if f.rewrite == nil {
+		f.rewrite = g.rewrite
+	}
 	return f
 }
 

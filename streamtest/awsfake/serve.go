@@ -59,6 +59,11 @@ func (a *AWS) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 		rw.Header().Set("Content-Length", strconv.Itoa(w.body.Len()))
 	}
 	rw.WriteHeader(w.status)
+	if w.torn {
+		_, _ = rw.Write(w.body.Bytes()[:w.upTo])
+		_ = http.NewResponseController(rw).Flush()
+		panic(http.ErrAbortHandler)
+	}
 	_, _ = rw.Write(w.body.Bytes())
 }
 

@@ -42,6 +42,7 @@ type Service struct {
 	partitions   int            // shards of a new stream; 0 is 1
 	rolls, keeps time.Duration
 	hides        time.Duration
+	iterators    time.Duration // how long they can be used
 }
 
 // New makes a Service without tables. now is its clock, time.Now if nil: it
@@ -51,7 +52,7 @@ func New(now func() time.Time) *Service {
 	if now == nil {
 		now = time.Now
 	}
-	return &Service{now: now, tables: map[string]*table{}, tokens: map[string]settled{}, rolls: shardTakes, keeps: streamKeeps}
+	return &Service{now: now, tables: map[string]*table{}, tokens: map[string]settled{}, rolls: shardTakes, keeps: streamKeeps, iterators: streamIterators}
 }
 
 // ServeHTTP answers one request of the AWS JSON 1.0 protocol. It reads the whole

@@ -289,6 +289,12 @@ func TestStreamLivesAsLongAsTheRealOne(t *testing.T) {
 		if _, code := b.read(it, ""); code != "ExpiredIteratorException" {
 			t.Errorf("an iterator after 15 minutes: %q", code)
 		}
+		service.IteratorsLast(10 * time.Second)
+		it, _ = b.iterator(shards[0].ShardId, "TRIM_HORIZON", "")
+		time.Sleep(10*time.Second + 1)
+		if _, code := b.read(it, ""); code != "ExpiredIteratorException" {
+			t.Errorf("an iterator of ten seconds after them: %q", code)
+		}
 		b.must("UpdateTable", `{"TableName":"T","StreamSpecification":{"StreamEnabled":false}}`)
 		time.Sleep(24 * time.Hour)
 		if code := b.ask("DescribeStream", `{"StreamArn":"ARN"}`, new(any)); code != "ResourceNotFoundException" {

@@ -47,6 +47,14 @@ func (s *Service) HideNewShards(d time.Duration) {
 	s.hides = d
 }
 
+// IteratorsLast sets for how long an iterator of a stream can be used. The default
+// is fifteen minutes, AWS's.
+func (s *Service) IteratorsLast(d time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.iterators = d
+}
+
 // OnStream adds an observer, which is told of every record in the order of the
 // writes, before the writer gets its answer. It must not write to the Service.
 func (s *Service) OnStream(observer func(StreamRecord)) {

@@ -115,7 +115,7 @@ func (s *Service) getRecords(in struct {
 	if !ok {
 		return nil, invalid("Invalid ShardIterator")
 	}
-	if s.now().Sub(time.Unix(0, i.Issued)) > streamIterators {
+	if s.now().Sub(time.Unix(0, i.Issued)) > s.iterators {
 		return nil, &apiError{code: "ExpiredIteratorException", message: "Iterator expired"}
 	}
 	t, err := s.streamOf(i.ARN)
