@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
 	"github.com/towpath/towpath/checkpoint/dynamocheckpoint"
@@ -40,6 +41,7 @@ type Rig struct {
 	t       testing.TB
 	table   string // whose stream it is; empty for a stream of Kinesis
 	reading []func(*kinesisshards.Options)
+	clients []func(worker string, cfg *aws.Config)
 	checker *checker
 
 	mu      sync.Mutex
@@ -74,6 +76,22 @@ func WithLog(w io.Writer) Option { return func(r *Rig, _ *[]awsfake.Option) { r.
 // WithReading changes how the workers read a stream of Kinesis.
 func WithReading(options ...func(*kinesisshards.Options)) Option {
 	return func(r *Rig, _ *[]awsfake.Option) { r.reading = append(r.reading, options...) }
+}
+
+// WithClients changes what the SDK's clients of a worker are made from: how they
+// retry, what they sign with. The name is the worker's.
+func WithClients(change func(worker string, cfg *aws.Config)) Option {
+	return func(r *Rig, _ *[]awsfake.Option) { r.clients = append(r.clients, change) }
+}
+
+// Clients is what the SDK's clients of a worker are made from, for a destination
+// or another client of its own that goes through the rig's faults.
+func (r *Rig) Clients(worker string) aws.Config {
+	cfg := r.AWS.Config(worker)
+	for _, f := range r.clients {
+		f(worker, &cfg)
+	}
+	return cfg
 }
 
 // Latency is how long each call to the in-process AWS takes, so that virtual
@@ -134,7 +152,7 @@ func (r *Rig) PutN(n, keys int) {
 // accepts everything, the rig's recorder as OnFailure. The worker's name is what
 // faults are aimed at.
 func (r *Rig) Config(worker string) consumer.Config {
-	cfg := r.AWS.Config(worker)
+	cfg := r.Clients(worker)
 	return consumer.Config{
 		Name:         Application,
 		Source:       r.source(cfg),
