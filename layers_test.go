@@ -54,6 +54,7 @@ var floors = []struct {
 	{"codec", 1},
 	{"shard/streams", 1}, // many streams as one source
 
+	{"iam", 0},            // which calls of AWS are allowed to whom
 	{"shard", 0},          // the words
 	{"internal/clock", 0}, // elapsed time on one host
 	{".", 0},              // the landing page

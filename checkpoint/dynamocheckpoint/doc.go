@@ -49,9 +49,9 @@
 // # Permissions
 //
 // On the lease and the session table: DescribeTable, GetItem, PutItem,
-// UpdateItem, DeleteItem, Query, Scan and ConditionCheckItem, and Query on the
-// lease table's index. On the state table: DescribeTable, GetItem, PutItem,
-// DeleteItem and Query.
-// With Options.CreateTables also CreateTable, and TagResource if there are
-// tags.
+// UpdateItem, DeleteItem and Scan; ConditionCheckItem on the session table, and
+// Query on the lease table's index. On the state table: DescribeTable, GetItem,
+// PutItem, DeleteItem and Query; on that of parked records the same without
+// GetItem. With Options.CreateTables also CreateTable, and TagResource if there
+// are tags. Package iam writes the policy.
 package dynamocheckpoint

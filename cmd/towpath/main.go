@@ -9,6 +9,10 @@
 //	towpath fork  -application NAME -stream NAME -from NAME [-yes]
 //
 // move positions, each with a plan first: without -yes nothing is written.
+//
+//	towpath iam -mode MODE,… -stream ARN -application NAME
+//
+// prints the policy that allows what a program asks of AWS, and nothing else.
 package main
 
 import (
@@ -44,7 +48,7 @@ func run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) 
 	tool := &cli.Command{
 		Name:      "towpath",
 		Usage:     "look after consumers of Kinesis and DynamoDB streams",
-		Commands:  []*cli.Command{matchCommand(), seekCommand(), resetCommand(), forkCommand()},
+		Commands:  []*cli.Command{matchCommand(), seekCommand(), resetCommand(), forkCommand(), iamCommand()},
 		Reader:    in,
 		Writer:    out,
 		ErrWriter: errs,
