@@ -14,7 +14,7 @@ func (g *stage) mix(ctx context.Context, r *result, random *rand.Rand) error {
 	if err := g.endMixed(); err != nil {
 		return err
 	}
-	g.audit.begin(false)
+	g.audit.Begin(false)
 	for range workersOfOne {
 		for _, k := range []kind{kcl, towpath} {
 			if _, err := g.start(k, true); err != nil {
@@ -23,7 +23,7 @@ func (g *stage) mix(ctx context.Context, r *result, random *rand.Rand) error {
 		}
 	}
 	never := func() bool { return false }
-	if err := g.until(ctx, "a fleet of both handles every key", longestBegin, func() bool { return g.audit.seen(keyNames()) }); err != nil {
+	if err := g.until(ctx, "a fleet of both handles every key", longestBegin, func() bool { return g.audit.Seen(keyNames()) }); err != nil {
 		return err
 	}
 	g.sayf("both share the stream: %v, %d kills", g.mixed, g.kills)
@@ -55,7 +55,7 @@ func (g *stage) mix(ctx context.Context, r *result, random *rand.Rand) error {
 			return err
 		}
 		if kills%5 == 0 {
-			g.sayf("%d kills; %d handled, %d repeated", kills, g.audit.handled, g.audit.repeated)
+			g.sayf("%d kills; %d handled, %d repeated", kills, g.audit.Handled, g.audit.Repeated)
 		}
 		rows, err := g.rows(ctx)
 		if err != nil {
@@ -64,8 +64,8 @@ func (g *stage) mix(ctx context.Context, r *result, random *rand.Rand) error {
 		r.RowsRead += len(rows)
 	}
 	// A phase of its own shows that nobody is stuck after all of it.
-	g.audit.begin(false)
-	return g.until(ctx, "a fleet of both handles every key after the kills", longestBegin, func() bool { return g.audit.seen(keyNames()) })
+	g.audit.Begin(false)
+	return g.until(ctx, "a fleet of both handles every key after the kills", longestBegin, func() bool { return g.audit.Seen(keyNames()) })
 }
 
 // whileRunning reads the ledger for a while.

@@ -40,13 +40,13 @@ func runVersion(ctx context.Context, s settings, version string, seed int64) (r 
 		err = g.drain(ctx, &r, p)
 	}
 	p.describe(&r)
-	r.Repeated, r.RepeatedAfterRelease = g.audit.repeated, g.audit.afterRelease
-	r.OrderViolations = len(g.audit.violations)
-	for _, v := range g.audit.violations[:min(20, len(g.audit.violations))] {
+	r.Repeated, r.RepeatedAfterRelease = g.audit.Repeated, g.audit.AfterRelease
+	r.OrderViolations = len(g.audit.Violations)
+	for _, v := range g.audit.Violations[:min(20, len(g.audit.Violations))] {
 		g.sayf("OUT OF ORDER: %s", v)
 	}
-	if g.audit.doubled > 0 {
-		g.sayf("%d records were put twice for want of an answer, and are not judged", g.audit.doubled)
+	if g.audit.Doubled > 0 {
+		g.sayf("%d records were put twice for want of an answer, and are not judged", g.audit.Doubled)
 	}
 	return r, errors.Join(err, r.faults())
 }
@@ -100,10 +100,10 @@ func (g *stage) begin(ctx context.Context, k kind) error {
 			return err
 		}
 	}
-	if err := g.until(ctx, fmt.Sprintf("%s handles every key", k), longestBegin, func() bool { return g.audit.seen(keyNames()) }); err != nil {
+	if err := g.until(ctx, fmt.Sprintf("%s handles every key", k), longestBegin, func() bool { return g.audit.Seen(keyNames()) }); err != nil {
 		return err
 	}
-	g.sayf("%s goes on after %.1fs; %d handled, %d repeated", k, time.Since(began).Seconds(), g.audit.handled, g.audit.repeated)
+	g.sayf("%s goes on after %.1fs; %d handled, %d repeated", k, time.Since(began).Seconds(), g.audit.Handled, g.audit.Repeated)
 	return nil
 }
 
@@ -146,7 +146,7 @@ func (g *stage) endFleet(r *result, politely bool, p *producer) error {
 	}
 	r.MidAggregate += inside
 	g.sayf("%s %s in %.1fs, %d of %d rows inside an aggregate, %d owned", ending[0].kind, verb, time.Since(began).Seconds(), inside, len(rows), owned)
-	g.audit.begin(ours && politely)
+	g.audit.Begin(ours && politely)
 	return nil
 }
 
@@ -176,13 +176,13 @@ func (g *stage) change(ctx context.Context, r *result, random *rand.Rand) error 
 func (g *stage) drain(ctx context.Context, r *result, p *producer) error {
 	accepted := p.known()
 	err := g.until(ctx, "everything is handled", 90*time.Second, func() bool {
-		count, _ := g.audit.missing(accepted)
+		count, _ := g.audit.Missing(accepted)
 		return count == 0
 	})
 	if ctx.Err() != nil {
 		return err
 	}
-	lost, names := g.audit.missing(accepted)
+	lost, names := g.audit.Missing(accepted)
 	if r.Lost = lost; lost > 0 {
 		g.sayf("LOST: %d, such as %s", lost, strings.Join(names, ", "))
 	}
@@ -194,6 +194,6 @@ func (g *stage) drain(ctx context.Context, r *result, p *producer) error {
 	if _, rowsErr := g.rows(ctx); rowsErr != nil {
 		err = errors.Join(err, rowsErr)
 	}
-	g.sayf("drained: %d handled, %d lost, %d repeated", g.audit.handled, lost, g.audit.repeated)
+	g.sayf("drained: %d handled, %d lost, %d repeated", g.audit.Handled, lost, g.audit.Repeated)
 	return errors.Join(err, g.rowsOfJava(), g.read())
 }

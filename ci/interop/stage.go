@@ -1,11 +1,9 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -18,6 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 
+	"github.com/towpath/towpath/ci/ledger"
 	"github.com/towpath/towpath/streamtest/awsfake"
 )
 
@@ -48,10 +47,8 @@ type stage struct {
 	dynamoAPI   *dynamodb.Client
 	began       time.Time
 
-	reader  *os.File // of the ledger
-	lines   *bufio.Reader
-	partial string
-	audit   *audit
+	lines *ledger.Tail // of the ledger
+	audit *ledger.Audit
 
 	workers []*process // that have not been awaited
 	started int
@@ -64,13 +61,16 @@ func newStage(s settings, version string) (*stage, error) {
 		ledger:     filepath.Join(s.folder, name+".ledger"),
 		kinesisAPI: kinesis.NewFromConfig(awsfake.LoopbackConfig("producer", s.kinesis), func(o *kinesis.Options) { o.Retryer = aws.NopRetryer{} }),
 		dynamoAPI:  dynamodb.NewFromConfig(awsfake.LoopbackConfig("producer", s.dynamodb)),
-		audit:      newAudit(),
+		audit:      ledger.NewAudit(nil),
 	}
-	file, err := os.OpenFile(g.ledger, os.O_CREATE|os.O_TRUNC|os.O_RDONLY, 0o644)
-	if err != nil {
+	if err := os.Remove(g.ledger); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("make the ledger: %w", err)
 	}
-	g.reader, g.lines = file, bufio.NewReader(file)
+	lines, err := ledger.Follow(g.ledger)
+	if err != nil {
+		return nil, err
+	}
+	g.lines = lines
 	return g, nil
 }
 
@@ -186,26 +186,18 @@ func (g *stage) close() {
 		p.cmd.Process.Kill()
 		p.wait.Wait()
 	}
-	g.reader.Close()
+	g.lines.Close()
 }
 
 // read gives the audit what has been entered into the ledger since.
 func (g *stage) read() error {
-	for {
-		line, err := g.lines.ReadString('\n')
-		g.partial += line
-		if errors.Is(err, io.EOF) {
-			return nil
+	return g.lines.Read(func(line string) error {
+		e, err := ledger.Parse(line)
+		if err == nil {
+			g.audit.Enter(e)
 		}
-		if err != nil {
-			return fmt.Errorf("read the ledger: %w", err)
-		}
-		e, err := parseEntry(g.partial)
-		if g.partial = ""; err != nil {
-			return err
-		}
-		g.audit.enter(e)
-	}
+		return err
+	})
 }
 
 // until reads the ledger until done, which is asked again and again. A worker

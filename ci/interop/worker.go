@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/signal"
 	"strconv"
-	"strings"
 	"syscall"
 	"time"
 
@@ -18,6 +17,7 @@ import (
 
 	"github.com/towpath/towpath/batching"
 	"github.com/towpath/towpath/checkpoint/dynamocheckpoint"
+	"github.com/towpath/towpath/ci/ledger"
 	"github.com/towpath/towpath/consumer"
 	"github.com/towpath/towpath/shard/kinesisshards"
 	"github.com/towpath/towpath/streamtest/awsfake"
@@ -111,10 +111,7 @@ func (w *worker) Handle(ctx context.Context, b *batching.Batch) error {
 		if ctx.Err() != nil || !b.Valid() {
 			return batching.FailFrom(r, errNotMine)
 		}
-		line := strings.Join([]string{
-			w.name, tenure, r.Shard, r.Sequence, strconv.FormatInt(r.Sub, 10), r.PartitionKey, string(r.Data),
-			strconv.FormatInt(int64(time.Since(w.began)), 10),
-		}, "\t") + "\n"
+		line := ledger.Line(w.name, tenure, r.Shard, r.Sequence, r.Sub, r.PartitionKey, string(r.Data), time.Since(w.began))
 		if _, err := w.ledger.WriteString(line); err != nil {
 			w.fail(fmt.Errorf("write the ledger: %w", err))
 			return batching.FailFrom(r, err)

@@ -1,4 +1,4 @@
-package main
+package ledger
 
 import (
 	"fmt"
@@ -8,23 +8,23 @@ import (
 
 // play enters a story: words worker/key:number@sequence, and | for another phase
 // after a release.
-func play(t *testing.T, story string) *audit {
+func play(t *testing.T, story string) *Audit {
 	t.Helper()
-	a := newAudit()
-	a.begin(false)
+	a := NewAudit(nil)
+	a.Begin(false)
 	for word := range strings.FieldsSeq(story) {
 		if word == "|" {
-			a.begin(true)
+			a.Begin(true)
 			continue
 		}
-		var e entry
+		var e Entry
 		who, rest, _ := strings.Cut(word, "/")
 		key, rest, _ := strings.Cut(rest, ":")
-		if _, err := fmt.Sscanf(strings.Replace(rest, "@", " ", 1)+" ", "%d %s", &e.number, &e.sequence); err != nil {
-			e.sequence = fmt.Sprint(e.number) // the place of its first copy
+		if _, err := fmt.Sscanf(strings.Replace(rest, "@", " ", 1)+" ", "%d %s", &e.Number, &e.Sequence); err != nil {
+			e.Sequence = fmt.Sprint(e.Number) // the place of its first copy
 		}
-		e.worker, e.tenure, e.key = who, who, key
-		a.enter(e)
+		e.Worker, e.Tenure, e.Key = who, who, key
+		a.Enter(e)
 	}
 	return a
 }
@@ -50,32 +50,23 @@ func TestAuditKnowsLossOrderAndRepeats(t *testing.T) {
 		{"put twice by the producer", "A/k:1 A/k:2 A/k:1@7 A/k:2@8 A/k:3", 0, 0, 0, 3, 0},
 	} {
 		a := play(t, tt.story)
-		missing, _ := a.missing(map[string]int{"k": tt.accepted})
-		if len(a.violations) != tt.violations || a.repeated != tt.repeated || a.afterRelease != tt.afterRelease || missing != tt.missing {
+		missing, _ := a.Missing(map[string]int{"k": tt.accepted})
+		if len(a.Violations) != tt.violations || a.Repeated != tt.repeated || a.AfterRelease != tt.afterRelease || missing != tt.missing {
 			t.Errorf("%s: %d violations %q, %d repeated, %d after a release, %d missing; want %d, %d, %d, %d", tt.name,
-				len(a.violations), a.violations, a.repeated, a.afterRelease, missing, tt.violations, tt.repeated, tt.afterRelease, tt.missing)
+				len(a.Violations), a.Violations, a.Repeated, a.AfterRelease, missing, tt.violations, tt.repeated, tt.afterRelease, tt.missing)
 		}
 	}
 }
 
 func TestEntryIsWhatBothKindsOfWorkersWrite(t *testing.T) {
-	e, err := parseEntry("kcl-1\t4\tshardId-000000000000\t495\t3\tkey-07\tkey-07 12\t99\n")
-	want := entry{worker: "kcl-1", tenure: "kcl-1/4", shard: "shardId-000000000000", sequence: "495", sub: 3, key: "key-07", number: 12}
+	e, err := Parse("kcl-1\t4\tshardId-000000000000\t495\t3\tkey-07\tkey-07 12\t99\n")
+	want := Entry{Worker: "kcl-1", Tenure: "kcl-1/4", Shard: "shardId-000000000000", Sequence: "495", Sub: 3, Key: "key-07", Number: 12, At: 99}
 	if err != nil || e != want {
 		t.Errorf("got %+v, %v, want %+v", e, err, want)
 	}
 	for _, line := range []string{"", "a\tb", "w\t1\ts\t5\t0\tk\tother 1\t9", "w\t1\ts\t5\t0\tk\tk one\t9", "w\t1\ts\t5\tx\tk\tk 1\t9"} {
-		if e, err := parseEntry(line); err == nil {
+		if e, err := Parse(line); err == nil {
 			t.Errorf("%q was read as %+v, want an error", line, e)
 		}
-	}
-}
-
-func TestAggregateIsThatOfTheProducerLibrary(t *testing.T) {
-	got := fmt.Sprintf("%x", aggregated("k", [][]byte{[]byte("a"), []byte("bc")}))
-	// Magic; table "k"; records (0, "a") and (0, "bc"); then 16 bytes of digest.
-	const want = "f3899ac2" + "0a016b" + "1a0508001a0161" + "1a0608001a026263"
-	if !strings.HasPrefix(got, want) || len(got) != len(want)+32 {
-		t.Errorf("got %s, want %s and a digest", got, want)
 	}
 }
