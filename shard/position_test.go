@@ -2,6 +2,7 @@ package shard
 
 import (
 	"fmt"
+	"math/big"
 	"math/rand/v2"
 	"slices"
 	"strconv"
@@ -130,4 +131,30 @@ func ExamplePosition_Compare() {
 	slices.SortFunc(positions, Position.Compare)
 	fmt.Println(positions)
 	// Output: [TRIM_HORIZON 9 9/1 10 SHARD_END]
+}
+
+// FuzzCompareSequences holds the order of sequence numbers against math/big's.
+func FuzzCompareSequences(f *testing.F) {
+	f.Add("4959", "49590")
+	f.Add("0", "00")
+	f.Add("9", "10")
+	f.Add("340282366920938463463374607431768211456", "340282366920938463463374607431768211455")
+	f.Add("١", "-1")
+	f.Fuzz(func(t *testing.T, a, b string) {
+		p, q := After(a, 0), After(b, 0)
+		if c := p.Compare(q); c != -q.Compare(p) || p.Compare(p) != 0 {
+			t.Errorf("%q and %q: %d one way and %d the other", a, b, c, q.Compare(p))
+		}
+		if p.Validate() != nil || q.Validate() != nil || !p.IsRecord() || !q.IsRecord() {
+			return
+		}
+		x, okx := new(big.Int).SetString(a, 10)
+		y, oky := new(big.Int).SetString(b, 10)
+		if !okx || !oky {
+			t.Fatalf("%q or %q is believed, and is no number", a, b)
+		}
+		if got, want := CompareSequences(a, b), x.Cmp(y); got != want {
+			t.Errorf("%q and %q: %d, want %d", a, b, got, want)
+		}
+	})
 }

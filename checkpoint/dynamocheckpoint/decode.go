@@ -116,7 +116,11 @@ func (r *reading) words(name string) []string {
 		r.wrong(name, "is %s, want a set of strings", kind(v))
 		return nil
 	}
-	return slices.Sorted(slices.Values(s.Value))
+	words := slices.Sorted(slices.Values(s.Value))
+	if len(words) > 0 && words[0] == "" { // the service refuses such a set
+		r.wrong(name, "has an empty string")
+	}
+	return words
 }
 
 func (r *reading) truth(name string) bool {

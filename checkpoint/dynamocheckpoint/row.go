@@ -120,10 +120,12 @@ func splitKey(key string) (prefix, id string) {
 
 // qualified is ids of shards as the engine knows them: in a table of many streams
 // with what stands before them in keys. KCL writes the ids of parents and children
-// without, and so do we.
+// without, and so do we; one that was written with it stays as it is.
 func qualified(prefix string, ids []string) []string {
 	for i := range ids {
-		ids[i] = prefix + ids[i]
+		if _, _, whole := shard.SplitID(ids[i]); !whole {
+			ids[i] = prefix + ids[i]
+		}
 	}
 	return ids
 }
