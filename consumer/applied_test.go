@@ -43,10 +43,10 @@ func TestWriteIsKnownByTheRow(t *testing.T) {
 		if got := c.res.applied(c.held, c.p); got != c.applied {
 			t.Errorf("%s: applied is %v", name, got)
 		}
-		if got := further(c.res.row, c.p); got != c.further {
+		if got := checkpoint.Further(c.res.row, c.p); got != c.further {
 			t.Errorf("%s: further is %v", name, got)
 		}
-		if got := notBehind(c.res.row, c.p); further(c.res.row, got) {
+		if got := checkpoint.NotBehind(c.res.row, c.p); checkpoint.Further(c.res.row, got) {
 			t.Errorf("%s: %v is behind %v", name, got, c.res.row)
 		}
 	}

@@ -206,7 +206,7 @@ func (k *keeper) judge(asker *seat, held shard.Lease, p checkpoint.Progress, res
 		return false, false
 	}
 	k.held = res.row
-	if further(res.row, p) {
+	if checkpoint.Further(res.row, p) {
 		// A save with effects that was given up, as it could not be known to be
 		// applied, has been after all: its records are done.
 		k.over, k.out = true, outcomeRestart

@@ -167,7 +167,7 @@ func (t *tenure) stay(res result, err error, p checkpoint.Progress) (error, bool
 		return ErrLeaseLost, false
 	}
 	t.row = res.row
-	if res.verdict == checkpoint.Adopted && !further(t.row, p) && (!stands(t.row, p) || len(p.States) > 0) {
+	if res.verdict == checkpoint.Adopted && !checkpoint.Further(t.row, p) && (!checkpoint.Stands(t.row, p) || len(p.States) > 0) {
 		if res, err = t.writer().keep(t.life, t.row, p); err != nil || res.verdict == checkpoint.Lost {
 			return ErrLeaseLost, false
 		}

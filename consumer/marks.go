@@ -45,28 +45,11 @@ func mergeProgress(of map[string]checkpoint.Progress) checkpoint.Progress {
 // is the row's position: if somebody has moved that by hand, it holds for all.
 func progressOf(row shard.Lease, handler string) checkpoint.Progress {
 	p := checkpoint.Progress{Position: row.Checkpoint, Arrived: row.LastArrival, ReadUpTo: row.ReadUpTo}
-	at, ok := believed(row)[handler]
+	at, ok := checkpoint.Marks(row)[handler]
 	if ok && at.Compare(row.Checkpoint) != 0 {
 		p.Position, p.Arrived = at, time.Time{} // when that one arrived is not known
 	}
 	return p
-}
-
-// believed are the marks of a row, none if they are not of its position.
-func believed(row shard.Lease) map[string]shard.Position {
-	found := false
-	for _, at := range row.Marks {
-		switch c := at.Compare(row.Checkpoint); {
-		case c < 0:
-			return nil
-		case c == 0:
-			found = true
-		}
-	}
-	if !found {
-		return nil
-	}
-	return row.Marks
 }
 
 // strangers are the marks of handlers that are not among these.

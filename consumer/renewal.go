@@ -127,7 +127,7 @@ func (k *keeper) renewed(res result, err error) (gone bool) {
 		return true
 	case res.verdict == checkpoint.Lost:
 		k.over, k.out = true, outcomeLost
-	case res.verdict == checkpoint.Restart || further(res.row, k.merged(nil)):
+	case res.verdict == checkpoint.Restart || checkpoint.Further(res.row, k.merged(nil)):
 		k.over, k.out, k.held = true, outcomeRestart, res.row
 	default:
 		k.held = res.row

@@ -41,6 +41,12 @@ type result struct {
 	refused error
 }
 
+// applied reports whether a save of p, made of the row held, was written: it was
+// answered, or the row says so.
+func (r result) applied(held shard.Lease, p checkpoint.Progress) bool {
+	return r.answered || r.refused == nil && r.verdict == checkpoint.Adopted && checkpoint.Applied(held, r.row, p)
+}
+
 // write makes one conditional write of held. Only the end of ctx is an error:
 // everything else is resolved by reading the row until it can be read.
 func (w *rowWriter) write(ctx context.Context, name string, held shard.Lease, f func(context.Context) (shard.Lease, error)) (result, error) {
@@ -121,7 +127,7 @@ func (w *rowWriter) keep(ctx context.Context, held shard.Lease, p checkpoint.Pro
 		if err != nil || res.verdict != checkpoint.Adopted || res.applied(held, p) {
 			return res, err
 		}
-		if further(res.row, p) {
+		if checkpoint.Further(res.row, p) {
 			res.verdict = checkpoint.Restart
 			return res, nil
 		}
@@ -134,14 +140,14 @@ func (w *rowWriter) keep(ctx context.Context, held shard.Lease, p checkpoint.Pro
 
 func (w *rowWriter) release(ctx context.Context, held shard.Lease, p checkpoint.Progress, to string) (result, error) {
 	return w.persist(ctx, "release", held, func(ctx context.Context, held shard.Lease) (shard.Lease, error) {
-		return w.table.Release(ctx, held, w.me, notBehind(held, p), to)
+		return w.table.Release(ctx, held, w.me, checkpoint.NotBehind(held, p), to)
 	}, func(row shard.Lease) bool { return row.Holder() != w.me })
 }
 
 // finish ends a hand-over. The row is still mine if it was withdrawn meanwhile.
 func (w *rowWriter) finish(ctx context.Context, held shard.Lease, p checkpoint.Progress) (result, error) {
 	return w.persist(ctx, "finish", held, func(ctx context.Context, held shard.Lease) (shard.Lease, error) {
-		return w.table.Finish(ctx, held, w.me, notBehind(held, p))
+		return w.table.Finish(ctx, held, w.me, checkpoint.NotBehind(held, p))
 	}, func(row shard.Lease) bool {
 		// No hand-over stands any more if it was withdrawn; then there is nothing
 		// to finish, however often it is tried.
