@@ -206,7 +206,7 @@ func (f *fleet) revoke(ctx context.Context, dead shard.Session) bool {
 	dead.RevokedBy = f.session.id
 	f.mu.Lock()
 	if p, ok := f.peers.byID[dead.ID]; ok {
-		p.row = dead
+		p.Row = dead
 	}
 	f.mu.Unlock()
 	return true

@@ -30,7 +30,7 @@ func (f *fleet) heirThatTakes(ctx context.Context) string {
 		}
 		f.mu.Lock()
 		if p, ok := f.peers.byID[id]; ok {
-			p.row.Leaving = true // until it is looked at again
+			p.Row.Leaving = true // until it is looked at again
 		}
 		f.mu.Unlock()
 	}
@@ -77,8 +77,8 @@ func (f *fleet) heir() string {
 		if id == f.session.id || !f.peers.live(id) {
 			continue
 		}
-		load := p.row.Load + float64(f.given[id])
-		if p.row.MaxLeases > 0 && load >= float64(p.row.MaxLeases) {
+		load := p.Row.Load + float64(f.given[id])
+		if p.Row.MaxLeases > 0 && load >= float64(p.Row.MaxLeases) {
 			continue
 		}
 		if best == "" || load < least || load == least && id < best {

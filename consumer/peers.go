@@ -3,25 +3,19 @@ package consumer
 import (
 	"time"
 
+	"github.com/towpath/towpath/checkpoint"
 	"github.com/towpath/towpath/shard"
 )
 
 // peers is what one worker knows of the others' sessions, and since when, by its
 // own clock. No clock of another host is believed.
 type peers struct {
-	byID   map[string]*peer
+	byID   map[string]*checkpoint.Sighting
 	timing timing
 }
 
-type peer struct {
-	row shard.Session
-	// seen is when the answer arrived that first showed this beat; plansSeen
-	// likewise for the plan counter; first when the session was first seen.
-	seen, plansSeen, first time.Duration
-}
-
 func newPeers(t timing) *peers {
-	return &peers{byID: map[string]*peer{}, timing: t}
+	return &peers{byID: map[string]*checkpoint.Sighting{}, timing: t}
 }
 
 // news is what a reading of the sessions says of who is there. Of two, the
@@ -48,32 +42,25 @@ func (p *peers) observe(rows []shard.Session, now time.Duration) (heard news) {
 		listed[row.ID] = true
 		known, ok := p.byID[row.ID]
 		if !ok {
-			p.byID[row.ID] = &peer{row: row, seen: now, plansSeen: now, first: now}
+			first := checkpoint.Sight(row, now)
+			p.byID[row.ID] = &first
 			if row.Alive() {
 				heard = max(heard, somebodyMoved)
 			}
 			continue
 		}
-		if row.Beat < known.row.Beat && row.Alive() {
-			continue
-		}
-		if row.Beat > known.row.Beat {
-			known.seen = now
-		}
-		if row.Plans != known.row.Plans {
-			known.plansSeen = now
-		}
-		if row.Leaving != known.row.Leaving {
+		was := known.Row
+		*known = known.See(row, now)
+		if known.Row.Leaving != was.Leaving {
 			heard = max(heard, somebodyMoved)
 		}
-		if row.Alive() != known.row.Alive() {
+		if known.Row.Alive() != was.Alive() {
 			heard = somebodyDied
 		}
-		known.row = row
 	}
 	for id, known := range p.byID {
 		if !listed[id] {
-			if known.row.Alive() {
+			if known.Row.Alive() {
 				heard = max(heard, somebodyLeft)
 			}
 			delete(p.byID, id)
@@ -87,11 +74,11 @@ func (p *peers) observe(rows []shard.Session, now time.Duration) (heard news) {
 func (p *peers) silent(me string, now time.Duration) (dead []shard.Session, next time.Duration) {
 	next = now + p.timing.lease
 	for id, known := range p.byID {
-		if id == me || !known.row.Alive() {
+		if id == me || !known.Row.Alive() {
 			continue
 		}
-		if at := known.seen + p.timing.lease; at <= now {
-			dead = append(dead, known.row)
+		if at := known.SilentAt(p.timing.term()); at <= now {
+			dead = append(dead, known.Row)
 		} else {
 			next = min(next, at)
 		}
@@ -107,10 +94,10 @@ const planTimeout = 30 * time.Second
 func (p *peers) views(now time.Duration) []shard.WorkerView {
 	var views []shard.WorkerView
 	for id, known := range p.byID {
-		if known.row.Alive() {
+		if known.Row.Alive() {
 			views = append(views, shard.WorkerView{
-				ID: id, Age: now - known.first, Leaving: known.row.Leaving, MaxLeases: known.row.MaxLeases,
-				Idle: now-known.plansSeen > planTimeout,
+				ID: id, Age: now - known.First, Leaving: known.Row.Leaving, MaxLeases: known.Row.MaxLeases,
+				Idle: now-known.PlansSeen > planTimeout,
 			})
 		}
 	}
@@ -120,14 +107,14 @@ func (p *peers) views(now time.Duration) []shard.WorkerView {
 // live reports whether a worker is known to live and is not about to leave.
 func (p *peers) live(id string) bool {
 	known, ok := p.byID[id]
-	return ok && known.row.Alive() && !known.row.Leaving
+	return ok && known.Row.Alive() && !known.Row.Leaving
 }
 
 // seenToBeat reports whether a live worker has been seen to beat since this one knows
 // it, and lately.
 func (p *peers) seenToBeat(id string, now time.Duration) bool {
 	known, ok := p.byID[id]
-	return ok && known.row.Alive() && known.seen > known.first && now-known.seen < p.timing.lease/2
+	return ok && known.Row.Alive() && known.Seen > known.First && now-known.Seen < p.timing.lease/2
 }
 
 // standing is what is known of the holder of a lease.
@@ -144,7 +131,7 @@ func (p *peers) standing(holder string) standing {
 	switch {
 	case !ok:
 		return holderUnknown
-	case known.row.Alive():
+	case known.Row.Alive():
 		return holderLives
 	}
 	return holderDead

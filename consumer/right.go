@@ -49,8 +49,7 @@ func (r *right) ranOut() bool { return r.lapsed.Load() || r.left() <= 0 }
 
 // left is how long the lease is believed without another renewal.
 func (r *right) left() time.Duration {
-	t := r.worker.timing
-	return time.Duration(r.sent.Load()) + t.lease - t.margin - r.worker.clock.Elapsed()
+	return r.worker.timing.term().Until(time.Duration(r.sent.Load())) - r.worker.clock.Elapsed()
 }
 
 // due is how long until the lease is to be renewed.

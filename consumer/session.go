@@ -41,7 +41,7 @@ type timing struct {
 func timingOf(lease, drain time.Duration) timing {
 	return timing{
 		lease:     lease,
-		margin:    lease / 5,
+		margin:    checkpoint.TermOf(lease).Margin,
 		beat:      lease / 10,
 		mailbox:   250 * time.Millisecond,
 		sweep:     min(5*time.Second, lease/2),
@@ -53,6 +53,8 @@ func timingOf(lease, drain time.Duration) timing {
 		tableCall: 5 * time.Second,
 	}
 }
+
+func (t timing) term() checkpoint.Term { return checkpoint.Term{Lease: t.lease, Margin: t.margin} }
 
 // session is this worker's own sign of life, and the answer to the one question
 // that everything asks before it acts: may I still?
@@ -94,14 +96,16 @@ func (s *session) row() shard.Session {
 // was held under it, also if an answer that was under way prolongs it a moment
 // later: whoever found it run out has given up what he was doing.
 func (s *session) valid() bool {
-	if s.lapsed.Load() {
-		return false
+	was := s.trust()
+	now := was.Looked(s.clock.Elapsed())
+	if now.Lapsed && !was.Lapsed {
+		s.lapsed.Store(true)
 	}
-	if int64(s.clock.Elapsed()) < s.validUntil.Load() {
-		return true
-	}
-	s.lapsed.Store(true)
-	return false
+	return !now.Lapsed
+}
+
+func (s *session) trust() checkpoint.Trust {
+	return checkpoint.Trust{Lapsed: s.lapsed.Load(), Until: time.Duration(s.validUntil.Load())}
 }
 
 // revive lets a session be valid again under which nothing is held any more.
@@ -112,14 +116,12 @@ func (s *session) left() time.Duration {
 	return time.Duration(s.validUntil.Load() - int64(s.clock.Elapsed()))
 }
 
-// extend counts validity from the sending of a heartbeat that was answered.
-// Counting from the answer is the mistake that lets two workers own a shard: the
-// answer may have been under way for long.
+// extend takes note of a heartbeat that was answered.
 func (s *session) extend(sentAt time.Duration) {
-	until := int64(sentAt + s.timing.lease - s.timing.margin)
 	for {
 		known := s.validUntil.Load()
-		if until <= known || s.validUntil.CompareAndSwap(known, until) {
+		now := checkpoint.Trust{Until: time.Duration(known)}.Answered(s.timing.term(), sentAt)
+		if int64(now.Until) == known || s.validUntil.CompareAndSwap(known, int64(now.Until)) {
 			return
 		}
 	}

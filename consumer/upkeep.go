@@ -225,7 +225,7 @@ func (f *fleet) bury(ctx context.Context, rows []shard.Lease) {
 	var dead []shard.Session
 	f.mu.Lock()
 	for id, p := range f.peers.byID {
-		if p.row.Alive() {
+		if p.Row.Alive() {
 			continue
 		}
 		since, ok := f.audit.revoked[id]
@@ -234,7 +234,7 @@ func (f *fleet) bury(ctx context.Context, rows []shard.Lease) {
 		}
 		revoked[id] = since
 		if now-since >= burial && !named[id] {
-			dead = append(dead, p.row)
+			dead = append(dead, p.Row)
 		}
 	}
 	f.mu.Unlock()

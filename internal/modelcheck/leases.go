@@ -54,6 +54,7 @@ type LeaseRules struct {
 // LeaseTable is what the workers of Leases write to.
 type LeaseTable interface {
 	checkpoint.Rows
+	// Seek moves a position by hand, as checkpoint.Moves does.
 	Seek(ctx context.Context, seen shard.Lease, to shard.Position) (shard.Lease, error)
 }
 
@@ -125,7 +126,6 @@ type request struct {
 
 type leaseWorker struct {
 	phase  phase
-	busy   bool  // the handler has the record behind mark
 	mark   uint8 // the last finished record
 	held   leaseRow
 	state  answerState
@@ -299,9 +299,6 @@ func (m *LeaseModel) Show(s *LeaseState) string {
 		fmt.Fprintf(&b, " | %s %s", names[i+1], [...]string{"idle", "runs", "leaves", "gives", "stays", "puts back"}[w.phase])
 		if w.phase != idle {
 			fmt.Fprintf(&b, " #%s done %d", showCounter(w.held.counter), w.mark)
-			if w.busy {
-				b.WriteString(" busy")
-			}
 		}
 		if w.state != none {
 			fmt.Fprintf(&b, " (%s %s)", requestNames[w.asked.kind], [...]string{"", "sent", "answered", "refused or read", "unknown"}[w.state])

@@ -10,8 +10,7 @@ import (
 const (
 	leaseTake      uint8 = iota // a worker asks for the lease
 	leaseRecognise              // a worker finds that the row names it, and begins
-	leaseDeliver                // its handler gets the next record
-	leaseFinish                 // its handler has finished it
+	leaseHandle                 // its handler gets the next record, and finishes it
 	leaseSave                   // it writes how far it is
 	leaseLeave                  // it is told to leave the shard
 	leaseGive                   // it goes on with giving the lease away, to B
@@ -56,11 +55,11 @@ func (m *LeaseModel) Moves(s *LeaseState, into []Move) []Move {
 				if w.mark != w.held.at && !full {
 					move(leaseSave)
 				}
-				move(leaseLeave)
-			case leaving, staying, putting:
-				if w.phase != leaving || !w.busy {
-					move(leaseGive)
+				if !full {
+					move(leaseLeave)
 				}
+			case leaving, staying, putting:
+				move(leaseGive)
 			case giving:
 				if w.held.holder == who {
 					move(leaseGive)
@@ -74,7 +73,9 @@ func (m *LeaseModel) Moves(s *LeaseState, into []Move) []Move {
 				}
 			}
 		case sent:
-			move(netApply)
+			if !m.bound(s, w.asked) {
+				move(netApply)
+			}
 			move(netLose)
 			if m.room(s) >= 0 && w.asked.kind != askRead {
 				move(netDouble)
@@ -88,24 +89,20 @@ func (m *LeaseModel) Moves(s *LeaseState, into []Move) []Move {
 		}
 		switch w.phase {
 		case running:
-			if w.busy {
-				move(leaseFinish)
-			} else if w.mark < m.Records {
-				move(leaseDeliver)
+			if w.mark < m.Records {
+				move(leaseHandle)
 			}
 			move(leaseLapse)
-		case leaving:
-			if w.busy {
-				move(leaseFinish)
-			}
-			move(leaseLapse)
-		case giving, staying, putting:
+		case leaving, giving, staying, putting:
 			move(leaseLapse)
 		}
 	}
 	for i := range s.orphans {
 		if s.orphans[i].kind != 0 {
-			into = append(into, Move{Kind: netOrphan, A: uint8(i)}, Move{Kind: netForget, A: uint8(i)})
+			into = append(into, Move{Kind: netForget, A: uint8(i)})
+			if !m.bound(s, s.orphans[i]) {
+				into = append(into, Move{Kind: netOrphan, A: uint8(i)})
+			}
 		}
 	}
 	return m.byHand(s, into)
@@ -141,6 +138,12 @@ func (m *LeaseModel) byHand(s *LeaseState, into []Move) []Move {
 	return into
 }
 
+// bound reports whether a request would take the counter over its bound.
+func (m *LeaseModel) bound(s *LeaseState, r request) bool {
+	n := s.row.counter & 15
+	return r.kind != askRead && !s.row.gone && (n >= m.Counter && r.held.counter == s.row.counter || n > m.Counter+2)
+}
+
 // room is where an orphan can be kept, -1 if nowhere.
 func (m *LeaseModel) room(s *LeaseState) int {
 	for i := range m.Orphans {
@@ -162,11 +165,10 @@ func (m *LeaseModel) Step(s *LeaseState, move Move) error {
 		w.send(request{kind: askTake, who: move.Who, held: s.row})
 	case leaseRecognise:
 		w.begin(s.row)
-	case leaseDeliver:
-		w.busy = true
-		return s.delivered(w)
-	case leaseFinish:
-		w.busy = false
+	case leaseHandle:
+		if err := s.delivered(w); err != nil {
+			return err
+		}
 		w.mark++
 		if w.held.gen == s.row.gen || s.row.gone {
 			s.finished |= 1 << w.mark
@@ -303,9 +305,6 @@ func (m *LeaseModel) learn(w *leaseWorker, who uint8) {
 	if !own {
 		if row.gone {
 			w.phase = putting
-			if w.busy {
-				w.phase = leaving // once more, when the handler is done
-			}
 			return
 		}
 		verdict = m.judged.get(judgement{asked.held, row, who}, func(j judgement) checkpoint.Verdict {
@@ -435,7 +434,7 @@ func (m *LeaseModel) hand(s *LeaseState, move Move) error {
 }
 
 var leaseTold = [...]string{
-	"%s asks for the lease", "%s finds the row its own", "%s handles", "%s has handled", "%s saves", "%s is to leave", "%s goes on giving",
+	"%s asks for the lease", "%s finds the row its own", "%s handles", "%s saves", "%s is to leave", "%s goes on giving",
 	"%s refuses", "%s drops everything", "%s learns", "%s looks", "its request is applied: %s", "its request is doubled: %s",
 	"its request is lost: %s", "its answer is lost: %s", "an orphan is applied%s", "an orphan is lost%s",
 	"somebody asks%s", "somebody withdraws%s", "somebody seeks%s", "somebody deletes the row%s", "maintenance makes the row%s",
