@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -78,6 +79,55 @@ func TestSessionThatRanOutForAMomentLosesNothing(t *testing.T) {
 		r.end()
 		if !table.late.Load() || lost == 0 {
 			t.Errorf("the session did not run out: late %v, lost %d", table.late.Load(), lost)
+		}
+	})
+}
+
+// mute is a table that answers no heartbeat while it is told to.
+type mute struct {
+	*checkpointtest.Table
+	on atomic.Bool
+}
+
+func (t *mute) Heartbeat(ctx context.Context, s shard.Session) (shard.Session, error) {
+	if t.on.Load() {
+		return shard.Session{}, errors.New("no answer")
+	}
+	return t.Table.Heartbeat(ctx, s)
+}
+
+// A session that has run out and was not revoked leaves its leases as they were,
+// with the counters that the tenures before had, if those wrote no position. Each
+// tenure has a greater fence all the same: what the one before sent to a store may
+// arrive there late.
+func TestShardThatIsFoundAgainHasAGreaterFence(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		stream := shardtest.NewStream(2)
+		table := &mute{Table: checkpointtest.NewTable()}
+		cfg := config(stream, table.Table)
+		cfg.Leases, cfg.CheckpointInterval, cfg.Handler = table, time.Hour, new(tally)
+		var mu sync.Mutex
+		last, begun := map[string]batching.Fence{}, 0
+		cfg.Hooks.ShardStarted = func(e consumer.ShardStartedEvent) {
+			mu.Lock()
+			defer mu.Unlock()
+			begun++
+			if before, ok := last[e.Shard]; ok && e.Fence.Compare(before) <= 0 {
+				t.Errorf("%s begins with the fence %s after %s", e.Shard, e.Fence, before)
+			}
+			last[e.Shard] = e.Fence
+		}
+		r := start(t, cfg)
+		for range 3 {
+			await(t, "both shards", func() bool { return r.holds() == 2 })
+			table.on.Store(true)
+			await(t, "the session to run out", func() bool { return r.holds() == 0 })
+			table.on.Store(false)
+		}
+		await(t, "both shards again", func() bool { return r.holds() == 2 })
+		r.end()
+		if begun != 8 {
+			t.Errorf("%d tenures began, want four of each shard", begun)
 		}
 	})
 }

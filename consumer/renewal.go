@@ -35,6 +35,30 @@ func (t *tenure) confirm() (begin, again bool, cause error) {
 	return true, false, nil
 }
 
+// outdo makes the fence of a tenure greater than that of every earlier one of the
+// shard in this process, and reports whether the tenure may begin. A session that
+// ran out and was not revoked leaves the row as it was: the same worker finds its
+// own lease again, with the counter that the tenure before had. What that one sent
+// to a store may still be on its way there, and a store goes by the fence.
+func (t *tenure) outdo() (begin, again bool, cause error) {
+	for try := 1; !t.worker.newer(t.row.Shard, t.branch.fence(t.row)); try++ {
+		res, err := t.writer().advance(t.life, t.row)
+		switch {
+		case err != nil || res.verdict == checkpoint.Lost:
+			return false, false, ErrLeaseLost
+		case res.verdict == checkpoint.Restart:
+			t.row = res.row
+			return false, true, nil
+		}
+		t.row = res.row
+		if !res.answered && clock.Sleep(t.reading, backoff(try, t.worker.timing.beat/10, t.worker.timing.beat)) != nil {
+			cause, again = t.endWithout()
+			return false, again, cause
+		}
+	}
+	return true, false, nil
+}
+
 // pinTip pins a row that says LATEST without a time, as KCL writes it, to now,
 // and reports whether the tenure may begin. KCL begins such a shard at the tip of
 // each start, and what came while nothing ran is then lost.
@@ -150,6 +174,14 @@ func (w *rowWriter) renew(ctx context.Context, held shard.Lease) (result, error)
 	return w.write(ctx, "renew", held, w.counted(func(ctx context.Context) (shard.Lease, error) {
 		return w.table.(checkpoint.Renewer).Renew(ctx, held, w.me) // validated
 	}))
+}
+
+// advance adds one to the counter and leaves the position as it is.
+func (w *rowWriter) advance(ctx context.Context, held shard.Lease) (result, error) {
+	if _, ok := w.table.(checkpoint.Renewer); ok {
+		return w.renew(ctx, held)
+	}
+	return w.save(ctx, held, asBefore(held))
 }
 
 // counted is a write that renews the lease when it is answered.

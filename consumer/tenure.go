@@ -147,6 +147,9 @@ func (t *tenure) once() (cause error, again bool) {
 	if begin, again, cause := t.pinTip(); !begin {
 		return cause, again
 	}
+	if begin, again, cause := t.outdo(); !begin {
+		return cause, again
+	}
 	keeper := newKeeper(t.worker, t.branch, t.writer(), t.work, t.row)
 	endRenewing := t.keepRenewed(keeper)
 	rest := func() {

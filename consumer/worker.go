@@ -47,7 +47,8 @@ type worker struct {
 	service atomic.Int64 // how far the service's clock is ahead of this host's, in nanoseconds
 
 	mu      sync.Mutex
-	running map[string]*atomic.Int64 // handler calls by shard, whatever the session
+	running map[string]*atomic.Int64  // handler calls by shard, whatever the session
+	fences  map[string]batching.Fence // of the last tenure of each shard, likewise
 	failure error
 	notes   map[noteKey]string // the last error of each shard's handlers or destinations
 
@@ -68,7 +69,7 @@ func newWorker(cfg Config, c clock.Clock) *worker {
 		parts:   cfg.parts(),
 		budget:  newBudget(cfg.MemoryBudget),
 		beats:   make(chan struct{}, 1),
-		running: map[string]*atomic.Int64{}, notes: map[noteKey]string{},
+		running: map[string]*atomic.Int64{}, fences: map[string]batching.Fence{}, notes: map[noteKey]string{},
 		neighbours: map[string]time.Duration{},
 	}
 	w.streams, _ = cfg.Source.(shard.Streams)
@@ -143,11 +144,24 @@ func (w *worker) runningIn(shardID string) *atomic.Int64 {
 	return n
 }
 
+// newer notes the fence of a tenure that is to begin, if it is greater than that
+// of the one before, and reports whether it is.
+func (w *worker) newer(shardID string, fence batching.Fence) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if last, ok := w.fences[shardID]; ok && fence.Compare(last) <= 0 {
+		return false
+	}
+	w.fences[shardID] = fence
+	return true
+}
+
 // forget drops what is remembered of shards that are not known any more.
 func (w *worker) forget(known map[string]bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	maps.DeleteFunc(w.running, func(id string, n *atomic.Int64) bool { return !known[id] && n.Load() == 0 })
+	maps.DeleteFunc(w.fences, func(id string, _ batching.Fence) bool { return !known[id] })
 	maps.DeleteFunc(w.notes, func(k noteKey, _ string) bool { return !known[k.shard] })
 }
 

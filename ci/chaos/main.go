@@ -4,8 +4,8 @@
 // of each key, every worker enters what it handles into one ledger, and nothing
 // may be missing, no key out of order, and no position before what it tells of.
 //
-// The services are the in-process AWS in a process of its own, or servers that
-// are named by -kinesis, -dynamodb and -sqs; ci/chaos.sh starts such. Each worker
+// The services are the in-process AWS in a process of its own, or, with -aws
+// emulators, the servers of ci/servers.sh, or others that are named. Each worker
 // reaches each of them over a link of its own, so that a cut is as one-sided as
 // cuts are.
 //
@@ -37,7 +37,8 @@ type settings struct {
 	soak                          bool
 	immortals                     int // workers that are neither killed nor restarted
 	folder                        string
-	kinesisURL, dynamoURL, sqsURL string // empty is the in-process AWS
+	aws                           string // process or emulators
+	kinesisURL, dynamoURL, sqsURL string // of servers that run already
 }
 
 func main() {
@@ -54,7 +55,8 @@ func main() {
 	flag.Int64Var(&s.seed, "seed", time.Now().UnixNano()%1e6, "of what happens when")
 	flag.StringVar(&s.kind, "kind", "towpath", "of the workers")
 	flag.IntVar(&s.workers, "workers", 8, "how many processes")
-	flag.IntVar(&s.shards, "shards", 64, "of the stream at the start")
+	flag.IntVar(&s.shards, "shards", 0, "of the stream at the start; default 64, of emulators 8")
+	flag.StringVar(&s.aws, "aws", "process", "process: the in-process AWS in a process of its own; emulators: the servers of ci/servers.sh")
 	flag.BoolVar(&s.soak, "soak", false, "things happen at a low rate, and what the workers use is held against what they used at first")
 	flag.IntVar(&s.immortals, "immortals", -1, "workers that are neither killed nor restarted (default none, with -soak 3)")
 	flag.DurationVar(&s.climate.kill, "kill-every", 12*time.Second, "on average; 0 is never, here and below")
@@ -81,8 +83,14 @@ func main() {
 			s.immortals = 3
 		}
 	}
-	if kinds[s.kind] == nil || s.immortals >= s.workers || s.shards < 1 {
-		fmt.Fprintln(os.Stderr, "chaos: -kind is not known, or -workers or -shards are too few")
+	if s.shards == 0 {
+		s.shards = 64
+		if s.aws == "emulators" {
+			s.shards = 8
+		}
+	}
+	if s.aws != "process" && s.aws != "emulators" || kinds[s.kind] == nil || s.immortals >= s.workers || s.shards < 1 {
+		fmt.Fprintln(os.Stderr, "chaos: -aws or -kind is not known, or -workers or -shards are too few")
 		os.Exit(2)
 	}
 

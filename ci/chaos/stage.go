@@ -41,8 +41,9 @@ type stage struct {
 	kinesisAPI *kinesis.Client
 	dynamoAPI  *dynamodb.Client
 	sqsAPI     *sqs.Client
-	aws        *exec.Cmd // nil if the services run elsewhere
+	services   *exec.Cmd // nil if the services run elsewhere
 	awsInput   *os.File
+	emulators  *emulators // nil if there are none
 
 	fleet    *fleet
 	producer *producer
@@ -69,10 +70,15 @@ func newStage(ctx context.Context, s settings) (g *stage, err error) {
 	}
 	g.audit = ledger.NewAudit(skipped)
 	g.rowAudit = newRowAudit(g.audit)
-	if g.kinesisURL == "" {
-		if err := g.startAWS(); err != nil {
-			return g, err
-		}
+	switch {
+	case g.kinesisURL != "":
+	case g.aws == "process":
+		err = g.startAWS()
+	default:
+		g.emulators, g.kinesisURL, g.dynamoURL, g.sqsURL, err = startEmulators(s.folder)
+	}
+	if err != nil {
+		return g, err
 	}
 	g.kinesisAPI = kinesis.NewFromConfig(awsfake.LoopbackConfig("producer", g.kinesisURL), func(o *kinesis.Options) { o.Retryer = aws.NopRetryer{} })
 	g.dynamoAPI = dynamodb.NewFromConfig(awsfake.LoopbackConfig("producer", g.dynamoURL))
@@ -101,19 +107,19 @@ func newStage(ctx context.Context, s settings) (g *stage, err error) {
 // startAWS starts the services in a process of their own.
 func (g *stage) startAWS() error {
 	path := filepath.Join(g.folder, "rows")
-	g.aws = exec.Command(os.Args[0], "aws", "-rows", path, "-table", applicationName)
+	g.services = exec.Command(os.Args[0], "aws", "-rows", path, "-table", applicationName)
 	input, held, err := os.Pipe()
 	if err != nil {
 		return fmt.Errorf("start the services: %w", err)
 	}
 	defer input.Close()
 	g.awsInput = held
-	g.aws.Stdin, g.aws.Stderr = input, os.Stderr
-	output, err := g.aws.StdoutPipe()
+	g.services.Stdin, g.services.Stderr = input, os.Stderr
+	output, err := g.services.StdoutPipe()
 	if err != nil {
 		return fmt.Errorf("start the services: %w", err)
 	}
-	if err := g.aws.Start(); err != nil {
+	if err := g.services.Start(); err != nil {
 		return fmt.Errorf("start the services: %w", err)
 	}
 	address, err := bufio.NewReader(output).ReadString('\n')
@@ -131,9 +137,14 @@ func (g *stage) close() {
 	if g.fleet != nil {
 		g.fleet.close()
 	}
-	if g.aws != nil && g.aws.Process != nil {
+	if g.services != nil && g.services.Process != nil {
 		g.awsInput.Close()
-		g.aws.Wait() // it ends with its input
+		g.services.Wait() // it ends with its input
+	}
+	if g.emulators != nil {
+		if err := g.emulators.ask("down"); err != nil {
+			g.sayf("%v", err)
+		}
 	}
 	for _, t := range []*ledger.Tail{g.lines, g.rows} {
 		if t != nil {

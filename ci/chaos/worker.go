@@ -165,8 +165,13 @@ func sample(ctx context.Context, name, path string) {
 		if err != nil {
 			return // no Linux
 		}
-		fmt.Fprintf(file, "%s\t%d\t%d\t%d\t%d\t%d\n", name, int64(now()), residentKiB(), m.HeapAlloc>>10, runtime.NumGoroutine(), len(fds))
+		file.WriteString(sampleLine(name, now(), residentKiB(), int(m.HeapAlloc>>10), runtime.NumGoroutine(), len(fds))) // a full disk shows in the ledger too
 	}
+}
+
+// sampleLine is what a process uses at one time; memory is in KiB.
+func sampleLine(name string, at time.Duration, rss, heap, goroutines, fds int) string {
+	return fmt.Sprintf("%s\t%d\t%d\t%d\t%d\t%d\n", name, int64(at), rss, heap, goroutines, fds)
 }
 
 // residentKiB is the memory that the process has, in KiB; 0 where it cannot be
