@@ -58,12 +58,13 @@ type stage struct {
 }
 
 func newStage(ctx context.Context, s settings) (g *stage, err error) {
-	g = &stage{settings: s, began: time.Now(), watch: newWatch(), givenUp: map[string]int{}}
+	g = &stage{settings: s, began: time.Now(), givenUp: map[string]int{}}
 	defer func() {
 		if err != nil {
 			g.close()
 		}
 	}()
+	g.watch = newWatch(g.sayf)
 	skipped := isPoison
 	if !s.poison {
 		skipped = nil

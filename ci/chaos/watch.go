@@ -51,10 +51,17 @@ type watch struct {
 	failovers, handovers []time.Duration
 	disturbed            []time.Duration // fail-overs
 	repeatedAfterGiving  int             // records handled again although their worker was let to end in peace
+	slow                 func(format string, args ...any)
 }
 
-func newWatch() *watch {
-	return &watch{keys: map[string]handled{}, shards: map[string]handled{}, waiting: map[string]*gap{}, troubles: map[string][]*trouble{},
+// What takes longer is told.
+const (
+	slowFailover = 12 * time.Second
+	slowHandover = time.Second
+)
+
+func newWatch(slow func(format string, args ...any)) *watch {
+	return &watch{slow: slow, keys: map[string]handled{}, shards: map[string]handled{}, waiting: map[string]*gap{}, troubles: map[string][]*trouble{},
 		owners: map[string]string{}, upset: map[string]time.Duration{}}
 }
 
@@ -103,6 +110,9 @@ func (w *watch) enter(e ledger.Entry, repeats bool) {
 		if e.Worker != g.victim && !g.closed {
 			g.closed = true
 			took := e.At - g.from
+			if took > slowFailover {
+				w.slow("%s of %s was handled by nobody for %v, and by %s then", g.shard, g.victim, took.Round(time.Millisecond), e.Worker)
+			}
 			if g.disturbed || w.troubled(e.Worker, g.from, e.At) || w.upset[g.shard] > g.from {
 				w.disturbed = append(w.disturbed, took)
 			} else {
@@ -112,6 +122,9 @@ func (w *watch) enter(e ledger.Entry, repeats bool) {
 	} else if last, ok := w.shards[e.Shard]; ok && last.worker != e.Worker {
 		if !w.troubled(last.worker, last.at-recovery, e.At) && !w.troubled(e.Worker, last.at, e.At) && w.upset[e.Shard] < last.at {
 			w.handovers = append(w.handovers, e.At-last.at)
+			if e.At-last.at > slowHandover {
+				w.slow("%s went from %s to %s in %v", e.Shard, last.worker, e.Worker, (e.At - last.at).Round(time.Millisecond))
+			}
 			if repeats {
 				w.repeatedAfterGiving++
 			}

@@ -15,7 +15,7 @@ func (w *watch) record(worker, shard, key string, at time.Duration) {
 }
 
 func TestFailoverIsFromTheDeathToTheFirstRecordOfAnother(t *testing.T) {
-	w := newWatch()
+	w := newWatch(t.Logf)
 	w.record("a", "s1", "k1", 1*second)
 	w.record("a", "s1", "k2", 1*second)
 	w.record("b", "s2", "k3", 1*second)
@@ -30,7 +30,7 @@ func TestFailoverIsFromTheDeathToTheFirstRecordOfAnother(t *testing.T) {
 }
 
 func TestFailoverIsFoundThroughTheKeyWhenTheShardIsSplit(t *testing.T) {
-	w := newWatch()
+	w := newWatch(t.Logf)
 	w.record("a", "s1", "k1", 1*second)
 	w.dies("a", 2*second)
 	w.record("b", "child", "k1", 5*second)
@@ -40,7 +40,7 @@ func TestFailoverIsFoundThroughTheKeyWhenTheShardIsSplit(t *testing.T) {
 }
 
 func TestFailoverToADisturbedWorkerIsCountedApart(t *testing.T) {
-	w := newWatch()
+	w := newWatch(t.Logf)
 	w.record("a", "s1", "k1", 1*second)
 	w.record("a", "s2", "k2", 1*second)
 	w.dies("a", 2*second)
@@ -56,7 +56,7 @@ func TestFailoverToADisturbedWorkerIsCountedApart(t *testing.T) {
 }
 
 func TestAStopThatTheOwnerOutlivesIsNoFailover(t *testing.T) {
-	w := newWatch()
+	w := newWatch(t.Logf)
 	w.record("a", "s1", "k1", 1*second)
 	w.dies("a", 2*second)
 	w.record("a", "s1", "k1", 13*second)
@@ -66,7 +66,7 @@ func TestAStopThatTheOwnerOutlivesIsNoFailover(t *testing.T) {
 }
 
 func TestHandoverIsTheGapBetweenTwoWorkersNobodyTouched(t *testing.T) {
-	w := newWatch()
+	w := newWatch(t.Logf)
 	w.record("a", "s1", "k1", 1*second)
 	w.record("b", "s1", "k1", 1300*time.Millisecond)
 	heal := w.harm("c", 2*second)
