@@ -25,7 +25,8 @@ type Codec interface {
 	Name() string
 	// Decode reads data, all of it, into the value that into points to. It
 	// keeps no reference to data. After an error what into points to may be
-	// half filled.
+	// half filled. An error's text is logged and must quote nothing of data:
+	// see DecodeError.
 	Decode(data []byte, into any) error
 	// Encode is the bytes of v.
 	Encode(v any) ([]byte, error)
@@ -49,10 +50,10 @@ type JSONCodec struct {
 func (JSONCodec) Name() string { return "json" }
 
 // Decode reads one JSON document. Anything but white space behind it is an
-// error.
+// error. Its errors are DecodeErrors.
 func (c JSONCodec) Decode(data []byte, into any) error {
 	if err := c.decode(data, into); err != nil {
-		return fmt.Errorf("decode json of %d bytes: %w", len(data), err)
+		return Undecodable(c.Name(), len(data), err)
 	}
 	return nil
 }
@@ -72,7 +73,7 @@ func (c JSONCodec) decode(data []byte, into any) error {
 		return err
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return fmt.Errorf("something follows the document at byte %d", d.InputOffset())
+		return Fault(fmt.Sprintf("something follows the document at byte %d", d.InputOffset()))
 	}
 	return nil
 }

@@ -69,5 +69,5 @@ func ExampleJSONCodec() {
 	fmt.Println(err)
 	// Output:
 	// {ada 3} <nil>
-	// decode json of 32 bytes: json: unknown field "colour"
+	// decode json of 32 bytes: it has a member that is not expected
 }

@@ -210,8 +210,15 @@ type Config struct {
 	// Hooks are told what happens.
 	Hooks Hooks
 	// Logger gets what an operator should read: default slog.Default(). Payloads
-	// and keys are never logged.
+	// and keys are never logged; what a handler says in its errors is, see
+	// RedactError.
 	Logger *slog.Logger
+	// RedactError turns an error of a handler or a destination into the text that
+	// is logged and stands in Status, for handlers whose errors quote records.
+	// Default: Error(). Either is cut to 1 KiB. It must be quick and may run in
+	// several goroutines. What destinations are sent has a RedactError of its own,
+	// in their options; hooks are given the error itself.
+	RedactError func(error) string
 	// WorkerPrefix stands before the random part of the worker's id: default
 	// the host's name. Printable, without '/', at most 128 bytes.
 	WorkerPrefix string

@@ -73,6 +73,7 @@ var shownBy = map[string]string{
 	"OnLoss":                "TestOnLossSaysWhetherTheRunGoesOn",
 	"Hooks":                 "TestEveryHookFires",
 	"Logger":                "TestNameStandsInTheLogAndTheEnvelope",
+	"RedactError":           "TestRedactErrorSaysWhatIsLogged",
 	"WorkerPrefix":          "TestEveryHookFires",
 }
 

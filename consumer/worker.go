@@ -117,7 +117,7 @@ func (w *worker) breakerState() batching.BreakerState {
 // breakerChanged tells of the state of a handler's breaker.
 func (w *worker) breakerChanged(handler string, state batching.BreakerState, err error) {
 	if state != batching.BreakerProbing {
-		w.log.Warn("the breaker is "+state.String(), append(ofHandler(handler), "error", err)...)
+		w.log.Warn("the breaker is "+state.String(), append(ofHandler(handler), "error", w.cfg.saying(err))...)
 	}
 	event := BreakerEvent{Handler: handler, State: state, Err: err}
 	if f := w.currentFleet(); f != nil {
@@ -220,10 +220,11 @@ type noteKey struct{ shard, handler string }
 // note keeps the last error of a shard's handler or destination for Status, and
 // logs it.
 func (w *worker) note(shardID, handler string, err error) {
+	text := w.cfg.saying(err)
 	w.mu.Lock()
-	w.notes[noteKey{shardID, handler}] = err.Error()
+	w.notes[noteKey{shardID, handler}] = text
 	w.mu.Unlock()
-	w.log.Warn("batch failed", append(ofHandler(handler), "shard", shardID, "error", err)...)
+	w.log.Warn("batch failed", append(ofHandler(handler), "shard", shardID, "error", text)...)
 }
 
 func (w *worker) noted(shardID, handler string) string {

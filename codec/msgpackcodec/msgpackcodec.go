@@ -51,10 +51,10 @@ const (
 func (Codec) Name() string { return "msgpack" }
 
 // Decode reads one MessagePack value. Bytes behind it are an error, and so is a
-// panic of a type's own decoder.
+// panic of a type's own decoder. Its errors are codec.DecodeErrors.
 func (c Codec) Decode(data []byte, into any) error {
 	if err := c.decode(data, into); err != nil {
-		return fmt.Errorf("decode msgpack of %d bytes: %w", len(data), err)
+		return codec.Undecodable(c.Name(), len(data), err)
 	}
 	return nil
 }
@@ -65,7 +65,7 @@ func (c Codec) decode(data []byte, into any) (err error) {
 	}
 	defer func() {
 		if p := recover(); p != nil {
-			err = fmt.Errorf("panic: %v", p)
+			err = &panicError{p}
 		}
 	}()
 	d := msgpack.GetDecoder()
@@ -78,6 +78,11 @@ func (c Codec) decode(data []byte, into any) (err error) {
 	msgpack.PutDecoder(d) // not after an error or a panic: who knows its state
 	return nil
 }
+
+// panicError is a panic of a type's own decoder, which may quote the data.
+type panicError struct{ value any }
+
+func (e *panicError) Error() string { return fmt.Sprintf("panic: %v", e.value) }
 
 func (c Codec) depth() int {
 	if c.MaxDepth <= 0 {

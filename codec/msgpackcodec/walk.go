@@ -3,6 +3,8 @@ package msgpackcodec
 import (
 	"encoding/binary"
 	"fmt"
+
+	"github.com/towpath/towpath/codec"
 )
 
 // walk reads data without building anything and says whether it is exactly one
@@ -28,7 +30,7 @@ func walk(data []byte, maxDepth int, allowExt bool) error {
 		return err
 	}
 	if w.at != len(data) {
-		return fmt.Errorf("%d bytes follow the value at byte %d", len(data)-w.at, w.at)
+		return faultf("%d bytes follow the value at byte %d", len(data)-w.at, w.at)
 	}
 	return nil
 }
@@ -68,10 +70,10 @@ const (
 // value walks over one value at the given depth; 0 is the outermost.
 func (w *walker) value(depth int) error {
 	if w.at >= len(w.data) {
-		return fmt.Errorf("the data ends at byte %d, where a value should begin", w.at)
+		return faultf("the data ends at byte %d, where a value should begin", w.at)
 	}
 	if depth > w.maxDepth {
-		return fmt.Errorf("values nest more than %d deep at byte %d", w.maxDepth, w.at)
+		return faultf("values nest more than %d deep at byte %d", w.maxDepth, w.at)
 	}
 	c := w.data[w.at]
 	w.at++
@@ -85,7 +87,7 @@ func (w *walker) value(depth int) error {
 	case c < 0xc0:
 		return w.skip(uint64(c & 0x1f))
 	case c == neverUsed:
-		return fmt.Errorf("byte %d is 0xc1, which begins no value", w.at-1)
+		return faultf("byte %d is 0xc1, which begins no value", w.at-1)
 	case c < bin8:
 		return nil // nil, false and true
 	case c <= bin32:
@@ -116,7 +118,7 @@ func (w *walker) value(depth int) error {
 // values walks over n elements of an array (each 1) or n pairs of a map (each 2).
 func (w *walker) values(each, n uint64, depth int) error {
 	if left := uint64(len(w.data) - w.at); n*each > left {
-		return fmt.Errorf("%d values are announced before byte %d, but only %d bytes are left", n*each, w.at, left)
+		return faultf("%d values are announced before byte %d, but only %d bytes are left", n*each, w.at, left)
 	}
 	for range n * each {
 		if w.at < len(w.data) && (w.data[w.at] < fixMap || w.data[w.at] >= negative) {
@@ -171,17 +173,20 @@ func (w *walker) ext(n uint64) error {
 	kind := int8(w.data[from])
 	switch {
 	case kind == timestamp && n != 4 && n != 8 && n != 12:
-		return fmt.Errorf("a timestamp of %d bytes at byte %d, want 4, 8 or 12", n, from)
+		return faultf("a timestamp of %d bytes at byte %d, want 4, 8 or 12", n, from)
 	case kind != timestamp && !w.allowExt:
-		return fmt.Errorf("an extension of type %d at byte %d, and extensions are not allowed", kind, from)
+		return faultf("an extension of type %d at byte %d, and extensions are not allowed", kind, from)
 	}
 	return w.skip(n)
 }
 
 func (w *walker) skip(n uint64) error {
 	if left := uint64(len(w.data) - w.at); n > left {
-		return fmt.Errorf("%d bytes are announced before byte %d, but only %d are left", n, w.at, left)
+		return faultf("%d bytes are announced before byte %d, but only %d are left", n, w.at, left)
 	}
 	w.at += int(n)
 	return nil
 }
+
+// faultf is what the walk complains of: offsets and counts, nothing of the data.
+func faultf(format string, args ...any) error { return codec.Fault(fmt.Sprintf(format, args...)) }

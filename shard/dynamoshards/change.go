@@ -2,13 +2,13 @@ package dynamoshards
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"math"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
+	"github.com/towpath/towpath/codec"
 	"github.com/towpath/towpath/shard"
 )
 
@@ -67,7 +67,7 @@ func (c *Change) Expired() bool {
 func Decode(r *shard.Record) (Change, error) {
 	c, err := decode(r.Data)
 	if err != nil {
-		return Change{}, fmt.Errorf("decode the change %s: %w", r.ID(), err)
+		return Change{}, fmt.Errorf("decode the change %s: %w", r.ID(), codec.Undecodable(Codec{}.Name(), len(r.Data), err))
 	}
 	return c, nil
 }
@@ -87,7 +87,7 @@ func (Codec) Decode(data []byte, into any) error {
 	}
 	c, err := decode(data)
 	if err != nil {
-		return fmt.Errorf("decode a change of %d bytes: %w", len(data), err)
+		return codec.Undecodable(Codec{}.Name(), len(data), err)
 	}
 	*change = c
 	return nil
@@ -140,7 +140,7 @@ func decode(data []byte) (Change, error) {
 	}
 	d := raw.DynamoDB
 	if d == nil {
-		return Change{}, errors.New("it has no member dynamodb")
+		return Change{}, codec.Fault("it has no member dynamodb")
 	}
 	c := Change{
 		EventID: raw.EventID, EventName: raw.EventName, Keys: d.Keys, NewImage: d.NewImage, OldImage: d.OldImage,
@@ -149,7 +149,7 @@ func decode(data []byte) (Change, error) {
 	if d.CreatedAt != nil {
 		s, err := d.CreatedAt.Float64()
 		if err != nil || math.Abs(s) > 1e11 {
-			return Change{}, fmt.Errorf("ApproximateCreationDateTime is %.40q, want seconds since 1970", d.CreatedAt.String())
+			return Change{}, codec.Fault("ApproximateCreationDateTime is no number of seconds since 1970")
 		}
 		c.CreatedAt = time.UnixMilli(int64(math.Round(s * 1000))).UTC()
 	}

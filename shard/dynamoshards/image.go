@@ -3,12 +3,13 @@ package dynamoshards
 import (
 	"encoding/base64"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/towpath/towpath/codec"
 )
 
 // image is an item in JSON, as the SDK's values.
@@ -34,7 +35,7 @@ func parseItem(data []byte, depth int) (map[string]types.AttributeValue, error) 
 	for name, text := range raw {
 		v, err := parseValue(text, depth)
 		if err != nil {
-			return nil, fmt.Errorf("attribute %.40q: %w", name, err)
+			return nil, err // a name may be data, in a map
 		}
 		item[name] = v
 	}
@@ -45,14 +46,14 @@ func parseItem(data []byte, depth int) (map[string]types.AttributeValue, error) 
 // is bounded, as every level reads what is below it again.
 func parseValue(data []byte, depth int) (types.AttributeValue, error) {
 	if depth > maxDepth {
-		return nil, fmt.Errorf("values nest more than %d deep", maxDepth)
+		return nil, codec.Fault(fmt.Sprintf("values nest more than %d deep", maxDepth))
 	}
 	var one map[string]json.RawMessage
 	if err := json.Unmarshal(data, &one); err != nil {
 		return nil, err
 	}
 	if len(one) != 1 {
-		return nil, fmt.Errorf("a value has %d types, want one", len(one))
+		return nil, codec.Fault(fmt.Sprintf("a value has %d types, want one", len(one)))
 	}
 	for kind, content := range one {
 		return parseContent(kind, content, depth)
@@ -105,10 +106,10 @@ func parseContent(kind string, content []byte, depth int) (types.AttributeValue,
 		}
 		return &types.AttributeValueMemberL{Value: v}, nil
 	}
-	return nil, fmt.Errorf("a value has the type %.20q, which is unknown", kind)
+	return nil, codec.Fault("a value has a type that is unknown")
 }
 
-var errNull = errors.New("the content of a value is null")
+var errNull error = codec.Fault("the content of a value is null")
 
 // parsed reads the content of a value, which is never null.
 func parsed[T any](content []byte) (v T, err error) {
@@ -128,7 +129,7 @@ func (i image) MarshalJSON() ([]byte, error) {
 	for _, name := range slices.Sorted(maps.Keys(i)) {
 		v, err := plain(i[name])
 		if err != nil {
-			return nil, fmt.Errorf("attribute %.40q: %w", name, err)
+			return nil, fmt.Errorf("an attribute of an image: %w", err)
 		}
 		out[name] = v
 	}
