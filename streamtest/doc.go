@@ -18,6 +18,8 @@
 //	I8  no goroutine is left (the bubble itself sees to that)
 //	I9  errors never move the position: in the end nothing is missing
 //
+// and if a worker logged, at any level, a key of PutN or a [Canary].
+//
 // An hour of a fleet's life takes a fraction of a second:
 //
 //	synctest.Test(t, func(t *testing.T) {

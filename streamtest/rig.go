@@ -43,6 +43,7 @@ type Rig struct {
 	reading []func(*kinesisshards.Options)
 	clients []func(worker string, cfg *aws.Config)
 	checker *checker
+	leaks   leaks
 
 	mu      sync.Mutex
 	workers []*Worker
@@ -144,7 +145,7 @@ func (r *Rig) PutN(n, keys int) {
 		r.mu.Lock()
 		i := r.put
 		r.mu.Unlock()
-		r.Put("key-"+strconv.Itoa(i%keys), strconv.Itoa(i))
+		r.Put(putKey+strconv.Itoa(i%keys), strconv.Itoa(i))
 	}
 }
 
@@ -176,6 +177,9 @@ func (r *Rig) start(clock Clock, name string, change []func(*consumer.Config)) *
 	cfg := r.Config(name)
 	for _, f := range change {
 		f(&cfg)
+	}
+	if cfg.Logger != nil {
+		cfg.Logger = r.watched(cfg.Logger)
 	}
 	w := newWorker(r, clock, name, &cfg)
 	c, err := consumer.New(cfg)
@@ -261,7 +265,7 @@ func (r *Rig) Close() {
 // Check fails the test with every promise that was broken so far.
 func (r *Rig) Check() {
 	r.t.Helper()
-	for _, v := range r.checker.violations() {
+	for _, v := range append(r.checker.violations(), r.leaks.violations()...) {
 		r.t.Error(v)
 	}
 }
