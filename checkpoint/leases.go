@@ -60,8 +60,9 @@ type Rows interface {
 	// List reads every row, strongly consistent, rows that cannot be believed
 	// among them (Lease.Fault).
 	List(ctx context.Context) ([]shard.Lease, error)
-	// Owned lists the keys of the rows that name the worker as owner or
-	// checkpoint owner. It is a hint and may be a little old.
+	// Owned lists the keys of the rows that name the worker as owner, and not
+	// those that it holds as checkpoint owner: an owner finds by what is missing
+	// that it is to hand over. It is a hint and may be a little old.
 	Owned(ctx context.Context, worker string) ([]string, error)
 	// Get reads one row, strongly consistent; ErrNoLease if there is none.
 	Get(ctx context.Context, key string) (shard.Lease, error)

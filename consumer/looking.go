@@ -81,6 +81,7 @@ func (f *fleet) forget(rows []shard.Lease) {
 	for key := range f.tenures { // whoever holds one has been told of its shard
 		f.named[key] = true
 	}
+	maps.DeleteFunc(f.parted, func(key string, _ int64) bool { return !f.named[key] })
 	f.mu.Unlock()
 	f.worker.forget(f.named)
 	maps.DeleteFunc(f.spared, func(key string, _ time.Duration) bool { return !f.named[key] })
@@ -169,8 +170,9 @@ func (f *fleet) handoverAsked(row shard.Lease) {
 }
 
 // sweep looks for rows that name this worker and do not run: an answer was lost,
-// a hint was, or the session had run out for a while. And the other way round:
-// for shards that run and have no row, because somebody deleted it.
+// a hint was, or the session had run out for a while. And the other way round, for
+// shards that run and whose rows do not name it as the owner: somebody is to have
+// it, or has, or has deleted the row.
 func (f *fleet) sweep(ctx context.Context) {
 	keys, err := tableCall(ctx, f.worker, func(ctx context.Context) ([]string, error) {
 		return f.cfg.Leases.Owned(ctx, f.session.id)
@@ -193,7 +195,7 @@ func (f *fleet) sweep(ctx context.Context) {
 		switch {
 		case errors.Is(err, checkpoint.ErrNoLease):
 			t.leave(errRowGone, "")
-		case err == nil && row.Holder() != f.session.id:
+		case err == nil:
 			f.recognise(row, false)
 		}
 	}

@@ -39,9 +39,11 @@ func (t *tenure) confirm() (begin, again bool, cause error) {
 // shard in this process, and reports whether the tenure may begin. A session that
 // ran out and was not revoked leaves the row as it was: the same worker finds its
 // own lease again, with the counter that the tenure before had. What that one sent
-// to a store may still be on its way there, and a store goes by the fence.
+// to a store may still be on its way there, and a store goes by the fence. So may
+// a write that gave the lease away, which goes by the counter.
 func (t *tenure) outdo() (begin, again bool, cause error) {
-	for try := 1; !t.worker.newer(t.row.Shard, t.branch.fence(t.row)); try++ {
+	w := t.worker
+	for try := 1; w.fleet.mayPart(t.row.Key, t.row.Counter) || !w.newer(t.row.Shard, t.branch.fence(t.row)); try++ {
 		res, err := t.writer().advance(t.life, t.row)
 		switch {
 		case err != nil || res.verdict == checkpoint.Lost:

@@ -387,7 +387,8 @@ func (t *tenure) writer() *rowWriter {
 	if t.right.each {
 		limit = min(limit, w.timing.renew/2) // so that several tries fit before the lease runs out
 	}
-	return &rowWriter{me: w.session.id, table: w.cfg.Leases, limit: limit, hooks: &w.cfg.Hooks, shard: t.row.Shard, right: t.right}
+	parting := func(counter int64) { w.fleet.parting(t.row.Key, counter) }
+	return &rowWriter{me: w.session.id, table: w.cfg.Leases, limit: limit, hooks: &w.cfg.Hooks, shard: t.row.Shard, right: t.right, parting: parting}
 }
 
 // newLanes makes the lanes of a shard.

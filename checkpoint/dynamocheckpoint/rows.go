@@ -28,9 +28,8 @@ func (t *Table) List(ctx context.Context) ([]shard.Lease, error) {
 }
 
 // Owned implements checkpoint.Rows. It asks the index by owner, which does not
-// know a worker that holds a lease as checkpoint owner: such a worker knows the
-// lease already, or is new and never holds one. In a table without the index it
-// scans, which finds both.
+// know a worker that holds a lease as checkpoint owner. In a table without the
+// index it scans, for the same.
 func (t *Table) Owned(ctx context.Context, worker string) ([]string, error) {
 	var keys []string
 	var from item
@@ -74,7 +73,7 @@ func (t *Table) ownedByScan(ctx context.Context, worker string) ([]string, error
 	all, err := t.List(ctx)
 	var keys []string
 	for _, l := range all {
-		if l.Owner == worker || l.CheckpointOwner == worker {
+		if l.Owner == worker {
 			keys = append(keys, l.Key)
 		}
 	}
