@@ -26,6 +26,7 @@ type fleet struct {
 	named      map[string]bool          // shards that the listing has, or is younger than
 	asked      map[string]time.Duration // hand-overs under way, since when seen
 	orphans    map[string]orphan        // leases whose owner has no session
+	viewedAt   time.Duration            // the time of the last view, by which they were free or not
 	free       map[string]time.Duration // leases left to workers of KCL, since when
 	signs      map[string]string        // what another library's workers said last, by row
 	spared     map[string]time.Duration // leases whose hand-over was withdrawn, and when

@@ -248,8 +248,8 @@ func (f *fleet) look(ctx context.Context, key string) {
 		f.ours([]shard.Lease{row}) // it may be new
 		return
 	}
-	if row.Holder() == "" || f.standing(row.Holder()) == holderDead {
-		f.soon()
+	if holder := row.Holder(); holder == "" || holder != f.session.id && f.standing(holder) != holderLives {
+		f.soon() // one without a session is watched from then on, if it is not yet
 		return
 	}
 	runnable := true

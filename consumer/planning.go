@@ -85,7 +85,9 @@ func (f *fleet) plan(ctx context.Context) {
 	}
 	now := f.clock.Elapsed()
 	for _, orphan := range f.orphans {
-		if watched := now - orphan.since; watched < f.timing.lease { // else it is free, and offered
+		// By the time of the view: a lease that was not free there is watched on, if
+		// its time is over by now, too.
+		if watched := f.viewedAt - orphan.since; watched < f.timing.lease { // else it is free, and offered
 			o.orphans, o.orphan = true, max(o.orphan, watched)
 		}
 	}
@@ -176,7 +178,7 @@ func (f *fleet) view(ctx context.Context, rows []shard.Lease, lineage *shard.Lin
 		v.Leases = append(v.Leases, lease)
 	}
 	f.asked = asked
-	f.orphans = holders.orphans
+	f.orphans, f.viewedAt = holders.orphans, holders.now
 	if f.cfg.BesideKCL2 {
 		f.withNeighbours(&v)
 	}
