@@ -3,6 +3,7 @@ package streamtest
 import (
 	"slices"
 
+	"github.com/towpath/towpath/internal/prooftest"
 	"github.com/towpath/towpath/shard"
 	"github.com/towpath/towpath/shard/kinesisshards"
 	"github.com/towpath/towpath/shard/kpl"
@@ -30,8 +31,8 @@ func (r *Rig) PutAggregate(users ...kpl.User) (shardID, sequence string) {
 
 // unpack is what is to be delivered of a record that was put: its user records if
 // it is an aggregate, but for those that a policy drops.
-func (r *Rig) unpack(rec kinesisfake.Record) []item {
-	whole := []item{{Record: rec}}
+func (r *Rig) unpack(rec kinesisfake.Record) []prooftest.Item {
+	whole := []prooftest.Item{itemOf(rec)}
 	policy := r.aggregated()
 	if r.table != "" || policy == kpl.Whole {
 		return whole
@@ -40,13 +41,13 @@ func (r *Rig) unpack(rec kinesisfake.Record) []item {
 	if err != nil {
 		return whole
 	}
-	var items []item
+	var items []prooftest.Item
 	for u, ok := a.Next(); ok; u, ok = a.Next() {
 		if policy == kpl.Drop && !r.hashes(rec.ShardID).Holds(&u) {
 			continue
 		}
-		one := item{Record: rec, sub: u.Index}
-		one.PartitionKey, one.Keyed, one.Data = u.PartitionKey, true, u.Data
+		one := itemOf(rec)
+		one.Sub, one.Key, one.Keyed = u.Index, u.PartitionKey, true
 		items = append(items, one)
 	}
 	return items

@@ -4,7 +4,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/towpath/towpath/shard"
 	"github.com/towpath/towpath/streamtest/awsfake/dynamofake"
 )
 
@@ -31,17 +30,5 @@ func (c *checker) parkedWrote(before, after dynamofake.Item) {
 	if err != nil {
 		return
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.parked == nil {
-		c.parked = map[string]bool{}
-	}
-	c.parked[shard.After(strings.TrimLeft(sequence, "0"), sub).String()] = after != nil
-}
-
-// isParked reports whether a record is. Sequence numbers are unique in the fake.
-func (c *checker) isParked(r *item) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.parked[r.position().String()]
+	c.Parked(strings.TrimLeft(sequence, "0"), sub, after != nil)
 }

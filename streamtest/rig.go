@@ -113,7 +113,7 @@ func New(t testing.TB, shards int, options ...Option) *Rig {
 // newRig is a rig without a stream.
 func newRig(t testing.TB, options []Option) *Rig {
 	t.Helper()
-	r := &Rig{t: t, Ledger: newLedger(), Failed: &destinationtest.Recorder{}, Log: io.Discard}
+	r := &Rig{t: t, Failed: &destinationtest.Recorder{}, Log: io.Discard}
 	all := []awsfake.Option{awsfake.WithLatency(Latency)}
 	for _, o := range options {
 		o(r, &all)
@@ -210,11 +210,11 @@ func (r *Rig) Await(what string, cond func() bool) {
 
 // AllDone reports whether every record that was put has been handled, accepted
 // by the destination, or lies in a declared loss.
-func (r *Rig) AllDone() bool { return r.checker.complete() }
+func (r *Rig) AllDone() bool { return r.checker.Complete() }
 
 // Rows are the rows of the lease table as they were last written, by shard; those
 // of shards that have been deleted since are among them.
-func (r *Rig) Rows() []shard.Lease { return r.checker.rows() }
+func (r *Rig) Rows() []shard.Lease { return r.checker.Rows() }
 
 // PutRow writes a row of the lease table by hand, as an operator would in the
 // console. The checker does not judge it, and compares the fleet's next write
@@ -232,22 +232,11 @@ func (r *Rig) PutRow(row dynamofake.Item) {
 // MayBeginAgain tells the checker that the row of a shard was deleted by hand
 // under nobody: the row that is made in its place may be at an earlier position,
 // once. Its counter has to go on from before all the same.
-func (r *Rig) MayBeginAgain(shardID string) {
-	r.checker.mu.Lock()
-	defer r.checker.mu.Unlock()
-	if r.checker.repair == nil {
-		r.checker.repair = map[string]bool{}
-	}
-	r.checker.repair[shardID] = true
-}
+func (r *Rig) MayBeginAgain(shardID string) { r.checker.MayBeginAgain(shardID) }
 
 // Dead reports whether the worker of a name was killed: what its handler would
 // still do outside this rig does not happen.
-func (r *Rig) Dead(worker string) bool {
-	r.Ledger.mu.Lock()
-	defer r.Ledger.mu.Unlock()
-	return r.Ledger.killed[worker]
-}
+func (r *Rig) Dead(worker string) bool { return r.checker.Dead(worker) }
 
 // Close stops every worker, those that were killed or paused too, and checks the
 // invariants. It fails the test if one does not hold.
@@ -265,14 +254,14 @@ func (r *Rig) Close() {
 // Check fails the test with every promise that was broken so far.
 func (r *Rig) Check() {
 	r.t.Helper()
-	for _, v := range append(r.checker.violations(), r.leaks.violations()...) {
+	for _, v := range append(r.checker.Violations(), r.leaks.violations()...) {
 		r.t.Error(v)
 	}
 }
 
 // state is a short account of where everything stands, for failures.
 func (r *Rig) state() string {
-	missing := r.checker.missing()
+	missing := r.checker.Missing()
 	text := fmt.Sprintf("%d records not finished\n", len(missing))
 	for i, m := range missing {
 		if i == 5 {
@@ -280,7 +269,7 @@ func (r *Rig) state() string {
 		}
 		text += "  " + m + "\n"
 	}
-	for _, row := range r.checker.rows() {
+	for _, row := range r.checker.Rows() {
 		text += "  " + row.String() + "\n"
 	}
 	return text

@@ -58,13 +58,13 @@ func (w *Worker) observe(cfg *consumer.Config) {
 	}
 	loss, gaveUp := cfg.Hooks.Loss, cfg.Hooks.GaveUp
 	cfg.Hooks.Loss = func(e consumer.LossEvent) {
-		w.rig.Ledger.lose(e.Loss)
+		w.rig.checker.Lost(e.Loss)
 		if loss != nil {
 			loss(e)
 		}
 	}
 	cfg.Hooks.GaveUp = func(e consumer.GaveUpEvent) {
-		w.rig.Ledger.gaveUp(e.Failure)
+		w.rig.checker.GaveUp(e.Failure)
 		if gaveUp != nil {
 			gaveUp(e)
 		}
@@ -106,7 +106,7 @@ func (w *Worker) Kill() {
 	heal := w.rig.AWS.Cut(w.Name, "")
 	w.resume = append(w.resume, heal)
 	w.gate.shut()
-	w.rig.Ledger.kill(w.Name)
+	w.rig.checker.Killed(w.Name)
 }
 
 // Pause stops the worker where it stands, as SIGSTOP does: its clock goes on,
@@ -181,11 +181,11 @@ func (o *observed) Handle(ctx context.Context, b *batching.Batch) (err error) {
 		defer o.worker.gate.pass()
 		return o.Handler.Handle(ctx, b)
 	}
-	call := o.worker.rig.Ledger.begin(o.worker.Name, b)
+	call := o.worker.rig.checker.Began(o.worker.Name, b)
 	err = errNoAnswer
 	defer func() {
 		o.worker.gate.pass()
-		o.worker.rig.Ledger.end(call, b, err)
+		o.worker.rig.checker.Ended(call, b, err)
 	}()
 	err = o.Handler.Handle(ctx, b)
 	return err
