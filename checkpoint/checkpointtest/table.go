@@ -28,7 +28,9 @@ type store struct {
 	states        map[string]map[string]state // by lease key and handler
 	parked        map[string]*parked          // by handler, shard and hash
 	neighbours    []checkpoint.Neighbour
-	before, after func(op, caller string) error
+	before, after func(context.Context, Call) error
+	wrote         func(before, after shard.Lease)
+	late          sync.WaitGroup
 }
 
 var (
@@ -56,9 +58,13 @@ func (t *Table) As(caller string) *Table { return &Table{store: t.store, caller:
 // been applied: its error takes the place of the answer, as when the answer is
 // lost. Op is the method's name in lower case, such as save or heartbeat.
 func (t *Table) Interfere(before, after func(op, caller string) error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.before, t.after = before, after
+	hook := func(f func(op, caller string) error) func(context.Context, Call) error {
+		if f == nil {
+			return nil
+		}
+		return func(_ context.Context, c Call) error { return f(c.Op, c.Caller) }
+	}
+	t.Interpose(hook(before), hook(after))
 }
 
 // Edit changes a row by hand, behind everybody's back: the counter does not
@@ -79,33 +85,6 @@ func (t *Table) Remove(key string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	delete(t.rows, key)
-}
-
-// call does one operation between the two hooks.
-func (t *Table) call(ctx context.Context, op, caller string, apply func() error) error {
-	if t.caller != "" {
-		caller = t.caller
-	}
-	t.mu.Lock()
-	before := t.before
-	t.mu.Unlock()
-	if before != nil {
-		if err := before(op, caller); err != nil {
-			return fmt.Errorf("%s: %w", op, err)
-		}
-	}
-	if err := ctx.Err(); err != nil {
-		return fmt.Errorf("%s: %w", op, err)
-	}
-	t.mu.Lock()
-	err, after := apply(), t.after
-	t.mu.Unlock()
-	if after != nil {
-		if lost := after(op, caller); lost != nil {
-			return fmt.Errorf("%s: %w", op, lost)
-		}
-	}
-	return err
 }
 
 // Prepare implements checkpoint.Leases: the first stream claims the table.

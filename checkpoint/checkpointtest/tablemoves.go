@@ -96,7 +96,7 @@ func (t *Table) rewriteSome(ctx context.Context, epoch int64, move string, rows 
 			}
 			relocate(&row, r.To)
 			row.Owner, row.CheckpointOwner, row.Lost = "", "", false
-			t.rows[r.Row.Key] = row
+			t.put(r.Row.Key, row)
 		}
 		return nil
 	})

@@ -38,7 +38,7 @@ func (t *Table) Owned(ctx context.Context, worker string) (keys []string, err er
 
 // Get implements checkpoint.Rows.
 func (t *Table) Get(ctx context.Context, key string) (l shard.Lease, err error) {
-	err = t.call(ctx, "get", "", func() error {
+	err = t.callFor(ctx, Call{Op: "get", Key: key}, func() error {
 		row, there := t.rows[key]
 		if !there {
 			return fmt.Errorf("read %s: %w", key, checkpoint.ErrNoLease)
@@ -59,7 +59,7 @@ func (t *Table) advance(ctx context.Context, op, caller, key string, may func(sh
 	if err := possible(p); err != nil {
 		return shard.Lease{}, fmt.Errorf("%s %s: %w", op, key, err)
 	}
-	err = t.call(ctx, op, caller, func() error {
+	err = t.callFor(ctx, Call{Op: op, Caller: caller, Key: key}, func() error {
 		row, there := t.rows[key]
 		if !there || !may(row) {
 			return t.conflict(op, key)
@@ -68,7 +68,7 @@ func (t *Table) advance(ctx context.Context, op, caller, key string, may func(sh
 			return fmt.Errorf("%s %s: %w", op, key, err)
 		}
 		edit(&row)
-		t.rows[key] = row
+		t.put(key, row)
 		now = copied(row)
 		return nil
 	})
@@ -239,7 +239,7 @@ func (t *Table) upsert(key string, c shard.Shard, parent shard.Lease) {
 	if row.StreamCreated.IsZero() {
 		row.StreamCreated = inMillis(parent.StreamCreated)
 	}
-	t.rows[key] = row
+	t.put(key, row)
 }
 
 // tenures is how far the counters of two rows put back lie apart.
@@ -247,7 +247,7 @@ const tenures = 1_000_000_000
 
 // PutBack implements checkpoint.Rows.
 func (t *Table) PutBack(ctx context.Context, lost shard.Lease, me string) (now shard.Lease, err error) {
-	err = t.call(ctx, "putback", me, func() error {
+	err = t.callFor(ctx, Call{Op: "putback", Caller: me, Key: lost.Key}, func() error {
 		if _, there := t.rows[lost.Key]; there {
 			return t.conflict("put back", lost.Key)
 		}
@@ -258,7 +258,7 @@ func (t *Table) PutBack(ctx context.Context, lost shard.Lease, me string) (now s
 		row := storedLease(lost)
 		row.Owner, row.CheckpointOwner, row.OwnerSwitches, row.CreatedFrom = me, "", 0, "repair"
 		row.Counter = t.epoch * tenures
-		t.rows[lost.Key] = row
+		t.put(lost.Key, row)
 		now = copied(row)
 		return nil
 	})

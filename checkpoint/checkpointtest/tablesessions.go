@@ -12,7 +12,7 @@ import (
 
 // Register implements checkpoint.Sessions.
 func (t *Table) Register(ctx context.Context, s shard.Session) error {
-	return t.call(ctx, "register", s.ID, func() error {
+	return t.callFor(ctx, Call{Op: "register", Caller: s.ID, Key: s.ID}, func() error {
 		if _, taken := t.sessions[s.ID]; taken {
 			return &checkpoint.Conflict{Write: "register", Key: s.ID, Exists: true, Row: shard.Lease{Key: s.ID}}
 		}
@@ -23,7 +23,7 @@ func (t *Table) Register(ctx context.Context, s shard.Session) error {
 
 // Heartbeat implements checkpoint.Sessions.
 func (t *Table) Heartbeat(ctx context.Context, s shard.Session) (now shard.Session, err error) {
-	err = t.call(ctx, "heartbeat", s.ID, func() error {
+	err = t.callFor(ctx, Call{Op: "heartbeat", Caller: s.ID, Key: s.ID}, func() error {
 		return t.changeSession("heartbeat", s.ID, false, func(row *shard.Session) {
 			row.Beat++
 			row.Load, row.Plans, row.Leaving, row.ShareGen = s.Load, s.Plans, s.Leaving, s.ShareGen
@@ -50,7 +50,7 @@ func (t *Table) changeSession(write, id string, revoked bool, change func(*shard
 
 // Session implements checkpoint.Sessions.
 func (t *Table) Session(ctx context.Context, id string) (s shard.Session, err error) {
-	err = t.call(ctx, "session", "", func() error {
+	err = t.callFor(ctx, Call{Op: "session", Key: id}, func() error {
 		row, there := t.sessions[id]
 		if !there {
 			return fmt.Errorf("session %s: %w", id, checkpoint.ErrNoSession)
@@ -74,7 +74,7 @@ func (t *Table) Sessions(ctx context.Context) (all []shard.Session, err error) {
 
 // Revoke implements checkpoint.Sessions.
 func (t *Table) Revoke(ctx context.Context, seen shard.Session, by string) error {
-	return t.call(ctx, "revoke", by, func() error {
+	return t.callFor(ctx, Call{Op: "revoke", Caller: by, Key: seen.ID}, func() error {
 		row, there := t.sessions[seen.ID]
 		if !there || row.Beat != seen.Beat || !row.Alive() {
 			return &checkpoint.Conflict{Write: "revoke", Key: seen.ID, Exists: there, Row: shard.Lease{Key: seen.ID}}
@@ -87,7 +87,7 @@ func (t *Table) Revoke(ctx context.Context, seen shard.Session, by string) error
 
 // Leave implements checkpoint.Sessions.
 func (t *Table) Leave(ctx context.Context, id string) error {
-	return t.call(ctx, "leave", id, func() error {
+	return t.callFor(ctx, Call{Op: "leave", Caller: id, Key: id}, func() error {
 		if row, there := t.sessions[id]; there && !row.Alive() {
 			return fmt.Errorf("leave %s: %w", id, checkpoint.ErrSessionOver)
 		}
@@ -98,7 +98,7 @@ func (t *Table) Leave(ctx context.Context, id string) error {
 
 // Tell implements checkpoint.Sessions.
 func (t *Table) Tell(ctx context.Context, id string, h shard.Hint) error {
-	return t.call(ctx, "tell", "", func() error {
+	return t.callFor(ctx, Call{Op: "tell", Key: id}, func() error {
 		return t.changeSession("tell", id, false, func(row *shard.Session) {
 			if !slices.Contains(row.Inbox, h) {
 				row.Inbox = sortHints(append(slices.Clone(row.Inbox), h))
@@ -109,7 +109,7 @@ func (t *Table) Tell(ctx context.Context, id string, h shard.Hint) error {
 
 // Forget implements checkpoint.Sessions.
 func (t *Table) Forget(ctx context.Context, id string, hints []shard.Hint) error {
-	return t.call(ctx, "forget", id, func() error {
+	return t.callFor(ctx, Call{Op: "forget", Caller: id, Key: id}, func() error {
 		if len(hints) == 0 {
 			return nil
 		}

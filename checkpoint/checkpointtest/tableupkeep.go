@@ -37,7 +37,7 @@ func (t *Table) Create(ctx context.Context, epoch int64, rows []shard.Lease) err
 			if l.CreatedFrom == "repair" {
 				l.Counter = max(l.Counter, epoch*tenures)
 			}
-			t.rows[l.Key] = storedLease(l)
+			t.put(l.Key, storedLease(l))
 		}
 		return nil
 	})
@@ -45,21 +45,21 @@ func (t *Table) Create(ctx context.Context, epoch int64, rows []shard.Lease) err
 
 // Delete implements checkpoint.Upkeep.
 func (t *Table) Delete(ctx context.Context, epoch int64, seen shard.Lease) error {
-	return t.call(ctx, "delete", "", func() error {
+	return t.callFor(ctx, Call{Op: "delete", Key: seen.Key}, func() error {
 		if epoch != t.epoch {
 			return fmt.Errorf("delete %s in run %d: %w", seen.Key, epoch, checkpoint.ErrEpochOver)
 		}
 		if row, there := t.rows[seen.Key]; !there || !row.Finished() || row.Counter != seen.Counter {
 			return t.conflict("delete", seen.Key)
 		}
-		delete(t.rows, seen.Key)
+		t.drop(seen.Key)
 		return nil
 	})
 }
 
 // Drop implements checkpoint.Upkeep.
 func (t *Table) Drop(ctx context.Context, epoch int64, seen shard.Lease) error {
-	return t.call(ctx, "drop", "", func() error {
+	return t.callFor(ctx, Call{Op: "drop", Key: seen.Key}, func() error {
 		if epoch != t.epoch {
 			return fmt.Errorf("drop %s in run %d: %w", seen.Key, epoch, checkpoint.ErrEpochOver)
 		}
@@ -67,14 +67,14 @@ func (t *Table) Drop(ctx context.Context, epoch int64, seen shard.Lease) error {
 		if !there || row.Counter != seen.Counter || row.Owner != seen.Owner || row.CheckpointOwner != seen.CheckpointOwner {
 			return t.conflict("drop", seen.Key)
 		}
-		delete(t.rows, seen.Key)
+		t.drop(seen.Key)
 		return nil
 	})
 }
 
 // Bury implements checkpoint.Upkeep.
 func (t *Table) Bury(ctx context.Context, dead shard.Session) error {
-	return t.call(ctx, "bury", "", func() error {
+	return t.callFor(ctx, Call{Op: "bury", Key: dead.ID}, func() error {
 		if row, there := t.sessions[dead.ID]; there && row.Alive() {
 			return &checkpoint.Conflict{Write: "bury", Key: dead.ID, Exists: true, Row: shard.Lease{Key: dead.ID}}
 		}

@@ -31,35 +31,81 @@ type Call struct {
 	Shard string
 	// After is the position of the reader; zero unless Op is Next.
 	After shard.Position
+	// Caller is who calls, of those that As made; else empty.
+	Caller string
+}
+
+// Mood is how a [Stream] answers one call, as the hook of Interpose has it.
+type Mood struct {
+	// Stale is by how much a List is out of date: children that were opened
+	// since are not in it, and those that were closed since are open.
+	Stale time.Duration
+	// Limit is how many records a Next returns at most, if fewer than the stream's
+	// own limit; below zero is none, as in an answer without records.
+	Limit int
 }
 
 // Fault has f asked before every call whether it shall fail, and how. It runs in
 // the goroutine of the call and may wait. Nil is no faults, which is the default.
 func (s *Stream) Fault(f func(Call) error) {
+	if f == nil {
+		s.Interpose(nil)
+		return
+	}
+	s.Interpose(func(_ context.Context, c Call) (Mood, error) { return Mood{}, f(c) })
+}
+
+// Interpose is Fault with a hook that knows the context, and may have the call
+// answered in a mood. It may wait, and ends with the context's error if that ends
+// first.
+func (s *Stream) Interpose(f func(context.Context, Call) (Mood, error)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.fault = f
 }
 
+// As is the same stream as one worker sees it: hooks get its name with every call.
+func (s *Stream) As(caller string) shard.Source { return &view{s, caller} }
+
+// view is a stream as one worker sees it.
+type view struct {
+	stream *Stream
+	caller string
+}
+
+func (v *view) Describe(ctx context.Context) (shard.Stream, error) {
+	return v.stream.describe(ctx, v.caller)
+}
+func (v *view) List(ctx context.Context) ([]shard.Shard, error) { return v.stream.list(ctx, v.caller) }
+func (v *view) Open(start shard.Start) shard.Reader {
+	r := v.stream.newReader(start)
+	r.caller = v.caller
+	return r
+}
+
 // begin is the beginning of every call: its context, and its fault.
-func (s *Stream) begin(ctx context.Context, c Call) error {
+func (s *Stream) begin(ctx context.Context, c Call) (Mood, error) {
 	if err := ctx.Err(); err != nil {
-		return err
+		return Mood{}, err
 	}
 	s.mu.Lock()
 	fault := s.fault
 	s.mu.Unlock()
+	var mood Mood
 	if fault != nil {
-		if err := fault(c); err != nil {
-			return fmt.Errorf("%s: %w", c.Op, err)
+		var err error
+		if mood, err = fault(ctx, c); err != nil {
+			return Mood{}, fmt.Errorf("%s: %w", c.Op, err)
 		}
 	}
-	return ctx.Err()
+	return mood, ctx.Err()
 }
 
 // Describe says which stream this is.
-func (s *Stream) Describe(ctx context.Context) (shard.Stream, error) {
-	if err := s.begin(ctx, Call{Op: Describe}); err != nil {
+func (s *Stream) Describe(ctx context.Context) (shard.Stream, error) { return s.describe(ctx, "") }
+
+func (s *Stream) describe(ctx context.Context, caller string) (shard.Stream, error) {
+	if _, err := s.begin(ctx, Call{Op: Describe, Caller: caller}); err != nil {
 		return shard.Stream{}, err
 	}
 	s.mu.Lock()
@@ -74,8 +120,11 @@ func (s *Stream) Describe(ctx context.Context) (shard.Stream, error) {
 }
 
 // List returns every shard that is not gone.
-func (s *Stream) List(ctx context.Context) ([]shard.Shard, error) {
-	if err := s.begin(ctx, Call{Op: List}); err != nil {
+func (s *Stream) List(ctx context.Context) ([]shard.Shard, error) { return s.list(ctx, "") }
+
+func (s *Stream) list(ctx context.Context, caller string) ([]shard.Shard, error) {
+	mood, err := s.begin(ctx, Call{Op: List, Caller: caller})
+	if err != nil {
 		return nil, err
 	}
 	s.mu.Lock()
@@ -84,11 +133,17 @@ func (s *Stream) List(ctx context.Context) ([]shard.Shard, error) {
 		return nil, s.missing()
 	}
 	s.age(time.Now())
+	at := time.Now().Add(-mood.Stale)
 	var listed []shard.Shard
 	for _, d := range s.shards {
-		if !d.gone {
-			listed = append(listed, d.told())
+		if d.gone || len(d.Parents) > 0 && d.opened.After(at) {
+			continue
 		}
+		told := d.told()
+		if d.closed.After(at) {
+			told.LastSequence = ""
+		}
+		listed = append(listed, told)
 	}
 	return listed, nil
 }
@@ -105,13 +160,16 @@ func (s *Stream) missing() error {
 }
 
 // Open begins to read a shard.
-func (s *Stream) Open(start shard.Start) shard.Reader {
+func (s *Stream) Open(start shard.Start) shard.Reader { return s.newReader(start) }
+
+func (s *Stream) newReader(start shard.Start) *reader {
 	return &reader{stream: s, start: start, after: start.After, place: -1, due: time.Now()}
 }
 
 // reader reads one shard of a stream.
 type reader struct {
 	stream *Stream
+	caller string
 	start  shard.Start
 	after  shard.Position // the last record delivered, or a word
 	place  int            // the index of the next record; -1 until after was looked up
@@ -149,8 +207,13 @@ func (r *reader) Next(ctx context.Context) (shard.Chunk, error) {
 
 func (r *reader) next(ctx context.Context) (shard.Chunk, error) {
 	s := r.stream
-	if err := s.begin(ctx, Call{Next, r.start.Shard, r.after}); err != nil {
+	mood, err := s.begin(ctx, Call{Op: Next, Shard: r.start.Shard, After: r.after, Caller: r.caller})
+	if err != nil {
 		return shard.Chunk{}, err
+	}
+	limit := s.options.Limit
+	if mood.Limit != 0 {
+		limit = min(limit, max(mood.Limit, 0))
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -174,7 +237,7 @@ func (r *reader) next(ctx context.Context) (shard.Chunk, error) {
 		chunk.Loss = d.lost(r.after, r.place)
 		r.place = d.trimmed
 	}
-	for size := 0; r.place < len(d.records) && len(chunk.Records) < s.options.Limit; r.place++ {
+	for size := 0; r.place < len(d.records) && len(chunk.Records) < limit; r.place++ {
 		next := d.records[r.place]
 		if size += len(next.Data); size > maxChunk && len(chunk.Records) > 0 {
 			break

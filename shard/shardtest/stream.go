@@ -1,6 +1,7 @@
 package shardtest
 
 import (
+	"context"
 	"crypto/md5"
 	"fmt"
 	"math/big"
@@ -36,7 +37,7 @@ type Stream struct {
 	deleted bool
 	shards  []*track
 	last    uint64 // the last sequence number given, without its beginning
-	fault   func(Call) error
+	fault   func(context.Context, Call) (Mood, error)
 }
 
 var _ shard.Source = (*Stream)(nil)
@@ -47,6 +48,7 @@ type track struct {
 	low, high *big.Int
 	records   []shard.Record
 	trimmed   int // so many of them can no longer be read
+	opened    time.Time
 	closed    time.Time
 	children  []*track
 	gone      bool
@@ -74,7 +76,7 @@ func part(i, n int) *big.Int {
 
 // open adds a shard.
 func (s *Stream) open(low, high *big.Int, parents ...*track) *track {
-	d := &track{low: low, high: high, Shard: shard.Shard{
+	d := &track{low: low, high: high, opened: time.Now(), Shard: shard.Shard{
 		ID:            fmt.Sprintf("shardId-%012d", len(s.shards)),
 		Hashes:        shard.HashRange{Start: low.String(), End: high.String()},
 		FirstSequence: s.sequence(),
