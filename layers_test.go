@@ -58,6 +58,7 @@ var floors = []struct {
 	{"iam", 0},            // which calls of AWS are allowed to whom
 	{"shard", 0},          // the words
 	{"internal/clock", 0}, // elapsed time on one host
+	{"internal/dice", 0},  // what a worker draws at random
 	{".", 0},              // the landing page
 }
 

@@ -51,7 +51,7 @@ func (t *tenure) claim(s start, l *shardLoop) (start, error) {
 			return s, err
 		}
 		w.note(l.shard, l.handler, fmt.Errorf("claim %s: %w", t.row.Shard, err))
-		if err := clock.Sleep(t.reading, backoff(try, 100*time.Millisecond, 10*time.Second)); err != nil {
+		if err := clock.Sleep(t.reading, backoff(t.worker.dice, try, 100*time.Millisecond, 10*time.Second, "claim", t.row.Key)); err != nil {
 			return s, err
 		}
 	}

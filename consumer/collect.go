@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/towpath/towpath/batching"
+	"github.com/towpath/towpath/internal/dice"
 	"github.com/towpath/towpath/shard"
 )
 
@@ -261,7 +262,7 @@ func (c *Collect) flush(ctx context.Context, o *collection, b *batching.Batch) e
 	defer c.mu.Unlock()
 	if err != nil {
 		o.fails++
-		o.retry = time.Now().Add(backoff(o.fails, batching.DefaultMinBackoff, batching.DefaultMaxBackoff))
+		o.retry = time.Now().Add(backoff(dice.Dice{}, o.fails, batching.DefaultMinBackoff, batching.DefaultMaxBackoff))
 		return fmt.Errorf("flush %d records of %s: %w", len(o.records), b.Shard, err)
 	}
 	for _, a := range o.acks {

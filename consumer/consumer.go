@@ -10,6 +10,7 @@ import (
 
 	"github.com/towpath/towpath/checkpoint"
 	"github.com/towpath/towpath/internal/clock"
+	"github.com/towpath/towpath/internal/dice"
 	"github.com/towpath/towpath/shard"
 )
 
@@ -67,7 +68,7 @@ func (c *Consumer) begin(ctx context.Context) (*worker, error) {
 	if c.worker != nil {
 		return nil, ErrRunning
 	}
-	c.worker = newWorker(c.cfg, clock.From(ctx))
+	c.worker = newWorker(c.cfg, clock.From(ctx), dice.From(ctx))
 	return c.worker, nil
 }
 
@@ -150,7 +151,7 @@ func (w *worker) prepare(ctx context.Context) error {
 			return err
 		}
 		w.log.Warn("cannot start yet", "error", err)
-		if sleepErr := clock.Sleep(ctx, backoff(try, 200*time.Millisecond, 5*time.Second)); sleepErr != nil {
+		if sleepErr := clock.Sleep(ctx, backoff(w.dice, try, 200*time.Millisecond, 5*time.Second, "start")); sleepErr != nil {
 			return err
 		}
 	}
@@ -207,7 +208,7 @@ func (w *worker) live(stop context.Context) error {
 	life, end := context.WithCancelCause(context.WithoutCancel(stop))
 	defer end(nil)
 	s := &session{
-		id: newWorkerID(w.cfg.WorkerPrefix), clock: w.clock, table: w.cfg.Leases, timing: w.timing, maxLeases: w.cfg.MaximumLeases,
+		id: newWorkerID(w.dice, w.cfg.WorkerPrefix), clock: w.clock, dice: w.dice, table: w.cfg.Leases, timing: w.timing, maxLeases: w.cfg.MaximumLeases,
 	}
 	gen, _ := tableCall(stop, w, func(ctx context.Context) (int64, error) { return w.pace.begin(ctx), nil })
 	s.shareGen.Store(gen)

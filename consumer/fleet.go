@@ -3,7 +3,6 @@ package consumer
 import (
 	"context"
 	"errors"
-	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -99,7 +98,7 @@ func (f *fleet) run(life, stop context.Context) {
 // tick does what is due.
 func (f *fleet) tick(ctx context.Context) {
 	if now := f.clock.Elapsed(); now >= f.observeAt {
-		f.observeAt = now + jitter(f.timing.beat)
+		f.observeAt = now + jitter(f.dice, f.timing.beat, "observe")
 		f.observe(ctx)
 		f.watch()
 	}
@@ -107,7 +106,7 @@ func (f *fleet) tick(ctx context.Context) {
 		return // nothing may be taken, and nothing is held
 	}
 	if f.clock.Elapsed() >= f.upkeepAt {
-		f.upkeepAt = f.clock.Elapsed() + jitter(f.timing.upkeep)
+		f.upkeepAt = f.clock.Elapsed() + jitter(f.dice, f.timing.upkeep, "upkeep")
 		f.maintain(ctx)
 		if f.offering {
 			// To make many rows takes a while. Who has come meanwhile is to get its
@@ -121,7 +120,7 @@ func (f *fleet) tick(ctx context.Context) {
 	}
 	f.fresh = nil
 	if f.clock.Elapsed() >= f.sweepAt {
-		f.sweepAt = f.clock.Elapsed() + jitter(f.timing.sweep)
+		f.sweepAt = f.clock.Elapsed() + jitter(f.dice, f.timing.sweep, "sweep")
 		f.sweep(ctx)
 	}
 	if f.cfg.Until.caughtUp && f.caughtUp(ctx) {
@@ -137,7 +136,7 @@ func (f *fleet) planEvery() time.Duration {
 	if views := f.views(); len(views) > 1 && !f.isPlanner(views) {
 		n = min(len(views), 10)
 	}
-	return jitter(f.timing.plan * time.Duration(n))
+	return jitter(f.dice, f.timing.plan*time.Duration(n), "plan")
 }
 
 func (f *fleet) nextTick() time.Duration {
@@ -188,7 +187,7 @@ func (f *fleet) observe(ctx context.Context) {
 		f.rounds = 0
 		f.soon()
 	case heard == somebodyLeft:
-		f.planAt = min(f.planAt, f.clock.Elapsed()+rand.N(turn(len(views))+1))
+		f.planAt = min(f.planAt, f.clock.Elapsed()+f.dice.N(turn(len(views))+1, "turn"))
 	}
 }
 

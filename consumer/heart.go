@@ -22,7 +22,7 @@ type heart struct {
 // this worker's own clock; when it is over, so is its life.
 func (h *heart) beat(ctx context.Context) {
 	valid := true
-	wait := jitter(h.timing.beat)
+	wait := jitter(h.dice, h.timing.beat, "beat")
 	for {
 		if valid {
 			wait = min(wait, max(h.session.left(), 0))
@@ -45,7 +45,7 @@ func (h *heart) beat(ctx context.Context) {
 			}
 			h.session.revive()
 			valid = h.session.valid()
-			wait = jitter(h.timing.beat)
+			wait = jitter(h.dice, h.timing.beat, "beat")
 			h.pass(row.Inbox)
 		case errors.Is(err, checkpoint.ErrSessionOver):
 			h.lapse()
@@ -53,7 +53,7 @@ func (h *heart) beat(ctx context.Context) {
 			return
 		default:
 			// Sooner than by its turn: several tries fit before it runs out.
-			wait = jitter(h.timing.beat / 4)
+			wait = jitter(h.dice, h.timing.beat/4, "beat")
 			h.log.Debug("heartbeat", "error", err)
 		}
 	}
@@ -69,7 +69,7 @@ func (h *heart) lapse() {
 // hand-over take less than one: the heartbeat's answer carries the inbox too,
 // but only every second.
 func (h *heart) mailbox(ctx context.Context) {
-	for clock.Sleep(ctx, jitter(h.timing.mailbox)) == nil {
+	for clock.Sleep(ctx, jitter(h.dice, h.timing.mailbox, "mailbox")) == nil {
 		row, err := tableCall(ctx, h.worker, func(ctx context.Context) (shard.Session, error) {
 			return h.cfg.Leases.Session(ctx, h.session.id)
 		})

@@ -3,7 +3,6 @@ package consumer
 import (
 	"context"
 	"errors"
-	"math/rand/v2"
 	"time"
 
 	"github.com/towpath/towpath/batching"
@@ -335,7 +334,7 @@ func (l *lane) pause(d batching.Delay) error {
 	}
 	wait := d.Min
 	if d.Max > d.Min {
-		wait += rand.N(d.Max - d.Min + 1)
+		wait += l.worker.dice.N(d.Max-d.Min+1, "pause", l.shard, l.batch.Records[0].Sequence)
 	}
 	if clock.Sleep(l.patience(), wait) != nil {
 		return errLaneOver

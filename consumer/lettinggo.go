@@ -214,7 +214,7 @@ func (t *tenure) putBack(p checkpoint.Progress) bool {
 			// the sweep finds it.
 			return false
 		}
-		if clock.Sleep(t.life, backoff(try, 100*time.Millisecond, 2*time.Second)) != nil {
+		if clock.Sleep(t.life, backoff(w.dice, try, 100*time.Millisecond, 2*time.Second, "put back", lost.Key)) != nil {
 			return false
 		}
 	}

@@ -49,7 +49,7 @@ func (w *worker) lookAround(ctx context.Context) error {
 			return err
 		}
 		w.log.Warn("cannot start yet", "error", err)
-		if sleepErr := clock.Sleep(ctx, backoff(try, 200*time.Millisecond, 5*time.Second)); sleepErr != nil {
+		if sleepErr := clock.Sleep(ctx, backoff(w.dice, try, 200*time.Millisecond, 5*time.Second, "look around")); sleepErr != nil {
 			return err
 		}
 	}

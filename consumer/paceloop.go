@@ -29,7 +29,7 @@ func (h *heart) steer(ctx context.Context) {
 		if h.session.valid() && h.isPlanner(h.views()) {
 			h.apportion(ctx)
 		}
-		next := time.NewTimer(jitter(min(h.timing.beat, steerEvery)))
+		next := time.NewTimer(jitter(h.dice, min(h.timing.beat, steerEvery), "steer"))
 		for waiting := true; waiting; {
 			select {
 			case <-ctx.Done():

@@ -97,7 +97,7 @@ func (t *tenure) loadParked(handler string) ([]checkpoint.ParkedKey, error) {
 			return keys, nil
 		}
 		t.worker.note(t.row.Shard, handler, fmt.Errorf("read which keys are parked: %w", err))
-		if err := clock.Sleep(t.reading, backoff(try, 100*time.Millisecond, 10*time.Second)); err != nil {
+		if err := clock.Sleep(t.reading, backoff(t.worker.dice, try, 100*time.Millisecond, 10*time.Second, "parked", t.row.Key)); err != nil {
 			return nil, err
 		}
 	}

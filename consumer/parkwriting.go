@@ -175,7 +175,7 @@ func (p *parking) afterWrite(a sideAnswer, now time.Time) {
 	if !a.applied {
 		p.again = w
 		p.tries++
-		p.retryAt = now.Add(backoff(p.tries, 50*time.Millisecond, 5*time.Second))
+		p.retryAt = now.Add(backoff(p.worker.dice, p.tries, 50*time.Millisecond, 5*time.Second, "park", p.shard))
 		if a.err != nil {
 			p.worker.note(p.shard, p.handler, fmt.Errorf("write what is parked: %w", a.err))
 		}

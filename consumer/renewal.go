@@ -27,7 +27,7 @@ func (t *tenure) confirm() (begin, again bool, cause error) {
 		if res.answered {
 			t.right.lapsed.Store(false)
 		}
-		if !res.answered && clock.Sleep(t.reading, backoff(try, t.worker.timing.beat/10, t.worker.timing.beat)) != nil {
+		if !res.answered && clock.Sleep(t.reading, backoff(t.worker.dice, try, t.worker.timing.beat/10, t.worker.timing.beat, "renew", t.row.Key)) != nil {
 			cause, again = t.endWithout()
 			return false, again, cause
 		}

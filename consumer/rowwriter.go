@@ -80,7 +80,7 @@ func (w *rowWriter) write(ctx context.Context, name string, held shard.Lease, f 
 			// Whoever holds a lease of a table that is gone holds nothing.
 			return result{verdict: checkpoint.Lost}, nil
 		}
-		if clock.Sleep(ctx, backoff(try, 50*time.Millisecond, 2*time.Second)) != nil {
+		if clock.Sleep(ctx, backoff(w.right.worker.dice, try, 50*time.Millisecond, 2*time.Second, "row", w.shard)) != nil {
 			return result{}, fmt.Errorf("%s %s: %w", name, held.Key, errors.Join(err, context.Cause(ctx)))
 		}
 	}
@@ -136,7 +136,7 @@ func (w *rowWriter) keep(ctx context.Context, held shard.Lease, p checkpoint.Pro
 			return res, nil
 		}
 		held = res.row
-		if clock.Sleep(ctx, backoff(try, 50*time.Millisecond, 2*time.Second)) != nil {
+		if clock.Sleep(ctx, backoff(w.right.worker.dice, try, 50*time.Millisecond, 2*time.Second, "row", w.shard)) != nil {
 			return result{}, fmt.Errorf("save %s: %w", held.Key, context.Cause(ctx))
 		}
 	}
@@ -177,7 +177,7 @@ func (w *rowWriter) persist(ctx context.Context, name string, held shard.Lease, 
 			return res, err
 		}
 		held = res.row
-		if err := clock.Sleep(ctx, backoff(try, 50*time.Millisecond, 2*time.Second)); err != nil {
+		if err := clock.Sleep(ctx, backoff(w.right.worker.dice, try, 50*time.Millisecond, 2*time.Second, "row", w.shard)); err != nil {
 			return result{}, fmt.Errorf("%s %s: %w", name, held.Key, context.Cause(ctx))
 		}
 	}

@@ -2,16 +2,14 @@ package consumer
 
 import (
 	"context"
-	cryptorand "crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"sync/atomic"
 	"time"
 
 	"github.com/towpath/towpath/checkpoint"
 	"github.com/towpath/towpath/internal/clock"
+	"github.com/towpath/towpath/internal/dice"
 	"github.com/towpath/towpath/shard"
 )
 
@@ -61,6 +59,7 @@ func (t timing) term() checkpoint.Term { return checkpoint.Term{Lease: t.lease, 
 type session struct {
 	id     string
 	clock  clock.Clock
+	dice   dice.Dice
 	table  checkpoint.Leases
 	timing timing
 
@@ -75,11 +74,7 @@ type session struct {
 
 // newWorkerID names one start of one process. A bare host or pod name would be
 // shared by two incarnations, of which the first may still be running.
-func newWorkerID(prefix string) string {
-	var b [8]byte
-	cryptorand.Read(b[:]) // never fails
-	return prefix + "/" + hex.EncodeToString(b[:])
-}
+func newWorkerID(d dice.Dice, prefix string) string { return prefix + "/" + d.ID("worker", prefix) }
 
 func (s *session) row() shard.Session {
 	return shard.Session{
@@ -143,7 +138,7 @@ func (s *session) register(ctx context.Context) error {
 		if err == nil || errors.Is(err, checkpoint.ErrSessionOver) {
 			return err
 		}
-		if err := clock.Sleep(ctx, backoff(try, 100*time.Millisecond, s.timing.beat)); err != nil {
+		if err := clock.Sleep(ctx, backoff(s.dice, try, 100*time.Millisecond, s.timing.beat, "register")); err != nil {
 			return err
 		}
 	}
@@ -177,15 +172,15 @@ func (s *session) call(ctx context.Context, limit time.Duration, f func(context.
 }
 
 // jitter spreads periodic work by a tenth to either side.
-func jitter(d time.Duration) time.Duration {
-	return d - d/10 + rand.N(d/5+1)
+func jitter(d dice.Dice, span time.Duration, purpose string) time.Duration {
+	return span - span/10 + d.N(span/5+1, purpose)
 }
 
 // backoff is a wait before try+1: doubling, drawn at random below its bound.
-func backoff(try int, least, most time.Duration) time.Duration {
+func backoff(d dice.Dice, try int, least, most time.Duration, purpose ...string) time.Duration {
 	bound := most
 	if try < 16 {
 		bound = min(most, least<<(try-1))
 	}
-	return rand.N(bound + 1)
+	return d.N(bound+1, purpose...)
 }

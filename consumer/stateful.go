@@ -190,7 +190,7 @@ func (l *shardLoop) tookState(t stateTaken) {
 	}
 	if t.err != nil {
 		k.fails++
-		k.retryAt = time.Now().Add(backoff(k.fails, l.policy.MinBackoff, l.policy.MaxBackoff))
+		k.retryAt = time.Now().Add(backoff(l.worker.dice, k.fails, l.policy.MinBackoff, l.policy.MaxBackoff, "state", l.shard))
 		l.worker.note(l.shard, l.handler, fmt.Errorf("state of %s: %w", l.shard, t.err))
 		return
 	}
@@ -282,7 +282,7 @@ func (t *tenure) restore(name string, h Stateful) (inherited bool, err error) {
 			return len(r.Inherited) > 0, t.reading.Err()
 		}
 		t.worker.note(t.row.Shard, name, fmt.Errorf("restore %s: %w", t.row.Shard, err))
-		if err := clock.Sleep(t.reading, backoff(try, 100*time.Millisecond, 10*time.Second)); err != nil {
+		if err := clock.Sleep(t.reading, backoff(t.worker.dice, try, 100*time.Millisecond, 10*time.Second, "restore", t.row.Key)); err != nil {
 			return false, err
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/towpath/towpath/batching"
 	"github.com/towpath/towpath/checkpoint"
 	"github.com/towpath/towpath/internal/clock"
+	"github.com/towpath/towpath/internal/dice"
 	"github.com/towpath/towpath/shard"
 )
 
@@ -153,7 +154,7 @@ func (s *Steering) change(ctx context.Context, change func(shard.Control) (shard
 		if _, err = s.table.SetControl(ctx, seen, next); err == nil || !errors.Is(err, checkpoint.ErrFenced) {
 			return err
 		}
-		if err := clock.Sleep(ctx, backoff(try, 20*time.Millisecond, time.Second)); err != nil {
+		if err := clock.Sleep(ctx, backoff(dice.From(ctx), try, 20*time.Millisecond, time.Second, "steering")); err != nil {
 			return err
 		}
 	}

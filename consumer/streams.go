@@ -111,7 +111,7 @@ func (f *fleet) watchStreams(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-f.bundle.askNow:
-		case <-time.After(jitter(f.streams.Every())):
+		case <-time.After(jitter(f.dice, f.streams.Every(), "streams")):
 		}
 		err := f.streams.Ask(ctx)
 		switch {

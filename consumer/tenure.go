@@ -364,7 +364,7 @@ func (t *tenure) tell(starter ShardStarter, l *shardLoop) error {
 			return t.reading.Err()
 		}
 		t.worker.note(l.shard, l.handler, fmt.Errorf("start shard: %w", err))
-		if err := clock.Sleep(t.reading, backoff(try, 100*time.Millisecond, 10*time.Second)); err != nil {
+		if err := clock.Sleep(t.reading, backoff(t.worker.dice, try, 100*time.Millisecond, 10*time.Second, "start", l.shard)); err != nil {
 			return err
 		}
 	}

@@ -144,7 +144,7 @@ func (l *shardLoop) afterWake(a woke) {
 	w.running = false
 	if a.err != nil {
 		if w.fails++; a.after <= 0 {
-			a.after = backoff(w.fails, l.policy.MinBackoff, l.policy.MaxBackoff)
+			a.after = backoff(l.worker.dice, w.fails, l.policy.MinBackoff, l.policy.MaxBackoff, "wake", l.shard)
 		}
 		w.notBefore = now.Add(a.after)
 		w.pressed = w.pressed || a.reason == batching.WakePressure

@@ -15,6 +15,7 @@ import (
 
 	"github.com/towpath/towpath/batching"
 	"github.com/towpath/towpath/internal/clock"
+	"github.com/towpath/towpath/internal/dice"
 	"github.com/towpath/towpath/shard"
 )
 
@@ -24,6 +25,7 @@ type worker struct {
 	cfg    Config
 	log    *slog.Logger
 	clock  clock.Clock
+	dice   dice.Dice
 	timing timing
 	parts  []part // the handlers
 
@@ -62,9 +64,9 @@ type worker struct {
 // noLimit is how many handler calls run at once where nobody set a limit.
 const noLimit = math.MaxInt32
 
-func newWorker(cfg Config, c clock.Clock) *worker {
+func newWorker(cfg Config, c clock.Clock, d dice.Dice) *worker {
 	w := &worker{
-		cfg: cfg, log: cfg.Logger.With("application", cfg.Name), clock: c,
+		cfg: cfg, log: cfg.Logger.With("application", cfg.Name), clock: c, dice: d,
 		timing:  timingOf(cfg.LeaseDuration, cfg.DrainTimeout),
 		parts:   cfg.parts(),
 		budget:  newBudget(cfg.MemoryBudget),
@@ -264,7 +266,7 @@ func (w *worker) childrenOf(ctx context.Context, b branch) ([]shard.Shard, error
 		if errors.Is(err, shard.ErrNoStream) && w.streamGone(ctx, b.id, err) {
 			return nil, err
 		}
-		if err := clock.Sleep(ctx, backoff(try, 100*time.Millisecond, 5*time.Second)); err != nil {
+		if err := clock.Sleep(ctx, backoff(w.dice, try, 100*time.Millisecond, 5*time.Second, "children", b.id)); err != nil {
 			return nil, err
 		}
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -12,6 +11,7 @@ import (
 
 	"github.com/towpath/towpath/checkpoint"
 	"github.com/towpath/towpath/internal/clock"
+	"github.com/towpath/towpath/internal/dice"
 )
 
 // Client is what a Table asks of DynamoDB. *dynamodb.Client satisfies it.
@@ -156,7 +156,7 @@ func (t *Table) patientPage(ctx context.Context, in *dynamodb.ScanInput) (*dynam
 		if err == nil || !isThrottling(err) || time.Since(began) > pagePatience {
 			return page, err
 		}
-		if sleepErr := clock.Sleep(ctx, most/2+rand.N(most/2)); sleepErr != nil {
+		if sleepErr := clock.Sleep(ctx, most/2+dice.From(ctx).N(most/2, "list leases")); sleepErr != nil {
 			return nil, fmt.Errorf("%w: %w", sleepErr, err)
 		}
 	}

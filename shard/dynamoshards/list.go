@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"slices"
 	"time"
 
@@ -13,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodbstreams/types"
 
 	"github.com/towpath/towpath/internal/clock"
+	"github.com/towpath/towpath/internal/dice"
 	"github.com/towpath/towpath/shard"
 )
 
@@ -110,7 +110,7 @@ func (s *Source) page(ctx context.Context, in *dynamodbstreams.DescribeStreamInp
 			return out, err
 		}
 		most := doubled(pageWait, pageMost, try)
-		if sleepErr := clock.Sleep(ctx, most/2+rand.N(most/2)); sleepErr != nil {
+		if sleepErr := clock.Sleep(ctx, most/2+dice.From(ctx).N(most/2, "list")); sleepErr != nil {
 			return nil, fmt.Errorf("%w: %w", sleepErr, err)
 		}
 	}

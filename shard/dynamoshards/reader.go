@@ -3,13 +3,13 @@ package dynamoshards
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodbstreams"
 
 	"github.com/towpath/towpath/internal/clock"
+	"github.com/towpath/towpath/internal/dice"
 	"github.com/towpath/towpath/shard"
 )
 
@@ -74,7 +74,7 @@ func (r *reader) Next(ctx context.Context) (shard.Chunk, error) {
 		r.pace = r.pace.count(time.Now())
 		return shard.Chunk{}, fmt.Errorf("read %s: %w", r, ctx.Err())
 	}
-	r.pace = r.pace.refused(time.Now(), kind(err), rand.Float64())
+	r.pace = r.pace.refused(time.Now(), kind(err), dice.From(ctx).Float64("read", r.start.Shard))
 	return shard.Chunk{}, fmt.Errorf("read %s: %w", r, err)
 }
 

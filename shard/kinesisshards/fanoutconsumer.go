@@ -3,13 +3,14 @@ package kinesisshards
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
 	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
+
+	"github.com/towpath/towpath/internal/dice"
 )
 
 // registry knows the ARN of the consumer for all readers of a source, and which
@@ -76,7 +77,7 @@ func (g *registry) find(ctx context.Context, streamARN string) (arn string, wait
 
 	arn, err = g.ask(ctx, streamARN)
 
-	wait = consumerEvery + rand.N(consumerEvery/2)
+	wait = consumerEvery + dice.From(ctx).N(consumerEvery/2, "consumer", streamARN)
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.asking = false

@@ -4,10 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
+
+	"github.com/towpath/towpath/internal/dice"
 )
 
 // drained is how long it has to be waited for an event to know that none had
@@ -31,7 +32,7 @@ func (r *fanReader) listen(ctx context.Context, patience time.Duration) {
 			}
 			r.quiet = time.Time{}
 			if !ok {
-				r.over(now, r.sub.stream.Err())
+				r.over(ctx, now, r.sub.stream.Err())
 				return
 			}
 			if e, ok := e.(*types.SubscribeToShardEventStreamMemberSubscribeToShardEvent); ok {
@@ -43,7 +44,7 @@ func (r *fanReader) listen(ctx context.Context, patience time.Duration) {
 			timer.Reset(patience)
 		case <-timer.C:
 			if patience > 0 {
-				r.fail(FanOutSilent, fmt.Errorf("kinesis:SubscribeToShard: %w for %s", errSilent, patience))
+				r.fail(ctx, FanOutSilent, fmt.Errorf("kinesis:SubscribeToShard: %w for %s", errSilent, patience))
 			}
 			return
 		case <-ctx.Done():
@@ -55,13 +56,13 @@ func (r *fanReader) listen(ctx context.Context, patience time.Duration) {
 var errSilent = errors.New("no event came")
 
 // over is after the last event of a subscription.
-func (r *fanReader) over(now time.Time, err error) {
+func (r *fanReader) over(ctx context.Context, now time.Time, err error) {
 	if err != nil {
-		r.fail(FanOutCut, explain("SubscribeToShard, in its stream", err))
+		r.fail(ctx, FanOutCut, explain("SubscribeToShard, in its stream", err))
 		return
 	}
 	r.drop(now)
-	r.tries = r.tries.ended(now, rand.Float64())
+	r.tries = r.tries.ended(now, dice.From(ctx).Float64("subscription", r.start.Shard))
 	r.tell(FanOutEnded, nil)
 }
 
@@ -79,10 +80,10 @@ func (r *fanReader) drop(now time.Time) {
 }
 
 // fail drops the subscription because of an error.
-func (r *fanReader) fail(what FanOutChange, err error) {
+func (r *fanReader) fail(ctx context.Context, what FanOutChange, err error) {
 	now := time.Now()
 	r.drop(now)
-	r.tries = r.tries.cut(now, subscriptionTrouble(err), rand.Float64())
+	r.tries = r.tries.cut(now, subscriptionTrouble(err), dice.From(ctx).Float64("subscription", r.start.Shard))
 	r.tell(what, err)
 	r.fault = err
 }

@@ -139,7 +139,7 @@ func (r *fanReader) Next(ctx context.Context) (shard.Chunk, error) {
 	}
 	chunk, err := r.take(ctx)
 	if err != nil && ctx.Err() == nil {
-		r.fail(FanOutCut, err)
+		r.fail(ctx, FanOutCut, err)
 		r.fault = nil // it is told now
 	}
 	if err != nil {

@@ -3,12 +3,12 @@ package kinesisshards
 import (
 	"context"
 	"errors"
-	"math/rand/v2"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 
 	"github.com/towpath/towpath/internal/clock"
+	"github.com/towpath/towpath/internal/dice"
 	"github.com/towpath/towpath/shard"
 )
 
@@ -49,7 +49,7 @@ func (r *fanReader) subscribe(ctx context.Context) {
 		r.tries = r.tries.postponed(now, early.wait, "postponed")
 	default:
 		t := subscriptionTrouble(err)
-		r.tries = r.tries.refused(now, t, rand.Float64())
+		r.tries = r.tries.refused(now, t, dice.From(ctx).Float64("subscribe", r.start.Shard))
 		if t == troubleInUse {
 			r.tell(FanOutInUse, err)
 		} else {

@@ -3,7 +3,6 @@ package kinesisshards
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -11,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 
 	"github.com/towpath/towpath/internal/clock"
+	"github.com/towpath/towpath/internal/dice"
 	"github.com/towpath/towpath/shard"
 )
 
@@ -109,7 +109,7 @@ func (s *Source) patientPage(ctx context.Context, in *kinesis.ListShardsInput) (
 			return out, err
 		}
 		most := doubled(pageWait, pageMost, try)
-		if sleepErr := clock.Sleep(ctx, most/2+rand.N(most/2)); sleepErr != nil {
+		if sleepErr := clock.Sleep(ctx, most/2+dice.From(ctx).N(most/2, "list")); sleepErr != nil {
 			return nil, fmt.Errorf("%w: %w", sleepErr, err)
 		}
 	}
