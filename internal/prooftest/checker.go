@@ -89,6 +89,7 @@ func (c *Checker) Wrote(now shard.Lease) {
 		c.sought(now)
 	}
 	if existed {
+		c.letGo(was, now)
 		asked := now.Counter == was.Counter && now.Checkpoint.Compare(was.Checkpoint) == 0
 		if now.Counter <= was.Counter && !asked {
 			c.breaks("I3: the counter of %s went from %d to %d while the row changed: %s → %s", now.Shard, was.Counter, now.Counter, was, now)

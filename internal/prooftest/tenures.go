@@ -1,6 +1,8 @@
 package prooftest
 
 import (
+	"slices"
+
 	"github.com/towpath/towpath/batching"
 	"github.com/towpath/towpath/shard"
 )
@@ -8,6 +10,7 @@ import (
 // tenure is what is known of a worker's time at a shard.
 type tenure struct {
 	worker string
+	id     string // under which it stands in the row
 	fence  batching.Fence
 	after  shard.Position
 	held   func() bool // of its last call; nil: it has had none
@@ -21,9 +24,9 @@ func (c *Checker) Strict() {
 	c.strict = true
 }
 
-// Started notes that a worker begins to work a shard: see
-// consumer.Hooks.ShardStarted.
-func (c *Checker) Started(worker, shardID string, after shard.Position, fence batching.Fence) {
+// Started notes that a worker, which stands in the rows under an id, begins to
+// work a shard: see consumer.Hooks.ShardStarted.
+func (c *Checker) Started(worker, id, shardID string, after shard.Position, fence batching.Fence) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.strict || c.Ledger.killed[worker] {
@@ -47,7 +50,7 @@ func (c *Checker) Started(worker, shardID string, after shard.Position, fence ba
 		}
 		kept = append(kept, other)
 	}
-	c.tenures[shardID] = append(kept, &tenure{worker: worker, fence: fence, after: after})
+	c.tenures[shardID] = append(kept, &tenure{worker: worker, id: id, fence: fence, after: after})
 }
 
 // Left notes that a worker does not work a shard any more.
@@ -63,6 +66,34 @@ func (c *Checker) Asleep(worker string, asleep bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.asleep[worker] = asleep
+}
+
+// letGo takes note that a row was released by who held it, or handed over: its
+// tenure is over with this write, whenever it hears of the answer. A take counts
+// the owner's switch, and a checkpoint clears the count. The caller holds mu.
+func (c *Checker) letGo(was, now shard.Lease) {
+	if was.Holder() == now.Holder() || now.OwnerSwitches > 0 {
+		return
+	}
+	c.tenures[now.Shard] = slices.DeleteFunc(c.tenures[now.Shard], func(t *tenure) bool { return t.id == was.Holder() })
+}
+
+// WasTrimmed notes that records of a shard cannot be read any more. Where no
+// record of it has been finished yet as far as its row says, it begins with the
+// oldest that is left, and nobody asks for those in front of it.
+func (c *Checker) WasTrimmed(shardID string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.refresh()
+	if row := c.known[shardID]; row.Checkpoint.IsRecord() || row.Finished() {
+		return
+	}
+	t := c.index.track(shardID)
+	for _, r := range t.records {
+		if c.world.Trimmed(r) {
+			c.wanted[r.place()] = false
+		}
+	}
 }
 
 // tenureOver forgets a worker's tenure of a shard, or of all with an empty one.
