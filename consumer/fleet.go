@@ -69,23 +69,22 @@ func (f *fleet) run(life, stop context.Context) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
-		select {
-		case <-timer.C:
-		case hints := <-f.hints:
-			f.follow(life, hints)
-		case t := <-f.ended:
-			f.over(t)
-		case <-f.bundle.asked:
-			f.streamsAsked(life)
-		case <-f.resumed:
-			f.soon()
-			f.sweepAt = min(f.sweepAt, f.clock.Elapsed())
-		case <-stop.Done():
+		switch o := f.occasion(timer.C, life, stop); {
+		case o.stop:
 			f.leaveAll()
 			return
-		case <-life.Done():
+		case o.over:
 			f.await()
 			return
+		case o.ended != nil:
+			f.over(o.ended)
+		case o.hints != nil:
+			f.follow(life, o.hints)
+		case o.asked:
+			f.streamsAsked(life)
+		case o.resumed:
+			f.soon()
+			f.sweepAt = min(f.sweepAt, f.clock.Elapsed())
 		}
 		if stop.Err() == nil && life.Err() == nil {
 			f.tick(life)

@@ -27,6 +27,9 @@ func (h *heart) beat(ctx context.Context) {
 		if valid {
 			wait = min(wait, max(h.session.left(), 0))
 		}
+		if ctx.Err() != nil {
+			return
+		}
 		select {
 		case <-ctx.Done():
 			return

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"slices"
 	"time"
 
 	"github.com/towpath/towpath/checkpoint"
@@ -188,7 +189,9 @@ func (f *fleet) sweep(ctx context.Context) {
 			f.look(ctx, key)
 		}
 	}
-	for key, t := range f.heldWithout(named) {
+	unnamed := f.heldWithout(named)
+	for _, key := range slices.Sorted(maps.Keys(unnamed)) {
+		t := unnamed[key]
 		row, err := tableCall(ctx, f.worker, func(ctx context.Context) (shard.Lease, error) {
 			return f.cfg.Leases.Get(ctx, key)
 		})

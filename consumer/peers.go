@@ -1,6 +1,8 @@
 package consumer
 
 import (
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/towpath/towpath/checkpoint"
@@ -73,7 +75,8 @@ func (p *peers) observe(rows []shard.Session, now time.Duration) (heard news) {
 // to revoke. Next is when the next one will be, if none beats before.
 func (p *peers) silent(me string, now time.Duration) (dead []shard.Session, next time.Duration) {
 	next = now + p.timing.lease
-	for id, known := range p.byID {
+	for _, id := range slices.Sorted(maps.Keys(p.byID)) {
+		known := p.byID[id]
 		if id == me || !known.Row.Alive() {
 			continue
 		}
@@ -93,8 +96,8 @@ const planTimeout = 30 * time.Second
 // views is the live fleet as the planner sees it.
 func (p *peers) views(now time.Duration) []shard.WorkerView {
 	var views []shard.WorkerView
-	for id, known := range p.byID {
-		if known.Row.Alive() {
+	for _, id := range slices.Sorted(maps.Keys(p.byID)) {
+		if known := p.byID[id]; known.Row.Alive() {
 			views = append(views, shard.WorkerView{
 				ID: id, Age: now - known.First, Leaving: known.Row.Leaving, MaxLeases: known.Row.MaxLeases,
 				Idle: now-known.PlansSeen > planTimeout,

@@ -123,38 +123,36 @@ func (l *shardLoop) run() outcome {
 		if l.tracker.Pending() < l.cfg.MaximumInFlight && !l.ended && !l.full {
 			chunks = l.chunks
 		}
-		select {
-		case c := <-chunks:
+		switch e := l.event(sources{chunks: chunks, pace: paceChanged, due: timer.C}); e.kind {
+		case isRead:
 			select {
 			case <-l.pauses: // said before this was read
 				l.pauseKeys(time.Now())
 			default:
 			}
-			l.take(c, time.Now())
-		case s := <-l.settled:
-			if l.settle(s); l.astray {
+			l.take(e.chunk, time.Now())
+		case hasSettled:
+			if l.settle(e.settled); l.astray {
 				return l.quit(outcomeRestart)
 			}
-		case <-l.seat.wake:
+		case isWoken:
 			if out, over := l.heed(); over {
 				return l.quit(out)
 			}
-		case <-l.gathered.flush:
+		case isPressed:
 			for i := range l.lanes {
 				l.lanes[i].gather.Flush()
 			}
 			l.wakes.pressed = l.waiting() > 0
-		case <-l.acks.ready:
+		case isAcked:
 			l.takeAcks()
-		case <-l.pauses:
+		case isPaused:
 			l.pauseKeys(time.Now())
-		case a := <-l.parking.written():
-			l.parking.afterWrite(a, time.Now())
-		case u := <-l.unparks:
-			u.answer <- l.parking.release(u.key)
-		case <-paceChanged:
-		case <-timer.C:
-		case <-l.reading.Done():
+		case hasWritten:
+			l.parking.afterWrite(e.wrote, time.Now())
+		case wantsUnpark:
+			e.unpark.answer <- l.parking.release(e.unpark.key)
+		case isLeft:
 			return l.leave()
 		}
 	}

@@ -3,6 +3,8 @@ package consumer
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/towpath/towpath/checkpoint"
@@ -224,7 +226,8 @@ func (f *fleet) bury(ctx context.Context, rows []shard.Lease) {
 	revoked := map[string]time.Duration{}
 	var dead []shard.Session
 	f.mu.Lock()
-	for id, p := range f.peers.byID {
+	for _, id := range slices.Sorted(maps.Keys(f.peers.byID)) {
+		p := f.peers.byID[id]
 		if p.Row.Alive() {
 			continue
 		}

@@ -100,6 +100,7 @@ func (w *fakes) beforeTable(ctx context.Context, c checkpointtest.Call) error {
 		return nil
 	}
 	by.gate.pass()
+	w.trace.note(c.Op, c.Caller, c.Key)
 	if by.isCut("table") {
 		return hang(ctx)
 	}
@@ -152,6 +153,7 @@ func (w *fakes) beforeStream(ctx context.Context, c shardtest.Call) (mood shardt
 		return mood, nil
 	}
 	by.gate.pass()
+	w.trace.note(string(c.Op), c.Caller, c.Shard)
 	if by.isCut("stream") {
 		return mood, hang(ctx)
 	}
