@@ -78,6 +78,7 @@ func (f *fleet) run(life, stop context.Context) {
 			return
 		case o.ended != nil:
 			f.over(o.ended)
+			f.overAll()
 		case o.hints != nil:
 			f.follow(life, o.hints)
 		case o.asked:
@@ -262,6 +263,20 @@ func (f *fleet) over(t *tenure) {
 		// which only the whole table shows.
 		f.soon()
 		f.sweepAt = min(f.sweepAt, f.clock.Elapsed()+f.timing.mailbox)
+	}
+}
+
+// overAll takes note of the other tenures that have ended, so that one plan
+// follows from all of them.
+func (f *fleet) overAll() {
+	f.dice.Rest("ended", f.session.id)
+	for {
+		select {
+		case t := <-f.ended:
+			f.over(t)
+		default:
+			return
+		}
 	}
 }
 

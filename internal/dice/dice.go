@@ -71,6 +71,16 @@ func (d Dice) ID(purpose ...string) string {
 	return hex.EncodeToString(b[:])
 }
 
+// Rest does nothing, but with fixed dice: then it lets some nanoseconds pass, so
+// that in a bubble of testing/synctest everything else comes to rest first. It
+// stands before a loop looks which of several things are ready, where several
+// goroutines may get them ready at one instant.
+func (d Dice) Rest(purpose ...string) {
+	if d.fixed {
+		time.Sleep(time.Duration(1 + d.draw(purpose)%1000))
+	}
+}
+
 // draw is 64 bits, by purpose and time.
 func (d Dice) draw(purpose []string) uint64 {
 	return Hash(d.seed, uint64(time.Now().UnixNano()), purpose...)
