@@ -112,7 +112,7 @@ func (l *lane) judge(pass batching.BreakerPass, outcome *batching.Outcome) {
 	}
 	if surroundings != nil && !outcome.Delayed {
 		l.sour++
-		outcome.Delayed, outcome.After = true, backoff(l.worker.dice, l.sour, l.policy.MinBackoff, l.policy.MaxBackoff, "sour", l.shard, l.batch.Records[0].Sequence)
+		outcome.Delayed, outcome.After = true, backoff(l.worker.dice, l.sour, l.policy.MinBackoff, l.policy.MaxBackoff, "sour", l.shard, l.head())
 	}
 	switch {
 	case pass.Probe() && outcome.From > 0:

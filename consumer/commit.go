@@ -156,7 +156,7 @@ func (l *lane) persistEffects(c commitment) (refused, err error) {
 			// Whether it is written, the next to read the row will know.
 			return nil, errLaneOver
 		}
-		if clock.Sleep(l.ctx, backoff(l.worker.dice, try, 50*time.Millisecond, 2*time.Second, "commit", l.shard, l.batch.Records[0].Sequence)) != nil {
+		if clock.Sleep(l.ctx, backoff(l.worker.dice, try, 50*time.Millisecond, 2*time.Second, "commit", l.shard, l.head())) != nil {
 			return nil, errLaneOver
 		}
 	}

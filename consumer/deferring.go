@@ -206,7 +206,7 @@ func (l *lane) finishLate() (again bool, err error) {
 		err = l.succeed(l.batch.Records, a.attempts)
 	case l.again(*a):
 		l.worker.note(l.shard, l.handler, a.err)
-		if clock.Sleep(l.patience(), backoff(l.worker.dice, a.attempts, l.policy.MinBackoff, l.policy.MaxBackoff, "deferred", l.shard, l.batch.Records[0].Sequence)) != nil {
+		if clock.Sleep(l.patience(), backoff(l.worker.dice, a.attempts, l.policy.MinBackoff, l.policy.MaxBackoff, "deferred", l.shard, l.head())) != nil {
 			return false, errLaneOver
 		}
 		return true, nil

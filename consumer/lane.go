@@ -327,6 +327,15 @@ func (l *lane) patience() context.Context {
 	return l.ctx
 }
 
+// head is the sequence number of the first record of its batch; a call without
+// records has none.
+func (l *lane) head() string {
+	if len(l.batch.Records) == 0 {
+		return ""
+	}
+	return l.batch.Records[0].Sequence
+}
+
 // pause waits before another attempt.
 func (l *lane) pause(d batching.Delay) error {
 	if d.Max <= 0 {
@@ -334,7 +343,7 @@ func (l *lane) pause(d batching.Delay) error {
 	}
 	wait := d.Min
 	if d.Max > d.Min {
-		wait += l.worker.dice.N(d.Max-d.Min+1, "pause", l.shard, l.batch.Records[0].Sequence)
+		wait += l.worker.dice.N(d.Max-d.Min+1, "pause", l.shard, l.head())
 	}
 	if clock.Sleep(l.patience(), wait) != nil {
 		return errLaneOver

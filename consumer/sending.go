@@ -57,7 +57,7 @@ func (l *lane) persist(to string, send func(context.Context) (further bool, err 
 			Worker: l.worker.session.id, Shard: l.shard, Handler: l.handler, Destination: to, Try: try, Err: err,
 		})
 		l.worker.note(l.shard, l.handler, fmt.Errorf("send to %s: %w", to, err))
-		if clock.Sleep(l.patience(), backoff(l.worker.dice, waits, l.policy.MinBackoff, l.policy.MaxBackoff, "send", l.shard, l.batch.Records[0].Sequence)) != nil {
+		if clock.Sleep(l.patience(), backoff(l.worker.dice, waits, l.policy.MinBackoff, l.policy.MaxBackoff, "send", l.shard, l.head())) != nil {
 			return errLaneOver
 		}
 	}
