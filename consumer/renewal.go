@@ -53,7 +53,7 @@ func (t *tenure) outdo() (begin, again bool, cause error) {
 			return false, true, nil
 		}
 		t.row = res.row
-		if !res.answered && clock.Sleep(t.reading, backoff(try, t.worker.timing.beat/10, t.worker.timing.beat)) != nil {
+		if !res.answered && clock.Sleep(t.reading, backoff(t.worker.dice, try, t.worker.timing.beat/10, t.worker.timing.beat, "renew", t.row.Key)) != nil {
 			cause, again = t.endWithout()
 			return false, again, cause
 		}
