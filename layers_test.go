@@ -26,6 +26,7 @@ var floors = []struct {
 	{"ci/*", 5},      // programs of the checks
 
 	{"internal/scenariotest", 0}, // files of situations, for the tests of decisions
+	{"internal/lineartest", 3},   // whether a table is what it is taken for
 	{"internal/servertest", 4},   // where the servers of a test are
 	{"internal/queuetest", 4},    // what is in their queues
 	{"streamtest", 4},            // a fleet over faults, and a ledger of what it did
@@ -76,6 +77,9 @@ var nobody = map[string]string{
 	"encoding/gob":   "it is not safe on bytes of strangers",
 }
 
+// testsOnly are the modules that tests alone are written with.
+var testsOnly = map[string]bool{"github.com/anishathalye/porcupine": true, "pgregory.net/rapid": true}
+
 const sdkConfig = "github.com/aws/aws-sdk-go-v2/config"
 
 func TestPackagesImportOnlyLowerFloors(t *testing.T) {
@@ -91,6 +95,9 @@ func TestPackagesImportOnlyLowerFloors(t *testing.T) {
 			}
 			if strings.HasPrefix(imported, sdkConfig) && own < 5 {
 				t.Errorf("%s imports %s: a library takes clients, only cmd and examples read the environment", f.path, imported)
+			}
+			if testsOnly[imported] && !f.test && !strings.HasSuffix(f.pkg, "test") {
+				t.Errorf("%s imports %s: only tests and rooms for them do, so that no user's program links it", f.path, imported)
 			}
 			if imported == "testing" && !f.test && !strings.HasSuffix(f.pkg, "test") {
 				t.Errorf("%s imports testing: only tests and rooms for them do, or its flags come along into services", f.path)
