@@ -37,6 +37,7 @@ type fleet struct {
 	bundle     *bundle       // many streams
 	fresh      []shard.Lease // the table, where it was read in the same tick and not changed
 	rounds     int           // plans in a row that found leases free
+	hushed     int           // workers that had missed their last beats when the sessions were read
 
 	planAt, observeAt, sweepAt, upkeepAt time.Duration
 	caughtAt                             time.Duration // when the table may be asked whether all is done
@@ -172,6 +173,11 @@ func (f *fleet) observe(ctx context.Context) {
 	f.mu.Lock()
 	heard := f.peers.observe(rows, now)
 	dead, next := f.peers.silent(f.session.id, now)
+	hushed := f.peers.hushedOnes()
+	if hushed > f.hushed && f.rounds > 0 {
+		heard = somebodyDied // what is free may have been left to it
+	}
+	f.hushed = hushed
 	f.given = map[string]int{}
 	f.mu.Unlock()
 	f.observeAt = min(f.observeAt, next) // on the dot, not at the next beat

@@ -68,21 +68,25 @@ func (f *fleet) putDown(ctx context.Context) {
 }
 
 // heir is the live worker with the least to do, to give a lease to; empty if
-// there is none.
+// there is none. One that has missed its last beats is chosen only if all have.
 func (f *fleet) heir() string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	best, least := "", 0.0
+	best, least, hushed := "", 0.0, false
 	for id, p := range f.peers.byID {
 		if id == f.session.id || !f.peers.live(id) {
 			continue
 		}
-		load := p.Row.Load + float64(f.given[id])
+		load, silent := p.Row.Load+float64(f.given[id]), f.peers.hushed(p)
 		if p.Row.MaxLeases > 0 && load >= float64(p.Row.MaxLeases) {
 			continue
 		}
-		if best == "" || load < least || load == least && id < best {
-			best, least = id, load
+		better := load < least || load == least && id < best
+		if silent != hushed {
+			better = hushed
+		}
+		if best == "" || better {
+			best, least, hushed = id, load, silent
 		}
 	}
 	if best != "" {

@@ -13,6 +13,7 @@ import (
 // own clock. No clock of another host is believed.
 type peers struct {
 	byID   map[string]*checkpoint.Sighting
+	read   time.Duration // when the last reading arrived
 	timing timing
 }
 
@@ -39,6 +40,7 @@ const (
 // who came, died, left or began to leave. The reading may be stale: a beat that
 // is lower than one seen before proves nothing.
 func (p *peers) observe(rows []shard.Session, now time.Duration) (heard news) {
+	p.read = now
 	listed := make(map[string]bool, len(rows))
 	for _, row := range rows {
 		listed[row.ID] = true
@@ -100,11 +102,27 @@ func (p *peers) views(now time.Duration) []shard.WorkerView {
 		if known := p.byID[id]; known.Row.Alive() {
 			views = append(views, shard.WorkerView{
 				ID: id, Age: now - known.First, Leaving: known.Row.Leaving, MaxLeases: known.Row.MaxLeases,
-				Idle: now-known.PlansSeen > planTimeout,
+				Idle: now-known.PlansSeen > planTimeout, Silent: p.hushed(known),
 			})
 		}
 	}
 	return views
+}
+
+// hushed reports whether a live worker has missed its last beats. The time is that
+// of the last reading: whoever was paused knows nothing of the others' beats since.
+func (p *peers) hushed(known *checkpoint.Sighting) bool {
+	return known.Row.Alive() && p.read-known.Seen > p.timing.quiet
+}
+
+// hushedOnes is how many have.
+func (p *peers) hushedOnes() (n int) {
+	for _, known := range p.byID {
+		if p.hushed(known) {
+			n++
+		}
+	}
+	return n
 }
 
 // live reports whether a worker is known to live and is not about to leave.

@@ -26,6 +26,7 @@ type timing struct {
 	lease     time.Duration // D: silence after which a worker is dead
 	margin    time.Duration // M = D/5
 	beat      time.Duration // H = D/10, between heartbeats
+	quiet     time.Duration // without a beat, after which nothing more is given to a worker; those who look see one every two beats
 	mailbox   time.Duration // between looks into the own inbox
 	sweep     time.Duration // between looks for rows that name this worker
 	plan      time.Duration // between plans when nothing happens
@@ -41,6 +42,7 @@ func timingOf(lease, drain time.Duration) timing {
 		lease:     lease,
 		margin:    checkpoint.TermOf(lease).Margin,
 		beat:      lease / 10,
+		quiet:     lease / 4,
 		mailbox:   250 * time.Millisecond,
 		sweep:     min(5*time.Second, lease/2),
 		plan:      30 * time.Second,

@@ -48,7 +48,7 @@ func (f *fleet) maintain(ctx context.Context) {
 // that neither idles nor leaves.
 func (f *fleet) isPlanner(views []shard.WorkerView) bool {
 	for _, v := range views {
-		if v.ID < f.session.id && !v.Idle && !v.Leaving {
+		if v.ID < f.session.id && !v.Idle && !v.Silent && !v.Leaving {
 			return false
 		}
 	}

@@ -51,6 +51,10 @@ type WorkerView struct {
 	// Idle is set if its plan counter does not move: it is not relied on as the
 	// planner.
 	Idle bool
+	// Silent is set if it has missed its last beats. It may be dead: it keeps what
+	// it has until that is certain, is given nothing, and is not relied on as the
+	// planner, unless all are silent.
+	Silent bool
 }
 
 // LeaseView is one lease.
@@ -130,6 +134,9 @@ func (m Moves) String() string {
 // Plan says what the worker does so that every lease has an owner and no worker
 // has two leases more than another.
 //
+// A worker that is silent keeps what it holds, and the others share the rest: what
+// falls free while it dies would else wait until that is certain.
+//
 // Each worker that is not leaving has a quota of ⌊n/w⌋ or ⌈n/w⌉ of the n
 // runnable leases, or its MaxLeases if that is less. Those that hold more keep
 // the larger quota, so that a fleet within one lease of balance is left alone.
@@ -137,7 +144,7 @@ func (m Moves) String() string {
 // everybody computes the same, and takes its own share in one round. What an
 // owner has over its quota, the planner asks it to hand over to those that are
 // still below. The planner is the worker with the smallest id that is neither
-// idle nor leaving. Two planners at once, or two views that differ a little, cost
+// idle, silent nor leaving. Two planners at once, or two views that differ a little, cost
 // a refused write and nothing else.
 //
 // In a fleet that is at rest the planner then evens the load: the heaviest worker
@@ -215,6 +222,11 @@ func muster(v View) *fleet {
 		f.byID[w.ID] = &worker{WorkerView: w, hash: hashString(w.ID)}
 		f.workers = append(f.workers, f.byID[w.ID])
 	}
+	if !slices.ContainsFunc(f.workers, func(w *worker) bool { return !w.Silent && !w.Leaving }) {
+		for _, w := range f.workers {
+			w.Silent = false
+		}
+	}
 	slices.SortFunc(f.workers, func(a, b *worker) int { return cmp.Compare(a.ID, b.ID) })
 	for _, l := range v.Leases {
 		if l.Runnable {
@@ -257,12 +269,17 @@ func (f *fleet) lost(id string) bool {
 // most, then in an order that follows from the ids alone.
 func (f *fleet) setQuotas() {
 	var open []*worker
+	left := len(f.leases)
 	for _, w := range f.workers {
-		if !w.Leaving {
+		switch {
+		case w.Leaving:
+		case w.Silent:
+			w.quota = w.held
+			left -= w.held
+		default:
 			open = append(open, w)
 		}
 	}
-	left := len(f.leases)
 	for {
 		if len(open) == 0 {
 			return
@@ -318,7 +335,7 @@ func (f *fleet) lightest(key string) *worker {
 	h := hashString(key)
 	var best *worker
 	for _, w := range f.workers {
-		if w.Leaving || w.Foreign || w.MaxLeases > 0 && w.held >= w.MaxLeases {
+		if w.Leaving || w.Silent || w.Foreign || w.MaxLeases > 0 && w.held >= w.MaxLeases {
 			continue
 		}
 		if best == nil || w.held < best.held || w.held == best.held && rendezvous(w.hash, h) > rendezvous(best.hash, h) {
@@ -333,7 +350,7 @@ func (f *fleet) lightest(key string) *worker {
 func (f *fleet) planner() string {
 	for _, idleToo := range []bool{false, true} {
 		for _, w := range f.workers {
-			if !w.Leaving && !w.Foreign && (idleToo || !w.Idle) {
+			if !w.Leaving && !w.Foreign && (idleToo || !w.Idle && !w.Silent) {
 				return w.ID
 			}
 		}

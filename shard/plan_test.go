@@ -34,7 +34,7 @@ func TestPlanScenarios(t *testing.T) {
 			switch words[0] {
 			case "moves":
 				v.Moves = number(words[1])
-			case "worker": // id [age] [leaving] [idle] [max=n]
+			case "worker": // id [age] [leaving] [idle] [silent] [max=n]
 				w := WorkerView{ID: words[1], Age: time.Hour}
 				for _, word := range words[2:] {
 					most, isMax := strings.CutPrefix(word, "max=")
@@ -43,6 +43,8 @@ func TestPlanScenarios(t *testing.T) {
 						w.Leaving = true
 					case word == "idle":
 						w.Idle = true
+					case word == "silent":
+						w.Silent = true
 					case isMax:
 						w.MaxLeases = number(most)
 					default:
@@ -257,6 +259,50 @@ func TestFleetConvergesAndFallsSilent(t *testing.T) {
 				t.Fatalf("seed %d: a settled fleet moved %d leases", seed, taken+asked)
 			}
 		}
+	}
+}
+
+// What falls free while other workers may be dying is taken in one round by those
+// that are heard, and the balance is among those.
+func TestNothingWaitsForAWorkerThatIsSilent(t *testing.T) {
+	for seed := range uint64(60) {
+		random := rand.New(rand.NewPCG(seed, 12))
+		c := newCrowd(seed, 3+random.IntN(8), 1+random.IntN(120))
+		c.settle(t)
+		gone := random.IntN(len(c.workers))
+		counts, _ := c.held()
+		c.die(gone)
+		heard := 0
+		for i := range c.workers {
+			if c.workers[i].Silent = random.IntN(2) == 0; !c.workers[i].Silent {
+				heard++
+			}
+		}
+		if heard == 0 {
+			continue
+		}
+		before, _ := c.held()
+		taken, asked := c.round(t)
+		after, _ := c.held()
+		if taken != counts[gone] || asked != 0 {
+			t.Fatalf("seed %d: %d taken and %d asked for, want %d and none", seed, taken, asked, counts[gone])
+		}
+		var counted []int
+		for i, w := range c.workers {
+			if w.Silent && after[i] != before[i] {
+				t.Fatalf("seed %d: a silent worker has %d leases, and had %d", seed, after[i], before[i])
+			}
+			if !w.Silent {
+				counted = append(counted, after[i])
+			}
+		}
+		if slices.Max(counted)-slices.Min(counted) > 1 {
+			t.Fatalf("seed %d: those that are heard have %v", seed, after)
+		}
+		for i := range c.workers { // they were alive after all
+			c.workers[i].Silent = false
+		}
+		c.settle(t)
 	}
 }
 

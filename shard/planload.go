@@ -61,7 +61,7 @@ func (f *fleet) extremes(v View) (heavy, light *worker, mean float64) {
 		}
 	}
 	for _, w := range f.workers {
-		if w.Leaving || w.Foreign || w.Age < v.Settle {
+		if w.Leaving || w.Silent || w.Foreign || w.Age < v.Settle {
 			return nil, nil, 0
 		}
 		if heavy == nil || w.load > heavy.load {

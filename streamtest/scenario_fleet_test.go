@@ -297,6 +297,63 @@ func TestScenario09RestartUnderTheSameName(t *testing.T) {
 	})
 }
 
+// A second worker dies while the first is being waited for. What the first had falls
+// free when its time is over, and none of it waits for the second, though that one
+// is not known to be dead by then; nor does what a third gives away as it stops.
+func TestScenario09NothingWaitsForASecondWorkerThatDied(t *testing.T) {
+	for _, later := range []time.Duration{3 * time.Second, 6 * time.Second, 9 * time.Second} {
+		t.Run(later.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				rig := streamtest.New(t, 30)
+				defer rig.Close()
+				workers := map[string]*streamtest.Worker{}
+				for _, name := range []string{"a", "b", "c", "d", "e"} {
+					workers[name] = rig.Start(name)
+				}
+				rig.Await("all work", everyHolder(rig, 30, "a", "b", "c", "d", "e"))
+				time.Sleep(20 * time.Second)
+				owned := func() map[string]string {
+					owners := map[string]string{}
+					for _, row := range rig.Rows() {
+						owners[row.Shard] = nameOf(row.Holder())
+					}
+					return owners
+				}
+				before := owned()
+				workers["a"].Kill()
+				died := time.Now()
+				time.Sleep(later)
+				workers["b"].Kill()
+				rig.Await("nobody waits for a", func() bool {
+					for shardID, owner := range owned() {
+						if before[shardID] == "a" && (owner == "a" || owner == "b") {
+							return false
+						}
+					}
+					return true
+				})
+				// A lease and a second and a half, or four beats behind the second death.
+				if took := time.Since(died); took > max(11500*time.Millisecond, later+4*time.Second) {
+					t.Errorf("what a had was free for %v after its death", took)
+				}
+				if d := time.Until(died.Add(later + 4*time.Second)); d > 0 {
+					time.Sleep(d)
+				}
+				if _, err := workers["c"].Stop(); err != nil {
+					t.Error(err)
+				}
+				for shardID, owner := range owned() {
+					if before[shardID] == "c" && owner != "d" && owner != "e" {
+						t.Errorf("%s of c, which has stopped, is %s's", shardID, owner)
+					}
+				}
+				rig.PutN(100, 100)
+				rig.Await("all done", rig.AllDone)
+			})
+		})
+	}
+}
+
 // A shard has no records for an hour (a quarter of one under the race detector,
 // which is still longer than any period of the protocol), while three more workers
 // come. It stays with its owner, whose session beats on, and its row is not written
