@@ -163,6 +163,13 @@ func (f *fleet) well(choose float64, mortal bool) *process {
 	return candidates[int(choose*float64(len(candidates)))]
 }
 
+// lives is whether an owner, as it stands in a row, is one of the processes that
+// nothing is being done to.
+func (f *fleet) lives(owner string) bool {
+	name, _, _ := strings.Cut(owner, "/")
+	return slices.ContainsFunc(f.workers, func(p *process) bool { return p.name == name && !p.leaving && !p.stopped })
+}
+
 // stop tells a process to end.
 func (p *process) stop() {
 	p.leaving = true

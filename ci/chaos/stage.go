@@ -28,9 +28,10 @@ const (
 	streamName      = "chaos-stream"
 	// leaseDuration is the workers': consumer.Config's default.
 	leaseDuration = 10 * time.Second
-	// longestDrain is how long the end of a run may take: a lease runs out, what
-	// has gathered meanwhile is handled, and machines are busy.
-	longestDrain = 5 * time.Minute
+	// longestDrain is how long the end of a run may take: a lease runs out, a
+	// row that was deleted is made again, what has gathered meanwhile is handled,
+	// and machines are busy.
+	longestDrain = 8 * time.Minute
 )
 
 // stage is what one run plays on: the services, the fleet, and those who watch.

@@ -101,6 +101,10 @@ func (g *stage) reshard(ctx context.Context, choose float64) (string, error) {
 
 func width(from, to types.Shard) *big.Int { return new(big.Int).Sub(last(to), first(from)) }
 
+// A lease whose owner is dead is made again by the maintenance run, which may take
+// minutes; a short run deletes those of the living.
+const longRun = 10 * time.Minute
+
 // deleteRow deletes a session or a lease by hand.
 func (w *weather) deleteRow(ctx context.Context, r *rand.Rand) error {
 	table, key := applicationName+"-sessions", "id"
@@ -116,6 +120,10 @@ func (w *weather) deleteRow(ctx context.Context, r *rand.Rand) error {
 	for _, item := range out.Items {
 		id, _ := item[key].(*dynamotypes.AttributeValueMemberS)
 		at, _ := item["checkpoint"].(*dynamotypes.AttributeValueMemberS)
+		owner, _ := item["leaseOwner"].(*dynamotypes.AttributeValueMemberS)
+		if key == "leaseKey" && w.duration < longRun && (owner == nil || !w.fleet.lives(owner.Value)) {
+			continue
+		}
 		if id != nil && id.Value != "control" && (at == nil || at.Value != "SHARD_END") {
 			ids = append(ids, id.Value)
 		}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/towpath/towpath/ci/ledger"
+	"github.com/towpath/towpath/shard"
 )
 
 // trouble is a time in which something was done to a worker. A worker that is
@@ -75,6 +76,11 @@ func (w *watch) harm(worker string, at time.Duration) (heal func(at time.Duratio
 			g.disturbed = true
 		}
 	}
+	for id, owner := range w.owners {
+		if owner == worker && w.shards[id].worker != worker {
+			w.upset[id] = max(w.upset[id], at+leaseDuration+recovery)
+		}
+	}
 	return func(at time.Duration) { t.to = at + recovery }
 }
 
@@ -110,13 +116,15 @@ func (w *watch) enter(e ledger.Entry, repeats bool) {
 		if e.Worker != g.victim && !g.closed {
 			g.closed = true
 			took := e.At - g.from
-			if took > slowFailover {
-				w.slow("%s of %s was handled by nobody for %v, and by %s then", g.shard, g.victim, took.Round(time.Millisecond), e.Worker)
-			}
+			disturbed := ""
 			if g.disturbed || w.troubled(e.Worker, g.from, e.At) || w.upset[g.shard] > g.from {
 				w.disturbed = append(w.disturbed, took)
+				disturbed = ", disturbed"
 			} else {
 				w.failovers = append(w.failovers, took)
+			}
+			if took > slowFailover {
+				w.slow("%s of %s was handled by nobody for %v, and by %s then%s", g.shard, g.victim, took.Round(time.Millisecond), e.Worker, disturbed)
 			}
 		}
 	} else if last, ok := w.shards[e.Shard]; ok && last.worker != e.Worker {
@@ -135,7 +143,27 @@ func (w *watch) enter(e ledger.Entry, repeats bool) {
 }
 
 // row takes a write of the lease table: who holds which shard.
-func (w *watch) row(r row) { w.owners[r.shard] = r.holder() }
+func (w *watch) row(r row) {
+	if r.deleted {
+		w.upset[r.shard] = forEver // until there is a row again
+		return
+	}
+	if w.upset[r.shard] == forEver {
+		w.upset[r.shard] = r.at + recovery
+	}
+	if r.checkpoint == shard.End().Sequence {
+		// What comes next of its keys is its children's, which may have to wait for
+		// another parent.
+		for _, g := range w.waiting {
+			g.disturbed = g.disturbed || g.shard == r.shard
+		}
+	}
+	holder := r.holder()
+	if holder != w.owners[r.shard] && w.shards[r.shard].worker != holder && w.troubled(holder, r.at-time.Second, r.at) {
+		w.upset[r.shard] = max(w.upset[r.shard], r.at+leaseDuration+recovery) // it was given to somebody who is dead by now
+	}
+	w.owners[r.shard] = holder
+}
 
 // row is a write of the lease table, as awsMain enters it.
 type row struct {

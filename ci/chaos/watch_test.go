@@ -90,3 +90,46 @@ func TestPercentileIsAValueThatWasMeasured(t *testing.T) {
 		t.Errorf("of none it is %v, want 0", got)
 	}
 }
+
+func TestWhatWasGivenToTheDeadIsNotJudged(t *testing.T) {
+	for name, story := range map[string]func(w *watch){
+		"given and then killed": func(w *watch) {
+			w.row(row{shard: "s1", owner: "b/1", at: 2 * second})
+			w.harm("b", 2*second+1)
+		},
+		"killed and then given": func(w *watch) {
+			w.harm("b", 2*second)
+			w.row(row{shard: "s1", owner: "b/1", at: 2*second + 1})
+		},
+		"the row was deleted": func(w *watch) {
+			w.row(row{shard: "s1", deleted: true, at: 2 * second})
+			w.row(row{shard: "s1", at: 13 * second})
+		},
+	} {
+		w := newWatch(t.Logf)
+		w.row(row{shard: "s1", owner: "a/1", at: second})
+		w.record("a", "s1", "k1", second)
+		story(w)
+		w.row(row{shard: "s1", owner: "c/1", at: 13 * second})
+		w.record("c", "s1", "k1", 13*second)
+		if len(w.handovers) != 0 {
+			t.Errorf("%s: hand-overs %v, want none", name, w.handovers)
+		}
+		w.record("c", "s1", "k1", 59*second)
+		w.record("d", "s1", "k1", 60*second)
+		if len(w.handovers) != 1 {
+			t.Errorf("%s: %d hand-overs long behind it, want one", name, len(w.handovers))
+		}
+	}
+}
+
+func TestKeysOfAShardThatHasEndedMayWaitForItsChildren(t *testing.T) {
+	w := newWatch(t.Logf)
+	w.record("a", "s1", "k1", second)
+	w.dies("a", 2*second)
+	w.row(row{shard: "s1", owner: "b/1", checkpoint: "SHARD_END", at: 13 * second})
+	w.record("b", "child", "k1", 60*second)
+	if len(w.failovers) != 0 || len(w.disturbed) != 1 {
+		t.Errorf("fail-overs %v, want none", w.failovers)
+	}
+}
