@@ -64,6 +64,9 @@ func itemOf(rec kinesisfake.Record) prooftest.Item {
 
 // Trimmed implements prooftest.World.
 func (c *checker) Trimmed(i *prooftest.Item) bool {
+	if c.rig.table != "" {
+		return c.rig.changes.isTrimmed(c.rig, i)
+	}
 	for _, rec := range c.rig.records() {
 		if rec.ShardID == i.Shard && rec.SequenceNumber == i.Sequence {
 			return rec.Trimmed
@@ -107,7 +110,7 @@ func leaseOf(row dynamofake.Item) shard.Lease {
 		Key: text("leaseKey"), Shard: text("leaseKey"), Owner: text("leaseOwner"), CheckpointOwner: text("checkpointOwner"),
 		Counter: number("leaseCounter"), OwnerSwitches: number("ownerSwitchesSinceCheckpoint"), SeekGen: number("seekGen"),
 		Checkpoint: shard.After(text("checkpoint"), number("checkpointSubSequenceNumber")),
-		Lost:       row["lost"].Bool(), CreatedFrom: text("createdFrom"),
+		Lost:       row["lost"].Bool(), CreatedFrom: text("createdFrom"), Parents: row["parentShardId"].Members(),
 	}
 	if ms := number("startAtMs"); ms > 0 {
 		l.Checkpoint.At = time.UnixMilli(ms)

@@ -1,10 +1,13 @@
 package streamtest
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -15,6 +18,7 @@ import (
 	"github.com/towpath/towpath/checkpoint/dynamocheckpoint"
 	"github.com/towpath/towpath/consumer"
 	"github.com/towpath/towpath/destination/destinationtest"
+	"github.com/towpath/towpath/internal/prooftest"
 	"github.com/towpath/towpath/shard"
 	"github.com/towpath/towpath/shard/kinesisshards"
 	"github.com/towpath/towpath/streamtest/awsfake"
@@ -44,6 +48,10 @@ type Rig struct {
 	clients []func(worker string, cfg *aws.Config)
 	checker *checker
 	leaks   leaks
+	// witness is set if what a destination accepts is told by somebody who saw it.
+	witness bool
+	// contexts change what each worker runs with.
+	contexts []func(ctx context.Context, worker string) context.Context
 
 	mu      sync.Mutex
 	workers []*Worker
@@ -216,6 +224,16 @@ func (r *Rig) AllDone() bool { return r.checker.Complete() }
 // of shards that have been deleted since are among them.
 func (r *Rig) Rows() []shard.Lease { return r.checker.Rows() }
 
+// Table are the rows of the lease table as they stand, by shard.
+func (r *Rig) Table() []shard.Lease {
+	var rows []shard.Lease
+	for _, row := range r.AWS.DynamoDB().Items(Application) {
+		rows = append(rows, leaseOf(row))
+	}
+	slices.SortFunc(rows, func(a, b shard.Lease) int { return strings.Compare(a.Shard, b.Shard) })
+	return rows
+}
+
 // PutRow writes a row of the lease table by hand, as an operator would in the
 // console. The checker does not judge it, and compares the fleet's next write
 // with the fleet's last.
@@ -238,17 +256,25 @@ func (r *Rig) MayBeginAgain(shardID string) { r.checker.MayBeginAgain(shardID) }
 // still do outside this rig does not happen.
 func (r *Rig) Dead(worker string) bool { return r.checker.Dead(worker) }
 
+// Checker is what holds the promises against all that happens.
+func (r *Rig) Checker() *prooftest.Checker { return r.checker.Checker }
+
 // Close stops every worker, those that were killed or paused too, and checks the
 // invariants. It fails the test if one does not hold.
 func (r *Rig) Close() {
 	r.t.Helper()
+	r.End()
+	r.Check()
+}
+
+// End stops every worker, as Close does, and checks nothing.
+func (r *Rig) End() {
 	r.mu.Lock()
 	workers := r.workers
 	r.mu.Unlock()
 	for _, w := range workers {
 		w.end()
 	}
-	r.Check()
 }
 
 // Check fails the test with every promise that was broken so far.

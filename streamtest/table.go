@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodbstreams"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 
+	"github.com/towpath/towpath/internal/prooftest"
 	"github.com/towpath/towpath/shard"
 	"github.com/towpath/towpath/shard/dynamoshards"
 	"github.com/towpath/towpath/shard/kinesisshards"
@@ -135,4 +136,21 @@ func (c *changes) parents(r *Rig, shardID string) []string {
 // isListed reports whether a shard is still there.
 func (c *changes) isListed(r *Rig, shardID string) bool {
 	return slices.ContainsFunc(r.AWS.DynamoDB().StreamShards(r.table), func(s dynamofake.StreamShard) bool { return s.ID == shardID })
+}
+
+// isTrimmed reports whether a record cannot be read any more.
+func (c *changes) isTrimmed(r *Rig, i *prooftest.Item) bool {
+	readable := 0
+	for _, s := range r.AWS.DynamoDB().StreamShards(r.table) {
+		if s.ID == i.Shard {
+			readable = s.Records
+		}
+	}
+	behind := 0 // it, and what came after it
+	for _, rec := range c.all() {
+		if rec.ShardID == i.Shard && (behind > 0 || rec.SequenceNumber == i.Sequence) {
+			behind++
+		}
+	}
+	return behind > readable
 }

@@ -36,6 +36,9 @@ type Worker struct {
 func newWorker(r *Rig, c Clock, name string, cfg *consumer.Config) *Worker {
 	w := &Worker{Name: name, rig: r, done: make(chan struct{})}
 	ctx := clock.With(context.Background(), &gatedClock{Clock: c, gate: &w.gate, start: time.Now()})
+	for _, with := range r.contexts {
+		ctx = with(ctx, name)
+	}
 	w.ctx, w.cancel = context.WithCancel(ctx)
 	w.observe(cfg)
 	return w
@@ -56,6 +59,19 @@ func (w *Worker) observe(cfg *consumer.Config) {
 	case keeps:
 		cfg.Handler = &observedStateful{observed: seen, Stateful: keeper}
 	}
+	started, left := cfg.Hooks.ShardStarted, cfg.Hooks.ShardLeft
+	cfg.Hooks.ShardStarted = func(e consumer.ShardStartedEvent) {
+		w.rig.checker.Started(w.Name, e.Worker, e.Shard, e.After, e.Fence)
+		if started != nil {
+			started(e)
+		}
+	}
+	cfg.Hooks.ShardLeft = func(e consumer.ShardLeftEvent) {
+		w.rig.checker.Left(w.Name, e.Shard)
+		if left != nil {
+			left(e)
+		}
+	}
 	loss, gaveUp := cfg.Hooks.Loss, cfg.Hooks.GaveUp
 	cfg.Hooks.Loss = func(e consumer.LossEvent) {
 		w.rig.checker.Lost(e.Loss)
@@ -64,7 +80,9 @@ func (w *Worker) observe(cfg *consumer.Config) {
 		}
 	}
 	cfg.Hooks.GaveUp = func(e consumer.GaveUpEvent) {
-		w.rig.checker.GaveUp(e.Failure)
+		if !w.rig.witness {
+			w.rig.checker.GaveUp(e.Failure)
+		}
 		if gaveUp != nil {
 			gaveUp(e)
 		}
@@ -114,9 +132,11 @@ func (w *Worker) Kill() {
 func (w *Worker) Pause() (resume func()) {
 	open := w.rig.AWS.Pause(w.Name)
 	w.gate.shut()
+	w.rig.checker.Asleep(w.Name, true)
 	resume = sync.OnceFunc(func() {
 		w.gate.open()
 		open()
+		w.rig.checker.Asleep(w.Name, false)
 	})
 	w.mu.Lock()
 	w.resume = append(w.resume, resume)
