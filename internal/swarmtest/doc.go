@@ -6,7 +6,12 @@
 // strike, and what happens when. Each seed has another subset of the faults, so
 // that rare combinations come up and a fault does not hide another. [Play] plays
 // a plan on a [World]; [Fakes] is one over the fakes of the lease table and of the
-// stream, in which a fleet costs milliseconds.
+// stream, in which a fleet costs milliseconds. [SDK] is one over the drivers and
+// the SDK's real clients, which call an AWS in the process: there a plan also has
+// a source (a stream polled or by fan-out, the stream of a table), services that
+// throttle, lose, delay, cut and garble, keys and credentials that are refused for
+// a while, iterators of seconds, wall clocks that are off by years, and rows that
+// somebody edits by hand.
 //
 // # A run is a function of its seed
 //

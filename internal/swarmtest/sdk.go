@@ -82,6 +82,10 @@ func SDK(t testing.TB, p *Plan) World {
 	w.rig.AWS.DynamoDB().OnWrite(w.wrote)
 	w.rig.AWS.Intercept(w.sky.meets)
 	w.rig.AWS.Trace(w.traced)
+	if skies := w.realm.skies; len(skies) > 0 { // the first is that of the start
+		w.sky.set(skies[0].weather)
+		w.realm.skies = skies[1:]
+	}
 	w.calmed.Go(w.rage) // ends with the storm; awaited by Weather
 	return w
 }

@@ -4,8 +4,12 @@ import (
 	"flag"
 	"fmt"
 	"log/slog"
+	"runtime"
 	"testing"
+	"testing/synctest"
 	"time"
+
+	"github.com/towpath/towpath/streamtest/awsfake"
 )
 
 var logs = flag.Bool("logs", false, "tell the workers' logs (of the sdk world), with the virtual time")
@@ -23,5 +27,53 @@ func init() {
 			verbose = slog.New(slog.NewTextHandler(stamped{}, &slog.HandlerOptions{Level: slog.LevelDebug}))
 		}
 		return SDK(t, p)
+	}
+}
+
+// A few seeds over the SDK's clients, twice each: no promise is broken, and both
+// times the same happens to the nanosecond. Many more: -run TestSwarm$ -world sdk.
+func TestFleetsOverTheSDK(t *testing.T) {
+	for seed := uint64(1); seed <= 12; seed++ {
+		first, second := one(t, seed, Small, worlds["sdk"]), one(t, seed, Small, worlds["sdk"])
+		for _, v := range first.Violations {
+			t.Errorf("seed %d: %s", seed, v)
+		}
+		if first.Trace != second.Trace || first.Trace == 0 {
+			t.Errorf("seed %d: the traces are %x and %x", seed, first.Trace, second.Trace)
+		}
+	}
+}
+
+// Where two runs of a seed part in this world, for whoever looks for the reason.
+func TestWhereReplaysOverTheSDKPart(t *testing.T) {
+	if *world != "sdk" {
+		return
+	}
+	var lines [2][]string
+	for i, procs := range []int{1, 2} {
+		was := runtime.GOMAXPROCS(procs)
+		plan := Draw(*first, sizes[*size])
+		synctest.Test(t, func(t *testing.T) {
+			w := SDK(t, &plan).(*sdk)
+			w.trace.keep = true
+			w.rig.AWS.Trace(func(e awsfake.Exchange) {
+				w.trace.note("exchange", e.Caller+" "+e.Operation, fmt.Sprint(e.Sent.UnixNano(), e.Status, e.Applied))
+			})
+			Play(w, &plan)
+			lines[i] = w.trace.sorted()
+		})
+		runtime.GOMAXPROCS(was)
+	}
+	for i := range min(len(lines[0]), len(lines[1])) {
+		if lines[0][i] != lines[1][i] {
+			t.Errorf("line %d of %d differs", i, len(lines[0]))
+			for _, of := range lines {
+				for _, line := range of[max(0, i-*around):min(len(of), i+6)] {
+					t.Log(line)
+				}
+				t.Log("--")
+			}
+			return
+		}
 	}
 }

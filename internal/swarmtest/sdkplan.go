@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// realms are what the plan of a world over the SDK's clients has beside: the
+// realm is what the plan of a world over the SDK's clients has beside: the
 // source it reads, and what services do to clients. It is a function of the
 // seed, like the plan.
 type realm struct {

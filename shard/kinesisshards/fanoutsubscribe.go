@@ -29,6 +29,7 @@ func (r *fanReader) subscribe(ctx context.Context) {
 		var wait time.Duration
 		arn, wait, err = r.consumers.find(ctx, stream.ARN)
 		if err == nil && arn == "" {
+			wait += dice.From(ctx).N(consumerEvery/20, "consumer", r.start.Shard) // of all shards one asks, not all at once
 			r.tries = r.tries.postponed(time.Now(), wait, "consumer is not active")
 			return
 		}
