@@ -197,6 +197,41 @@ func TestTimeIsNotExponential(t *testing.T) {
 	}
 }
 
+// A payload that nests deeper than any pattern looks is one that is no JSON: it
+// is not read, and so costs nothing however long it is. Brackets in strings do not
+// count.
+func TestDeepPayloadsAreNotRead(t *testing.T) {
+	set, err := filter.Compile(`{"data":{"a":[1]}}`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	nested := func(open, end string, n int) string {
+		return `{"a":1,"b":` + strings.Repeat(open, n) + "1" + strings.Repeat(end, n) + `}`
+	}
+	for _, c := range []struct {
+		name, payload string
+		match         bool
+	}{
+		{"lists as deep as it goes", nested("[", "]", 255), true},
+		{"lists one deeper", nested("[", "]", 256), false},
+		{"objects as deep as it goes", nested(`{"x":`, "}", 255), true},
+		{"objects one deeper", nested(`{"x":`, "}", 256), false},
+		{"brackets in a string", `{"a":1,"b":"\"` + strings.Repeat("[{", 1000) + `"}`, true},
+		{"ten million brackets", strings.Repeat("[", 10<<20), false},
+		{"ten million pairs of them", strings.Repeat("[", 5<<20) + strings.Repeat("]", 5<<20), false},
+	} {
+		r := &shard.Record{Data: []byte(c.payload)}
+		if got := set.Match(r); got.Matched() != c.match || got.NotJSON == c.match {
+			t.Errorf("%s: %+v, want a match: %v", c.name, got, c.match)
+		}
+		if !c.match {
+			if n := testing.AllocsPerRun(1, func() { set.Match(r) }); n > 20 {
+				t.Errorf("%s: %v allocations", c.name, n)
+			}
+		}
+	}
+}
+
 func FuzzMatch(f *testing.F) {
 	f.Add(`{"data":{"a":[{"numeric":[">",1]}],"$or":[{"b":[null]}]}}`, []byte(`{"a":2,"b":null}`), false)
 	f.Add(`{"dynamodb":{"Keys":{"id":{"N":["1"]}}}}`, []byte(`{"dynamodb":{"Keys":{"id":{"N":"1"}}}}`), true)

@@ -65,10 +65,36 @@ func metadata(r *shard.Record, arn []string, name string) (value any, ok bool) {
 	return nil, false
 }
 
+// deepestPayload is how far the payload of a record may nest. No pattern looks
+// further: a name in it stands for an object, and for a list round that.
+const deepestPayload = 2 * deepest
+
+// nests reports whether JSON nests deeper than a number of levels, without
+// building anything of it.
+func nests(data []byte, most int) bool {
+	level, quoted := 0, false
+	for i := 0; i < len(data); i++ {
+		switch c := data[i]; {
+		case quoted && c == '\\':
+			i++
+		case c == '"':
+			quoted = !quoted
+		case quoted:
+		case c == '[' || c == '{':
+			if level++; level > most {
+				return true
+			}
+		case c == ']' || c == '}':
+			level--
+		}
+	}
+	return false
+}
+
 // decode reads one JSON value, its numbers as they are written.
 func decode(data []byte) (v any, ok bool) {
 	// encoding/json would put U+FFFD for what is no UTF-8, and match that.
-	if !utf8.Valid(data) {
+	if !utf8.Valid(data) || nests(data, deepestPayload) {
 		return nil, false
 	}
 	d := json.NewDecoder(bytes.NewReader(data))

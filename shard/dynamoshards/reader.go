@@ -25,6 +25,7 @@ type reader struct {
 	said, heard time.Time // the service's time in its last answer, and the host's then
 
 	iterator iterator
+	limit    int         // records asked for at once: Options.Limit, less after an answer that was too large
 	trimmed  *shard.Loss // a window that is told with what lies behind it
 	quiet    int         // answers without records since the last with some
 	// closedSince is when the shard first had no next iterator and no children;
@@ -38,7 +39,7 @@ func newReader(s *Source, start shard.Start, now time.Time) *reader {
 	if p := start.After; p.IsAtTime() || p.IsLatest() {
 		c.from = p.At
 	}
-	return &reader{source: s, start: start, arn: start.Stream.ARN, cursor: c, pace: newPace(s.options, now)}
+	return &reader{source: s, start: start, arn: start.Stream.ARN, cursor: c, pace: newPace(s.options, now), limit: s.options.Limit}
 }
 
 // String names the shard and its stream.
@@ -85,6 +86,7 @@ const surelyCaughtUp = 3
 
 // read asks for a page, and delivers what is new in it.
 func (r *reader) read(ctx context.Context) (shard.Chunk, error) {
+	limit := r.limit
 	out, used, err := r.getRecords(ctx)
 	if err != nil {
 		return shard.Chunk{}, err
@@ -124,7 +126,7 @@ func (r *reader) read(ctx context.Context) (shard.Chunk, error) {
 	if chunk.Loss != nil {
 		r.trimmed = nil
 	}
-	more := h.cut || len(out.Records) >= r.source.options.Limit
+	more := h.cut || len(out.Records) >= limit
 	r.iterator = iterator{}
 	if !h.cut && h.skipped == 0 && (next != used || len(out.Records) == 0) {
 		r.iterator = iterator{next, host}
@@ -181,7 +183,10 @@ func (r *reader) getRecords(ctx context.Context) (out *dynamodbstreams.GetRecord
 		out, err = r.ask(ctx)
 		switch {
 		case err == nil:
+			r.limit = larger(r.limit, r.source.options.Limit)
 			return out, used, nil
+		case isTooLarge(err):
+			r.limit = smaller(r.limit)
 		case isExpired(err) && try == 0:
 			r.iterator = iterator{}
 			continue
@@ -207,6 +212,6 @@ func (r *reader) ask(ctx context.Context) (*dynamodbstreams.GetRecordsOutput, er
 	defer cancel()
 	return r.source.client.GetRecords(ctx, &dynamodbstreams.GetRecordsInput{
 		ShardIterator: &r.iterator.token,
-		Limit:         aws.Int32(int32(r.source.options.Limit)),
-	}, fewTries)
+		Limit:         aws.Int32(int32(r.limit)),
+	}, fewTries, boundAnswer)
 }

@@ -19,10 +19,11 @@ type reader struct {
 	*course
 	pace     pace
 	iterator iterator
+	limit    int // records asked for at once: Options.Limit, less after an answer that was too large
 }
 
 func newReader(c *course, now time.Time) *reader {
-	return &reader{course: c, pace: newPace(c.source.options, now)}
+	return &reader{course: c, pace: newPace(c.source.options, now), limit: c.source.options.Limit}
 }
 
 // Ready waits until the pace allows the next read.
@@ -58,6 +59,7 @@ func (r *reader) Next(ctx context.Context) (shard.Chunk, error) {
 
 // read asks for a page, and delivers what is new in it.
 func (r *reader) read(ctx context.Context) (shard.Chunk, error) {
+	limit := r.limit
 	out, used, err := r.getRecords(ctx)
 	if err != nil {
 		return shard.Chunk{}, err
@@ -83,7 +85,7 @@ func (r *reader) read(ctx context.Context) (shard.Chunk, error) {
 	r.pace = r.pace.answered(p.heard, answer{
 		records: len(h.records),
 		bytes:   h.bytes,
-		behind:  !p.closed && (chunk.Behind > 0 || len(out.Records) >= r.source.options.Limit),
+		behind:  !p.closed && (chunk.Behind > 0 || len(out.Records) >= limit),
 	})
 	return chunk, nil
 }
@@ -102,7 +104,11 @@ func (r *reader) getRecords(ctx context.Context) (out *kinesis.GetRecordsOutput,
 		used = r.iterator.token
 		out, err = r.ask(ctx, n)
 		if err == nil {
+			r.limit = larger(r.limit, r.source.options.Limit)
 			return out, used, nil
+		}
+		if isTooLarge(err) {
+			r.limit = smaller(r.limit)
 		}
 		if isExpired(err) && try == 0 {
 			r.iterator = iterator{}
@@ -124,7 +130,7 @@ func (r *reader) ask(ctx context.Context, n name) (*kinesis.GetRecordsOutput, er
 	defer cancel()
 	return r.source.client.GetRecords(ctx, &kinesis.GetRecordsInput{
 		ShardIterator: &r.iterator.token,
-		Limit:         aws.Int32(int32(r.source.options.Limit)),
+		Limit:         aws.Int32(int32(r.limit)),
 		StreamARN:     text(n.arn),
-	}, fewTries)
+	}, fewTries, boundAnswer)
 }
