@@ -31,6 +31,7 @@ func whose() []cli.Flag {
 		&cli.StringFlag{Name: "stream", Aliases: []string{"s"}, Usage: "`NAME` or ARN of the Kinesis data stream that it reads"},
 		&cli.StringFlag{Name: "changes-of", Usage: "`TABLE` of DynamoDB whose stream it reads, instead of -stream"},
 		&cli.DurationFlag{Name: "silence", Usage: "for how long a worker does not answer before it counts as dead; at least the fleet's LeaseDuration (default 1m)"},
+		&cli.BoolFlag{Name: "insecure-endpoint", Usage: "let AWS_ENDPOINT_URL lead to another host without TLS: credentials' signatures and positions can be read and changed on the way"},
 		&cli.DurationFlag{Name: "patience", Usage: "for how long the fleet may take to stand still (default 5m)"},
 	}
 }
@@ -96,6 +97,9 @@ func rowsOf(c *cli.Command, cfg aws.Config) (rows reposition.Rows, noEnds bool) 
 // mover is what moves the positions of the application that the flags name.
 func mover(ctx context.Context, c *cli.Command, create bool) (*reposition.Mover, aws.Config, error) {
 	cfg, err := environment(ctx)
+	if err == nil && !c.Bool("insecure-endpoint") {
+		err = secured(cfg)
+	}
 	if err != nil {
 		return nil, cfg, err
 	}

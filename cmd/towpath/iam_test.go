@@ -1,8 +1,10 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
+	"maps"
 	"strings"
 	"testing"
 
@@ -71,5 +73,61 @@ func TestClosedOutputIsStatusOne(t *testing.T) {
 		if status := run(t.Context(), args, strings.NewReader(""), closed{}, &errs); status != 1 || !strings.Contains(errs.String(), "broken pipe") {
 			t.Errorf("%q: status %d, errors %q; want 1 and broken pipe", args, status, errs.String())
 		}
+	}
+}
+
+// A plan that cannot be printed is not carried out, whatever -yes says.
+func TestMoveWhosePlanCannotBePrintedIsNotMade(t *testing.T) {
+	_, table := served(t)
+	before := positions(t, table)
+	for _, args := range [][]string{
+		{"towpath", "seek", "-application", "clickstream", "-stream", "clicks", "-to", "horizon", "-yes"},
+		{"towpath", "seek", "-application", "clickstream", "-stream", "clicks", "-shard", "shardId-000000000000", "-to", "horizon", "-yes"},
+		{"towpath", "reset", "-application", "clickstream", "-stream", "clicks", "-yes"},
+	} {
+		var errs strings.Builder
+		if status := run(t.Context(), args, strings.NewReader(""), closed{}, &errs); status != 1 || !strings.Contains(errs.String(), "nothing is written") {
+			t.Errorf("%q: status %d, errors %q; want 1 and that nothing is written", args, status, errs.String())
+		}
+	}
+	if after := positions(t, table); !maps.Equal(after, before) {
+		t.Errorf("positions are %v, want %v", after, before)
+	}
+}
+
+// Calls to a server elsewhere are not made without TLS, unless somebody says so.
+func TestEndpointWithoutTLSIsRefused(t *testing.T) {
+	call := []string{"seek", "-application", "clickstream", "-stream", "clicks", "-to", "horizon"}
+	for _, c := range []struct {
+		variable, url string
+		refused       bool
+	}{
+		{"AWS_ENDPOINT_URL", "http://192.0.2.7:4566", true},
+		{"AWS_ENDPOINT_URL", "http://aws.example.org", true},
+		{"AWS_ENDPOINT_URL", "http://localhost.example.org", true},
+		{"AWS_ENDPOINT_URL", "http://127.0.0.1.example.org", true},
+		{"AWS_ENDPOINT_URL_DYNAMODB", "http://192.0.2.7:4566", true},
+		{"AWS_ENDPOINT_URL_KINESIS", "HTTP://192.0.2.7:4566", true},
+		{"AWS_ENDPOINT_URL", "ftp://127.0.0.1", true},
+		{"AWS_ENDPOINT_URL", "http://[::1]:1", false},
+		{"AWS_ENDPOINT_URL", "http://localhost:1", false},
+		{"AWS_ENDPOINT_URL", "http://127.0.0.2:1", false},
+		{"AWS_ENDPOINT_URL", "https://127.0.0.1:1", false},
+	} {
+		t.Run(c.variable+"="+c.url, func(t *testing.T) {
+			served(t)
+			t.Setenv(c.variable, c.url)
+			ctx, cancel := context.WithCancel(t.Context())
+			cancel() // nothing is to be reached: what is not refused ends with this
+			var out, errs strings.Builder
+			status := run(ctx, append([]string{"towpath"}, call...), strings.NewReader(""), &out, &errs)
+			if got := strings.Contains(errs.String(), "-insecure-endpoint"); got != c.refused || status == 0 {
+				t.Errorf("status %d, errors %q; want it refused: %v", status, errs.String(), c.refused)
+			}
+			errs.Reset()
+			if status := run(ctx, append([]string{"towpath"}, append(call, "-insecure-endpoint")...), strings.NewReader(""), &out, &errs); strings.Contains(errs.String(), "add -insecure-endpoint") {
+				t.Errorf("with the flag: status %d, errors %q", status, errs.String())
+			}
+		})
 	}
 }

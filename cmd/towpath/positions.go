@@ -150,10 +150,13 @@ func carryOut(ctx context.Context, c *cli.Command, m *reposition.Mover, plan *re
 		return err
 	}
 	out := c.Root().Writer
-	fmt.Fprint(out, plan)
+	// A plan that nobody can read is not carried out.
+	if _, err := fmt.Fprint(out, plan); err != nil {
+		return fmt.Errorf("nothing is written: print the plan: %w", err)
+	}
 	if !c.Bool("yes") {
-		fmt.Fprintln(out, "nothing is written: add -yes to do it")
-		return nil
+		_, err := fmt.Fprintln(out, "nothing is written: add -yes to do it")
+		return err
 	}
 	if err := m.Apply(ctx, plan); err != nil {
 		return err
@@ -183,13 +186,15 @@ func settle(ctx context.Context, c *cli.Command) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintln(out, move)
+	if _, err := fmt.Fprintln(out, move); err != nil {
+		return fmt.Errorf("nothing is written: print the move: %w", err)
+	}
 	switch {
 	case !move.Active():
 		return reposition.ErrNoMove
 	case !c.Bool("yes"):
-		fmt.Fprintln(out, "nothing is written: add -yes to do it")
-		return nil
+		_, err := fmt.Fprintln(out, "nothing is written: add -yes to do it")
+		return err
 	case c.Bool("resume"):
 		err = m.Resume(ctx)
 	default:
