@@ -150,6 +150,9 @@ func (t *tenure) once() (cause error, again bool) {
 	if begin, again, cause := t.outdo(); !begin {
 		return cause, again
 	}
+	if t.row.Finished() {
+		return nil, false // by an end that was still under way
+	}
 	keeper := newKeeper(t.worker, t.branch, t.writer(), t.work, t.row)
 	endRenewing := t.keepRenewed(keeper)
 	rest := func() {
