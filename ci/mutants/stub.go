@@ -1,0 +1,3 @@
+package main
+
+var decisions, engine, handling, drivers []mutant
