@@ -85,6 +85,20 @@ func TestReadNamesWhatIsForeign(t *testing.T) {
 	}
 }
 
+// Whatever is said of a record that is not in the batch fails all of it, without a
+// reason as with one: nothing is known to be done.
+func TestReadFailsAllForAForeignRecord(t *testing.T) {
+	foreign := &shard.Record{Shard: "s", Sequence: "77"}
+	for _, err := range []error{
+		FailFrom(foreign, nil), FailFrom(foreign, errBroken), Reject(foreign, nil), Reject(foreign, errBroken),
+		FailFrom(foreign, RetryAfter(time.Second, nil)), FailFrom(&shard.Record{}, nil),
+	} {
+		if o := Read(recordsOf(3), err); !o.Failed || o.From != 0 || len(o.Rejects) != 0 {
+			t.Errorf("%v: %s, want failed from 0", err, o)
+		}
+	}
+}
+
 func TestReadTellsUserRecordsOfOneAggregateApart(t *testing.T) {
 	records := recordsOf(3)
 	for i := range records {

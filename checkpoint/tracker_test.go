@@ -181,3 +181,21 @@ func BenchmarkTracker(b *testing.B) {
 		}
 	}
 }
+
+// What is written with a position wants all before it finished, and not only what
+// has come so far.
+func TestFinishedBeforeIsOfEveryRecordBefore(t *testing.T) {
+	tr := NewTracker(Progress{})
+	for i := range 3 {
+		tr.Begin(&shard.Record{Sequence: strconv.Itoa(i + 1)})
+	}
+	tr.Done(1)
+	for ticket, want := range []bool{true, false, false} {
+		if got := tr.FinishedBefore(int64(ticket)); got != want {
+			t.Errorf("before the third of three, with the second finished: ticket %d got %v, want %v", ticket, got, want)
+		}
+	}
+	if tr.Done(0); !tr.FinishedBefore(2) || tr.FinishedBefore(3) {
+		t.Errorf("with the first two finished: before the third %v, behind it %v", tr.FinishedBefore(2), tr.FinishedBefore(3))
+	}
+}

@@ -132,7 +132,7 @@ var rows = []mutant{
 		Breaks: "a handler's state is written with the position that it belongs to, or not at all", By: suite("states")},
 	{Name: "effects-apart-from-position", File: "checkpoint/dynamocheckpoint/advance.go", Old: "\tparts = append(parts, effects...)\n",
 		New:    "\tif len(effects) > 0 {\n\t\tif err := t.transact(ctx, effects...); err != nil {\n\t\t\treturn shard.Lease{}, t.notAdvanced(ctx, w, held, err, 0, len(effects))\n\t\t}\n\t}\n",
-		Breaks: "effects are applied with the position, or not at all", By: suite("states")},
+		Breaks: "effects are applied with the position, or not at all", By: suite("effects")},
 	{Name: "state-of-another-position", File: "checkpoint/dynamocheckpoint/states.go", Old: "if !checkpoint.StateOf(row, handler, e.at(), e.SeekGen) {", New: "if false {",
 		Breaks: "a handler is given the state of its position and no other", By: suite("states")},
 

@@ -40,6 +40,7 @@ func main() {
 	only := flag.String("only", "", "run the mutants with this in their names")
 	list := flag.Bool("list", false, "print the mutants and run nothing")
 	asJSON := flag.Bool("json", false, "print a JSON object for each mutant")
+	every := flag.Bool("every", false, "run all tests of the package instead of the one that is to kill, and name those that fail")
 	verbose := flag.Bool("v", false, "print what the test that killed a mutant said")
 	parallel := flag.Int("p", 2, "how many mutants run at a time")
 	limit := flag.Duration("timeout", time.Minute, "how long one test may take")
@@ -55,8 +56,8 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	began := time.Now()
-	killed, err := run(ctx, settings{limit: *limit, parallel: max(1, *parallel)}, mutants, func(r result) {
-		show(r, *asJSON, *verbose)
+	killed, err := run(ctx, settings{limit: *limit, parallel: max(1, *parallel), every: *every, verbose: *verbose}, mutants, func(r result) {
+		show(r, *asJSON, *verbose, *every)
 	})
 	line, _ := json.Marshal(summary{Mutants: len(mutants), Killed: killed, Seconds: time.Since(began).Round(100 * time.Millisecond).Seconds()})
 	if err != nil {
@@ -80,7 +81,7 @@ func chosen(only string) []mutant {
 }
 
 // show prints what became of a mutant.
-func show(r result, asJSON, verbose bool) {
+func show(r result, asJSON, verbose, every bool) {
 	if asJSON {
 		line, _ := json.Marshal(map[string]any{
 			"name": r.mutant.Name, "file": r.mutant.File, "breaks": r.mutant.Breaks, "by": r.mutant.By.String(),
@@ -89,7 +90,11 @@ func show(r result, asJSON, verbose bool) {
 		fmt.Println(string(line))
 		return
 	}
-	fmt.Printf("%-8s %-42s %5.1fs  %s\n", r.verdict, r.mutant.Name, r.took.Seconds(), r.mutant.By)
+	by := r.mutant.By.String()
+	if every {
+		by = strings.Join(r.failed, " ")
+	}
+	fmt.Printf("%-8s %-42s %5.1fs  %s\n", r.verdict, r.mutant.Name, r.took.Seconds(), by)
 	if r.verdict != killed {
 		fmt.Printf("         %s: %s\n", r.mutant.File, r.mutant.Breaks)
 	}

@@ -66,9 +66,9 @@ func (m mutant) apply(text string) (string, error) {
 	return text[:from] + strings.Replace(place, m.Old, m.New, 1) + text[to:], nil
 }
 
-// overlay writes the changed file and the overlay that names it into a folder, and
+// alone writes the changed file and an overlay that names it into a folder, and
 // returns the overlay's path.
-func (m mutant) overlay(root, folder string) (string, error) {
+func (m mutant) alone(root, folder string) (string, error) {
 	original := filepath.Join(root, m.File)
 	text, err := os.ReadFile(original)
 	if err != nil {

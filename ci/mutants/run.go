@@ -5,10 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -19,6 +21,8 @@ import (
 type settings struct {
 	limit    time.Duration
 	parallel int
+	verbose  bool
+	every    bool // not the test that is to kill a mutant, but all of its package
 }
 
 // verdict is what became of a mutant.
@@ -37,8 +41,8 @@ func (v verdict) String() string { return [...]string{"SURVIVED", "killed", "ERR
 type result struct {
 	mutant  mutant
 	verdict verdict
-	failed  string // the first test that failed
-	said    string // what the compiler or the test said
+	failed  []string // the tests that failed: the first, or every one
+	said    string   // what the compiler or the test said
 	took    time.Duration
 }
 
@@ -54,33 +58,23 @@ func run(ctx context.Context, s settings, mutants []mutant, tell func(result)) (
 		return 0, err
 	}
 	defer os.RemoveAll(folder)
-	// All texts first: whoever has moved one is told of every other one, too.
-	var moved error
-	overlays := make([]string, len(mutants))
-	for i, m := range mutants {
-		own := filepath.Join(folder, fmt.Sprint(i))
-		if err := os.Mkdir(own, 0o700); err != nil {
-			return 0, err
-		}
-		if overlays[i], err = m.overlay(root, own); err != nil {
-			moved = errors.Join(moved, err)
-		}
-	}
-	if moved != nil {
-		return 0, moved
-	}
-	b := &bench{settings: s, root: root}
-	if err := b.sound(ctx, folder, mutants); err != nil {
+	b := &bench{settings: s, root: root, folder: folder}
+	if err := b.find(mutants); err != nil {
 		return 0, err
 	}
+	sets := map[string][]mutant{} // by the package whose tests kill them
+	for _, m := range mutants {
+		sets[m.By.Package] = append(sets[m.By.Package], m)
+	}
 	results := make(chan result)
-	var group errgroup.Group
+	group, working := errgroup.WithContext(ctx)
 	group.SetLimit(s.parallel)
+	var failed error
 	go func() { // ends with the last mutant; awaited by the loop below, through results
-		for i, m := range mutants {
-			group.Go(func() error { results <- b.try(ctx, m, overlays[i]); return nil })
+		for _, of := range slices.Sorted(maps.Keys(sets)) {
+			group.Go(func() error { return b.tryAll(working, of, sets[of], results) })
 		}
-		group.Wait() // none returns an error
+		failed = group.Wait()
 		close(results)
 	}()
 	n := 0
@@ -90,7 +84,7 @@ func run(ctx context.Context, s settings, mutants []mutant, tell func(result)) (
 		}
 		tell(r)
 	}
-	return n, ctx.Err()
+	return n, errors.Join(failed, ctx.Err())
 }
 
 // moduleRoot is where the module's go.mod is.
@@ -105,65 +99,124 @@ func moduleRoot(ctx context.Context) (string, error) {
 // bench builds and runs tests.
 type bench struct {
 	settings
-	root string
+	root, folder string
 }
 
-// sound runs every test that is to kill a mutant without one: it has to pass, and
-// to be there.
-func (b *bench) sound(ctx context.Context, folder string, mutants []mutant) error {
-	tests := map[string][]test{} // by package
-	seen := map[test]bool{}
+// find looks for the texts of all mutants: whoever has moved one is told of every
+// other one, too.
+func (b *bench) find(mutants []mutant) (moved error) {
 	for _, m := range mutants {
-		if !seen[m.By] {
-			seen[m.By] = true
-			tests[m.By.Package] = append(tests[m.By.Package], m.By)
+		text, err := os.ReadFile(filepath.Join(b.root, m.File))
+		if err == nil {
+			_, err = m.apply(string(text))
+		}
+		moved = errors.Join(moved, err)
+	}
+	return moved
+}
+
+// tryAll tries the mutants that the tests of one package are to kill.
+func (b *bench) tryAll(ctx context.Context, of string, mutants []mutant, results chan<- result) error {
+	folder, err := os.MkdirTemp(b.folder, "set")
+	if err != nil {
+		return err
+	}
+	together := &overlay{root: b.root, files: map[string]*changedFile{}}
+	var some, alone []mutant
+	for _, m := range mutants {
+		err := together.add(m)
+		switch {
+		case errors.Is(err, errAlone):
+			alone = append(alone, m)
+		case err != nil:
+			return err
+		default:
+			some = append(some, m)
 		}
 	}
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(b.parallel)
-	for of, all := range tests {
-		binary := filepath.Join(folder, strings.ReplaceAll(strings.TrimPrefix(of, "./"), "/", "-")+".test")
-		group.Go(func() error {
-			if said, err := b.build(ctx, of, binary, ""); err != nil {
-				return fmt.Errorf("build the tests of %s: %w\n%s", of, err, said)
-			}
-			for _, t := range all {
-				said, err := b.play(ctx, t, binary)
-				switch {
-				case err != nil:
-					return fmt.Errorf("%s fails without any mutant: %w\n%s", t, err, tail(said, 40))
-				case strings.Contains(said, "no tests to run"):
-					return fmt.Errorf("%s: there is no such test", t)
-				}
-			}
-			return os.Remove(binary)
-		})
+	path, err := together.write(folder)
+	if err != nil {
+		return err
 	}
-	return group.Wait()
+	binary := filepath.Join(folder, "mutants.test")
+	said, err := b.build(ctx, of, binary, path)
+	if err != nil && b.verbose {
+		fmt.Fprintln(os.Stderr, said)
+	}
+	if err != nil {
+		// One of them does not compile. Each by itself tells which.
+		some, alone = nil, mutants
+		if said, err = b.build(ctx, of, binary, ""); err != nil {
+			return fmt.Errorf("build the tests of %s: %w\n%s", of, err, said)
+		}
+	}
+	if err := b.sound(ctx, binary, mutants); err != nil {
+		return err
+	}
+	for _, m := range some {
+		results <- b.try(ctx, m, binary)
+	}
+	for _, m := range alone {
+		results <- b.tryAlone(ctx, m, folder)
+	}
+	return nil
 }
 
-var firstFailure = regexp.MustCompile(`(?m)^\s*--- FAIL: (\S+)`)
+// sound runs every test that is to kill a mutant without one in force: it has to
+// pass, and to be there.
+func (b *bench) sound(ctx context.Context, binary string, mutants []mutant) error {
+	seen := map[test]bool{}
+	for _, m := range mutants {
+		if seen[m.By] || b.every {
+			continue
+		}
+		seen[m.By] = true
+		said, err := b.play(ctx, m.By, binary, "")
+		switch {
+		case err != nil:
+			return fmt.Errorf("%s fails without any mutant: %w\n%s", m.By, err, tail(said, 40))
+		case strings.Contains(said, "no tests to run"):
+			return fmt.Errorf("%s: there is no such test", m.By)
+		}
+	}
+	return nil
+}
 
-// try builds a mutant's test with the mutant and runs it.
-func (b *bench) try(ctx context.Context, m mutant, overlay string) result {
+var failure = regexp.MustCompile(`(?m)^--- FAIL: (\S+)`)
+
+// tryAlone builds a test with one mutant and runs it.
+func (b *bench) tryAlone(ctx context.Context, m mutant, folder string) result {
 	began := time.Now()
 	r := result{mutant: m, verdict: broken}
-	binary := filepath.Join(filepath.Dir(overlay), "mutant.test")
-	defer os.Remove(binary) // hundreds of them are gigabytes
+	path, err := m.alone(b.root, folder)
+	if err != nil {
+		r.said = err.Error()
+		return r
+	}
+	binary := filepath.Join(folder, "mutant.test")
+	if r.said, err = b.build(ctx, m.By.Package, binary, path); err == nil {
+		r = b.try(ctx, m, binary)
+	}
+	r.took = time.Since(began)
+	return r
+}
+
+// try runs a test with a mutant in force.
+func (b *bench) try(ctx context.Context, m mutant, binary string) result {
+	began := time.Now()
+	r := result{mutant: m, verdict: broken}
 	var err error
-	if r.said, err = b.build(ctx, m.By.Package, binary, overlay); err == nil {
-		r.said, err = b.play(ctx, m.By, binary)
-		var exit *exec.ExitError
-		switch {
-		case err == nil:
-			r.verdict = survived
-		case strings.Contains(r.said, "panic: test timed out after"), !errors.As(err, &exit), exit.ExitCode() < 0:
-			// It hangs, or somebody has ended it.
-		default:
-			r.verdict = killed
-			if found := firstFailure.FindStringSubmatch(r.said); found != nil {
-				r.failed = found[1]
-			}
+	r.said, err = b.play(ctx, m.By, binary, m.Name)
+	var exit *exec.ExitError
+	switch {
+	case err == nil:
+		r.verdict = survived
+	case strings.Contains(r.said, "panic: test timed out after"), !errors.As(err, &exit), exit.ExitCode() < 0:
+		// It hangs, or somebody has ended it.
+	default:
+		r.verdict = killed
+		for _, found := range failure.FindAllStringSubmatch(r.said, -1) {
+			r.failed = append(r.failed, found[1])
 		}
 	}
 	r.took = time.Since(began)
@@ -180,9 +233,15 @@ func (b *bench) build(ctx context.Context, of, binary, overlay string) (string, 
 }
 
 // play runs tests that are built, up to the first failure.
-func (b *bench) play(ctx context.Context, t test, binary string) (string, error) {
-	args := append([]string{"-test.run", t.Run, "-test.count=1", "-test.failfast", "-test.timeout", b.limit.String()}, strings.Fields(t.Flags)...)
-	return b.output(exec.CommandContext(ctx, binary, args...), filepath.Join(b.root, t.Package))
+func (b *bench) play(ctx context.Context, t test, binary, mutant string) (string, error) {
+	args := []string{"-test.run", t.Run, "-test.count=1", "-test.failfast"}
+	if b.every {
+		args = []string{"-test.run", "Test"}
+	}
+	args = append(append(args, "-test.timeout", b.limit.String()), strings.Fields(t.Flags)...)
+	c := exec.CommandContext(ctx, binary, args...)
+	c.Env = append(os.Environ(), chosenBy+"="+mutant)
+	return b.output(c, filepath.Join(b.root, t.Package))
 }
 
 func (b *bench) output(c *exec.Cmd, folder string) (string, error) {

@@ -1,3 +1,3 @@
 package main
 
-var decisions, engine, handling, drivers []mutant
+var drivers []mutant
