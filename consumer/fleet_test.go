@@ -78,6 +78,31 @@ func TestWorkerThatHasRunOutTakesNothing(t *testing.T) {
 	}
 }
 
+// described is a stream of which Describe says what it is told.
+type described struct {
+	shard.Source
+	now shard.Stream
+}
+
+func (s described) Describe(context.Context) (shard.Stream, error) { return s.now, nil }
+
+// A stream that was deleted and created again under its name is another one: the
+// positions in the table mean nothing in it, and the run ends.
+func TestStreamCreatedAgainEndsTheRun(t *testing.T) {
+	created := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	for _, later := range []time.Duration{0, time.Second} {
+		f := aloneAt(&stopped{at: time.Hour}, &answeringTable{})
+		var ended error
+		f.worker.cancel = func(cause error) { ended = cause }
+		f.stream = shard.Stream{CreatedAt: created}
+		f.cfg.Source = described{now: shard.Stream{CreatedAt: created.Add(later)}}
+		err := f.sameStream(t.Context())
+		if again := later > 0; errors.Is(err, checkpoint.ErrRecreated) != again || errors.Is(f.worker.failure, checkpoint.ErrRecreated) != again || (ended != nil) != again {
+			t.Errorf("created %v later: error %v, the run ends with %v", later, err, f.worker.failure)
+		}
+	}
+}
+
 // A revoked session is kept for a day, and as long as a lease names it: a
 // registration that was delayed in the network finds it, and brings nobody back.
 func TestRevokedSessionIsBuriedAfterADay(t *testing.T) {

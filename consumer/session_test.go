@@ -92,3 +92,22 @@ func TestRegistrationWhoseAnswerWasLostWaitsForAHeartbeat(t *testing.T) {
 		t.Errorf("a session that was revoked before its first heartbeat: error %v, and it is believed: %v", err, s.valid())
 	}
 }
+
+// A session that somebody has found run out stays so, whatever is answered a moment
+// later, until what was held under it is dropped: whoever found it has given up
+// records that nobody would handle.
+func TestSessionThatWasFoundRunOutStaysSo(t *testing.T) {
+	s, table := slowSession(0)
+	if err := s.beat(t.Context()); err != nil || !s.valid() {
+		t.Fatalf("a session that beats is not believed, error %v", err)
+	}
+	if table.clock.at += 8 * time.Second; s.valid() {
+		t.Fatal("8 s after its heartbeat it is believed")
+	}
+	if s.extend(table.clock.at); s.valid() {
+		t.Error("an answer that was under way brought it back")
+	}
+	if s.revive(); !s.valid() {
+		t.Error("it is not believed again, though what was held under it was dropped")
+	}
+}

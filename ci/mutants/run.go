@@ -121,32 +121,22 @@ func (b *bench) tryAll(ctx context.Context, of string, mutants []mutant, results
 	if err != nil {
 		return err
 	}
-	together := &overlay{root: b.root, files: map[string]*changedFile{}}
-	var some, alone []mutant
-	for _, m := range mutants {
-		err := together.add(m)
-		switch {
-		case errors.Is(err, errAlone):
-			alone = append(alone, m)
-		case err != nil:
-			return err
-		default:
-			some = append(some, m)
-		}
-	}
-	path, err := together.write(folder)
+	some, alone, path, err := b.together(folder, mutants)
 	if err != nil {
 		return err
 	}
 	binary := filepath.Join(folder, "mutants.test")
-	said, err := b.build(ctx, of, binary, path)
-	if err != nil && b.verbose {
-		fmt.Fprintln(os.Stderr, said)
-	}
-	if err != nil {
-		// One of them does not compile. Each by itself tells which.
-		some, alone = nil, mutants
-		if said, err = b.build(ctx, of, binary, ""); err != nil {
+	if said, err := b.build(ctx, of, binary, path); err != nil {
+		if b.verbose {
+			fmt.Fprintln(os.Stderr, said)
+		}
+		if mutants, err = b.thatCompile(ctx, folder, mutants, results); err != nil {
+			return err
+		}
+		if some, alone, path, err = b.together(folder, mutants); err != nil {
+			return err
+		}
+		if said, err = b.build(ctx, of, binary, path); err != nil {
 			return fmt.Errorf("build the tests of %s: %w\n%s", of, err, said)
 		}
 	}
@@ -160,6 +150,42 @@ func (b *bench) tryAll(ctx context.Context, of string, mutants []mutant, results
 		results <- b.tryAlone(ctx, m, folder)
 	}
 	return nil
+}
+
+// together makes one overlay of the mutants that can share one.
+func (b *bench) together(folder string, mutants []mutant) (some, alone []mutant, path string, err error) {
+	o := &overlay{root: b.root, files: map[string]*changedFile{}}
+	for _, m := range mutants {
+		err := o.add(m)
+		switch {
+		case errors.Is(err, errAlone):
+			alone = append(alone, m)
+		case err != nil:
+			return nil, nil, "", err
+		default:
+			some = append(some, m)
+		}
+	}
+	path, err = o.write(folder)
+	return some, alone, path, err
+}
+
+// thatCompile leaves out the mutants that do not, and reports them.
+func (b *bench) thatCompile(ctx context.Context, folder string, mutants []mutant, results chan<- result) (good []mutant, err error) {
+	for _, m := range mutants {
+		began := time.Now()
+		path, err := m.alone(b.root, folder)
+		if err != nil {
+			return nil, err
+		}
+		said, err := b.output(exec.CommandContext(ctx, "go", "build", "-overlay", path, "./"+filepath.Dir(m.File)), b.root)
+		if err == nil {
+			good = append(good, m)
+			continue
+		}
+		results <- result{mutant: m, verdict: broken, said: said, took: time.Since(began)}
+	}
+	return good, nil
 }
 
 // sound runs every test that is to kill a mutant without one in force: it has to
