@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/towpath/towpath/checkpoint"
+	"github.com/towpath/towpath/internal/dice"
 	"github.com/towpath/towpath/shard"
 )
 
@@ -36,7 +37,7 @@ func (t *answeringTable) Take(_ context.Context, seen shard.Lease, _, _ string) 
 // bert at his third beat.
 func aloneAt(clock *stopped, table checkpoint.Leases) *fleet {
 	cfg := Config{Leases: table, Logger: slog.New(slog.DiscardHandler), LeaseDuration: 10 * time.Second, DrainTimeout: time.Second, MemoryBudget: 1}
-	w := newWorker(cfg, clock)
+	w := newWorker(cfg, clock, dice.Dice{})
 	w.session = &session{id: "anna", clock: clock, table: table, timing: w.timing}
 	f := newFleet(context.Background(), w, w.session)
 	f.halted = false

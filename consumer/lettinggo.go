@@ -88,6 +88,10 @@ func (t *tenure) letGo(p checkpoint.Progress) (cause error, again bool) {
 		return t.leftBehind(res, p)
 	}
 	t.row = res.row
+	if cause == ErrHandedOver && t.row.CheckpointOwner == "" && t.wasAsked() {
+		// The hand-over was withdrawn before it was begun. Nobody waits for the shard.
+		return t.stay(res, nil, p)
+	}
 	halted := cause == ErrMoved // nobody is to have it before all are moved
 	asked := !halted && t.row.CheckpointOwner == w.session.id
 	if asked && !w.fleet.takes(t.life, t.row.Owner) {
@@ -174,6 +178,21 @@ func (t *tenure) stay(res result, err error, p checkpoint.Progress) (error, bool
 		t.row = res.row
 	}
 	return nil, true
+}
+
+// handOver tells the tenure that its row names somebody who is to have the shard.
+func (t *tenure) handOver(to string) {
+	t.mu.Lock()
+	t.asked = t.asked || t.leaving.IsZero()
+	t.mu.Unlock()
+	t.leave(ErrHandedOver, to)
+}
+
+// wasAsked reports whether the shard is left because of a hand-over in its row.
+func (t *tenure) wasAsked() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.asked
 }
 
 func (t *tenure) setTo(worker string) {

@@ -166,7 +166,7 @@ func (f *fleet) handoverAsked(row shard.Lease) {
 		return
 	}
 	if t := f.held(row.Key); t != nil {
-		t.leave(ErrHandedOver, row.Owner)
+		t.handOver(row.Owner)
 	}
 }
 

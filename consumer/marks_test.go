@@ -41,11 +41,11 @@ func TestLastWriteTakesNothingBack(t *testing.T) {
 	arrived := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	row := shard.Lease{Checkpoint: shard.After("200", 0), LastArrival: arrived}
 	p := checkpoint.Progress{Position: shard.After("100", 0)}
-	if got := notBehind(row, p); got.Position != row.Checkpoint || !got.Arrived.Equal(arrived) {
+	if got := checkpoint.NotBehind(row, p); got.Position != row.Checkpoint || !got.Arrived.Equal(arrived) {
 		t.Errorf("the row is at 200 and this worker at 100: it writes %s, want the row's own", got.Position)
 	}
 	p.Position = shard.After("300", 0)
-	if got := notBehind(row, p); got.Position != p.Position {
+	if got := checkpoint.NotBehind(row, p); got.Position != p.Position {
 		t.Errorf("the row is at 200 and this worker at 300: it writes %s", got.Position)
 	}
 }

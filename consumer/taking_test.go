@@ -119,6 +119,50 @@ func TestHandOverToAWorkerThatLeavesIsRefused(t *testing.T) {
 	})
 }
 
+// A hand-over that is withdrawn while its holder drains was for nothing: the holder
+// goes on with the shard, and gives it neither to whoever had asked nor to nobody.
+func TestHandOverThatIsWithdrawnBeforeItIsBegunIsGoneOnWith(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		stream, table := shardtest.NewStream(1), checkpointtest.NewTable()
+		cfg := config(stream, table)
+		seen := &tally{do: func(context.Context, *batching.Batch) error { time.Sleep(2 * time.Second); return nil }}
+		cfg.Handler = seen
+		var left error
+		cfg.Hooks.ShardLeft = func(e consumer.ShardLeftEvent) { left = e.Cause }
+		r := start(t, cfg)
+		await(t, "the shard", func() bool { return r.holds() == 1 })
+		time.Sleep(time.Minute)
+		stream.Put("a", []byte("a"))
+		await(t, "its call", func() bool { return r.Status().Shards[0].Busy == 1 })
+		row := onlyRow(t, table)
+		if err := table.Register(t.Context(), shard.Session{ID: "x/lives"}); err != nil {
+			t.Fatal(err)
+		}
+		asked, err := table.Ask(t.Context(), row, "x/lives")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := table.Tell(t.Context(), row.Owner, shard.Hint{Kind: shard.HintDrain, Key: row.Key, Counter: asked.Counter}); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second) // it drains
+		if _, err := table.Withdraw(t.Context(), asked); err != nil {
+			t.Fatal(err)
+		}
+		for range 300 {
+			time.Sleep(10 * time.Millisecond)
+			if now := onlyRow(t, table); now.Owner != row.Owner {
+				t.Fatalf("nobody asks for the lease any more, and it was let go: %v", now)
+			}
+		}
+		stream.Put("a", []byte("b"))
+		await(t, "the next record", func() bool { return seen.finished() == 2 })
+		if left != nil {
+			t.Errorf("the shard was left: %v", left)
+		}
+	})
+}
+
 // The row of a child may name this worker before its parent is done, such as by a
 // worker of another library, or by hand. The child is begun behind its parent all the
 // same.

@@ -34,6 +34,7 @@ type tenure struct {
 	mu      sync.Mutex
 	to      string      // whom to hand over to, if that was said
 	why     error       // why it is left, if it is
+	asked   bool        // because a hand-over stood in the row
 	want    int64       // the newest seek generation that is known of the row
 	drain   *time.Timer // ends work when the drain time is over
 	leaving time.Time   // since when
@@ -61,7 +62,7 @@ func (t *tenure) renew() {
 	defer t.mu.Unlock()
 	t.work, t.stopWork = context.WithCancelCause(t.life)
 	t.reading, t.stopReading = context.WithCancelCause(t.work)
-	t.to, t.why, t.leaving = "", nil, time.Time{}
+	t.to, t.why, t.asked, t.leaving = "", nil, false, time.Time{}
 	if t.drain != nil {
 		t.drain.Stop()
 		t.drain = nil
