@@ -70,7 +70,7 @@ var handling = []mutant{
 		Breaks: "a key is held until all that is parked of it is done", By: test{Package: "./consumer", Run: "TestKeysThatWaitUnderRandomFaults", Flags: "-keyseeds 20"}},
 	{Name: "handlers-at-the-furthest", File: "consumer/marks.go", In: "func mergeProgress", Old: "p.Position.Compare(all.Position) < 0", New: "p.Position.Compare(all.Position) > 0",
 		Breaks: "the shard is where the slowest of its handlers is", By: engines("TestShardIsWhereItsSlowestHandlerIs")},
-	{Name: "marks-of-another-position", File: "consumer/marks.go", In: "func progressOf", Old: "at, ok := believed(row)[handler]", New: "at, ok := row.Marks[handler]",
+	{Name: "marks-of-another-position", File: "consumer/marks.go", In: "func progressOf", Old: "at, ok := checkpoint.Marks(row)[handler]", New: "at, ok := row.Marks[handler]",
 		Breaks: "the marks of handlers are believed as long as they are of the row's position", By: engines("TestMarksOfAnotherPositionAreNotBelieved")},
 	{Name: "feed-repeats-what-it-has", File: "consumer/feed.go", In: "func (f *feed) push", Old: "if had > 0 {", New: "if false {",
 		Breaks: "a handler that joins the others gets nothing twice", By: engines("TestFeedJoinsWithoutRepeating")},
