@@ -31,6 +31,7 @@ var kinds = map[string]func(s settings, o order) *exec.Cmd{
 			"-application", o.Application, "-stream", o.Stream, "-name", o.Name, "-ledger", o.Ledger, "-samples", o.Samples,
 			fmt.Sprintf("-checkpoint=%v", s.checkpointEvery))
 	},
+	"kcl": kclWorker,
 }
 
 // process is one worker.

@@ -9,6 +9,12 @@
 // reaches each of them over a link of its own, so that a cut is as one-sided as
 // cuts are.
 //
+// With -kind kcl the workers are those of the Kinesis Client Library at the
+// settings that it is shipped with, on the same schedule and judged by the same
+// ledger: what it loses and how long it takes is told. It needs -aws emulators,
+// as the in-process AWS does not know the parameters of old that it calls
+// DynamoDB with.
+//
 // The last line of its output is a JSON object; the status is 1 if anything was
 // lost, out of order or otherwise not as promised. How long things took is told
 // and not judged, as machines differ.
@@ -30,6 +36,7 @@ type settings struct {
 	duration                      time.Duration
 	seed                          int64
 	kind                          string // of worker
+	jars                          string // where servers.sh and interop.sh have put what they installed
 	workers, shards               int
 	climate                       climate
 	checkpointEvery               time.Duration
@@ -53,7 +60,8 @@ func main() {
 	s := settings{}
 	minutes := flag.Float64("minutes", 2, "how long things happen, before all that was put is waited for")
 	flag.Int64Var(&s.seed, "seed", time.Now().UnixNano()%1e6, "of what happens when")
-	flag.StringVar(&s.kind, "kind", "towpath", "of the workers")
+	flag.StringVar(&s.kind, "kind", "towpath", "of the workers: towpath, or kcl for the Kinesis Client Library at its own settings, to be held against it")
+	flag.StringVar(&s.jars, "jars", ".emulators", "folder with what ci/interop.sh install has put there, for -kind kcl")
 	flag.IntVar(&s.workers, "workers", 8, "how many processes")
 	flag.IntVar(&s.shards, "shards", 0, "of the stream at the start; default 64, of emulators 8")
 	flag.StringVar(&s.aws, "aws", "process", "process: the in-process AWS in a process of its own; emulators: the servers of ci/servers.sh")

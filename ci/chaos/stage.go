@@ -72,6 +72,11 @@ func newStage(ctx context.Context, s settings) (g *stage, err error) {
 	}
 	g.audit = ledger.NewAudit(skipped)
 	g.rowAudit = newRowAudit(g.audit)
+	if s.kind == "kcl" {
+		if err = compileKCL(s); err != nil {
+			return g, err
+		}
+	}
 	switch {
 	case g.kinesisURL != "":
 	case g.aws == "process":
@@ -181,6 +186,9 @@ func (g *stage) read() error {
 		if g.rows != nil {
 			g.rowAudit.stored(p)
 		}
+	}
+	if g.kind == "kcl" {
+		return g.fleet.tend() // its rows follow other rules, and it keeps others beside them
 	}
 	for _, r := range rows {
 		g.rowAudit.enter(r)

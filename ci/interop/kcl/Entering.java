@@ -43,6 +43,9 @@ final class Entering implements ShardRecordProcessor {
         return;
       }
       String text = StandardCharsets.UTF_8.decode(record.data().duplicate()).toString();
+      if (text.endsWith(" poison")) {
+        throw new IllegalStateException("this record is poison"); // what a handler does that fails
+      }
       ledger.enter(tenure, shard, record.sequenceNumber(), record.subSequenceNumber(), record.partitionKey(), text);
       if (++since % BETWEEN_CHECKPOINTS == 0) {
         checkpoint(input.checkpointer(), record);

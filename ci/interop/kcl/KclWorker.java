@@ -28,9 +28,10 @@ import software.amazon.kinesis.retrieval.polling.PollingConfig;
  * One worker of a fleet on the Kinesis Client Library, for the proof that it and towpath read and
  * write one lease table.
  *
- * <p>usage: KclWorker work|rows KINESIS DYNAMODB APPLICATION STREAM WORKER LEDGER
+ * <p>usage: KclWorker work|shipped|rows KINESIS DYNAMODB APPLICATION STREAM WORKER LEDGER
  *
- * <p>work runs until SIGTERM, and then stops as the library's own manual has it. rows lists the lease
+ * <p>work runs until SIGTERM, and then stops as the library's own manual has it. shipped does so with
+ * the settings that the library is shipped with, where work has shorter times. rows lists the lease
  * table with the library's own reader, prints how many rows it understood, and ends. Both fail with
  * status 3 if the library cannot read the table.
  */
@@ -44,7 +45,7 @@ public final class KclWorker {
 
   public static void main(String[] args) throws Exception {
     if (args.length != 7) {
-      System.err.println("usage: KclWorker work|rows KINESIS DYNAMODB APPLICATION STREAM WORKER LEDGER");
+      System.err.println("usage: KclWorker work|shipped|rows KINESIS DYNAMODB APPLICATION STREAM WORKER LEDGER");
       System.exit(2);
     }
     // The library's threads would go on renewing leases that nobody works.
@@ -86,24 +87,29 @@ public final class KclWorker {
     Ledger ledger = new Ledger(args[6], worker);
     ConfigsBuilder configs =
         new ConfigsBuilder(stream, application, kinesis, dynamo, nowhere, worker, () -> new Entering(ledger));
+    boolean shipped = verb.equals("shipped");
+    var polling = new PollingConfig(stream, kinesis);
+    if (!shipped) {
+      polling.idleTimeBetweenReadsInMillis(300).maxRecords(500);
+    }
     var retrieval =
         configs
             .retrievalConfig()
-            .retrievalSpecificConfig(
-                new PollingConfig(stream, kinesis).idleTimeBetweenReadsInMillis(300).maxRecords(500))
+            .retrievalSpecificConfig(polling)
             .initialPositionInStreamExtended(
                 InitialPositionInStreamExtended.newInitialPosition(InitialPositionInStream.TRIM_HORIZON));
     var leases =
         configs
             .leaseManagementConfig()
-            .failoverTimeMillis(FAILOVER_MILLIS)
             .initialPositionInStream(
-                InitialPositionInStreamExtended.newInitialPosition(InitialPositionInStream.TRIM_HORIZON))
-            .shardSyncIntervalMillis(5_000);
-    cleanQuickly(leases);
-    Version.hasten(leases);
-    var coordinator =
-        configs.coordinatorConfig().parentShardPollIntervalMillis(500).shardConsumerDispatchPollIntervalMillis(200);
+                InitialPositionInStreamExtended.newInitialPosition(InitialPositionInStream.TRIM_HORIZON));
+    var coordinator = configs.coordinatorConfig();
+    if (!shipped) {
+      leases.failoverTimeMillis(FAILOVER_MILLIS).shardSyncIntervalMillis(5_000);
+      cleanQuickly(leases);
+      Version.hasten(leases);
+      coordinator.parentShardPollIntervalMillis(500).shardConsumerDispatchPollIntervalMillis(200);
+    }
 
     Scheduler scheduler =
         new Scheduler(
