@@ -1,6 +1,7 @@
 package streamtest
 
 import (
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -37,12 +38,14 @@ func (c *checker) wrote(table string, before, after dynamofake.Item) {
 	if table != Application || after == nil {
 		return
 	}
+	now := leaseOf(after)
 	c.mu.Lock()
 	byHand := c.hand != nil && after.Equal(c.hand)
 	c.mu.Unlock()
-	if !byHand {
-		c.Wrote(leaseOf(after))
+	if byHand || after["checkpoint"].Text() == "" || !now.Checkpoint.IsEnd() && now.Checkpoint.Validate() != nil {
+		return // what somebody has made of it by hand is no position, whatever else is written into the row
 	}
+	c.Wrote(now)
 }
 
 // Count implements prooftest.World.
@@ -99,6 +102,24 @@ func (c *checker) Parents(shardID string) []string {
 	c.above = all
 	c.mu.Unlock()
 	return all[shardID]
+}
+
+// Children implements prooftest.Heirs.
+func (c *checker) Children(shardID string) (children []string) {
+	if c.rig.table != "" {
+		for _, s := range c.rig.AWS.DynamoDB().StreamShards(c.rig.table) {
+			if s.Parent == shardID {
+				children = append(children, s.ID)
+			}
+		}
+		return children
+	}
+	for _, s := range c.rig.AWS.Kinesis().Shards(Stream) {
+		if slices.Contains(s.Parents, shardID) {
+			children = append(children, s.ID)
+		}
+	}
+	return children
 }
 
 // leaseOf reads a row as it stands in the table. It is written apart from the

@@ -14,6 +14,7 @@ func (c *Checker) Began(worker string, b *batching.Batch) *Call {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	l := c.Ledger
+	c.collect()
 	if l.killed[worker] {
 		return nil
 	}
@@ -102,6 +103,9 @@ func (c *Checker) Ended(call *Call, b *batching.Batch, err error) {
 	rejected := map[int]bool{}
 	for _, r := range o.Rejects {
 		rejected[r.Index] = true
+	}
+	if c.strict {
+		c.finishedIn(call, b, done, rejected)
 	}
 	for i := range done {
 		if !rejected[i] {

@@ -50,6 +50,9 @@ type Checker struct {
 	tenures  map[string][]*tenure      // those that have not ended, by shard
 	asleep   map[string]bool           // workers that stand still, and may not be asked
 
+	bound int    // see Bounded
+	debts []debt // shards that have ended, and were not looked at since, in order of time
+
 	index index
 }
 
@@ -74,8 +77,10 @@ func (c *Checker) breaks(format string, args ...any) {
 func (c *Checker) Wrote(now shard.Lease) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.collect()
 	was, existed := c.known[now.Shard]
 	c.known[now.Shard] = now
+	c.owes(was, now, existed)
 	repaired := c.repair[now.Shard] && now.CreatedFrom == "repair"
 	if repaired {
 		delete(c.repair, now.Shard)

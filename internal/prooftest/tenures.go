@@ -14,6 +14,7 @@ type tenure struct {
 	fence  batching.Fence
 	after  shard.Position
 	held   func() bool // of its last call; nil: it has had none
+	course course
 }
 
 // Strict has the checker hold what is only true where nothing but the engine
@@ -126,7 +127,11 @@ func (c *Checker) batchBegan(call *Call, b *batching.Batch) {
 			continue
 		}
 		t.held = b.Held
-		if t.fence.Compare(call.Fence) != 0 || !t.after.IsRecord() || c.Ledger.outdated(call.Shard, call.Fence) {
+		if t.fence.Compare(call.Fence) != 0 || c.Ledger.outdated(call.Shard, call.Fence) {
+			continue
+		}
+		c.follows(t, call, b.Records)
+		if !t.after.IsRecord() {
 			continue
 		}
 		for i := range b.Records {
@@ -151,6 +156,9 @@ func (c *Checker) Lost(loss shard.Loss) {
 	c.refresh()
 	for _, r := range c.index.track(loss.Shard).records {
 		at := r.Position()
+		if at.Compare(loss.After) == 0 && c.world.Trimmed(r) {
+			return // with the record at the position gone, nobody can know whether one came behind it
+		}
 		if at.Compare(loss.After) > 0 && at.Compare(loss.Until) < 0 {
 			if !c.world.Trimmed(r) {
 				c.breaks("Inv-11: %s was declared lost, and %s can still be read", loss, r.ID())

@@ -178,7 +178,7 @@ func (s *show) happens(e *Event) {
 		s.Trim(open[e.N%len(open)], 1+e.N%7)
 	case RowGone:
 		rows := slices.DeleteFunc(s.Rows(), shard.Lease.Finished)
-		if len(rows) > 0 {
+		if len(rows) > 1 { // a table without any row is a new one
 			s.DeleteRow(rows[e.N%len(rows)].Key)
 		}
 	case SessionGone:

@@ -147,7 +147,7 @@ func (d drawer) incidents(p *Plan, r *realm) {
 	for range d.IntN(4) {
 		at := d.span(0, p.Storm)
 		n, lasts, code := d.IntN(1<<20), d.span(time.Second, 3*p.Settings.Lease), refusals[d.IntN(len(refusals))]
-		garbage := []string{"", "xyz", "-5", "SHARD_ENDS", "12e9"}[d.IntN(5)]
+		garbage := garbage[d.IntN(len(garbage))]
 		switch {
 		case refused && (!edited || d.is(0.7)):
 			if code.service == "kinesis" {
@@ -164,6 +164,9 @@ func (d drawer) incidents(p *Plan, r *realm) {
 	slices.Sort(p.Faults)
 	p.Faults = slices.Compact(p.Faults)
 }
+
+// garbage is what people write into a checkpoint that is no position.
+var garbage = []string{"", "xyz", "-5", "SHARD_ENDS", "12e9"}
 
 // rowGarbled is a row that somebody edits by hand to what is no position.
 const rowGarbled = "row garbled"

@@ -154,7 +154,7 @@ func (h *handler) Handle(ctx context.Context, b *batching.Batch) (err error) {
 	if w.strikes(weather.HandlerSlow, by.name, b.Shard, first, "slow") {
 		took *= 10
 	}
-	if err = clock.Sleep(ctx, took); err != nil {
+	if err := clock.Sleep(ctx, took); err != nil { // a panic finds err as it was
 		return err
 	}
 	if w.strikes(weather.HandlerPanics, by.name, b.Shard, first, "panics") {
