@@ -9,12 +9,14 @@ import (
 
 // rowAudit holds the writes of the lease table against what they promise: the
 // position of a shard goes back only when somebody moved it by hand, and the
-// counter never does, and it passes nothing that has not been handled. A row that
-// was deleted begins anew, but its counter goes on.
+// counter never does, and it passes nothing that has not been handled or, if it
+// was poison, accepted by the queue. A row that was deleted begins anew, but its
+// counter goes on.
 type rowAudit struct {
 	ledger     *ledger.Audit
 	last       map[string]row
 	puts       map[string][]put // of each shard in order, that no position has passed
+	given      map[string]bool  // what the queue has accepted, by shard and sequence number
 	violations []string
 }
 
@@ -26,7 +28,7 @@ type put struct {
 }
 
 func newRowAudit(l *ledger.Audit) *rowAudit {
-	return &rowAudit{ledger: l, last: map[string]row{}, puts: map[string][]put{}}
+	return &rowAudit{ledger: l, last: map[string]row{}, puts: map[string][]put{}, given: map[string]bool{}}
 }
 
 // stored notes a record, in the order of its shard.
@@ -37,6 +39,10 @@ func (a *rowAudit) stored(p put) { a.puts[p.shard] = append(a.puts[p.shard], p) 
 func (a *rowAudit) enter(r row) {
 	if r.unparseable {
 		a.violations = append(a.violations, "a row that cannot be read")
+		return
+	}
+	if r.given != "" {
+		a.given[r.shard+"/"+r.given] = true
 		return
 	}
 	was, known := a.last[r.shard]
@@ -72,7 +78,10 @@ func (a *rowAudit) passed(r row) {
 		if at.Compare(shard.After(p.sequence, 0)) < 0 {
 			break
 		}
-		if !p.poison && a.ledger.UpTo(p.key) < p.number {
+		switch {
+		case p.poison && !a.given[p.shard+"/"+p.sequence]:
+			a.violate(r, "position %s passes %s %d, which is poison and not on the queue", r.checkpoint, p.key, p.number)
+		case !p.poison && a.ledger.UpTo(p.key) < p.number:
 			a.violate(r, "position %s passes %s %d, which nobody has handled", r.checkpoint, p.key, p.number)
 		}
 	}

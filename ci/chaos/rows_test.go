@@ -32,16 +32,17 @@ func TestRowsAreHeldAgainstWhatTheyPromise(t *testing.T) {
 		rows    []string
 		want    int
 	}{
-		{"progress", 5, []string{"1 s a/1  1 TRIM_HORIZON 0 ", "2 s a/1  2 200 0 ", "3 s a/1  3 500 0 "}, 0},
-		{"a position beyond what is handled", 2, []string{"1 s a/1  1 TRIM_HORIZON 0 ", "2 s a/1  2 400 0 "}, 1},
-		{"the end before all is handled", 8, []string{"1 s a/1  1 TRIM_HORIZON 0 ", "2 s a/1  2 SHARD_END 0 "}, 1},
-		{"a position that goes back", 5, []string{"1 s a/1  1 500 0 ", "2 s a/1  2 400 0 "}, 1},
-		{"one that was moved by hand", 5, []string{"1 s a/1  1 500 0 ", "2 s a/1  2 400 0 1"}, 0},
-		{"a counter that goes back", 5, []string{"1 s a/1  5 500 0 ", "2 s a/1  4 500 0 "}, 1},
-		{"a position without a counter", 5, []string{"1 s a/1  5 400 0 ", "2 s a/1  5 500 0 "}, 1},
-		{"an ask", 5, []string{"1 s a/1  5 400 0 ", "2 s b/1 a/1 5 400 0 "}, 0},
-		{"a row that was deleted and made again", 5, []string{"1 s a/1  5 400 0 ", "2 s", "3 s a/1  1000000000 TRIM_HORIZON 0 "}, 0},
-		{"one that begins to count anew", 5, []string{"1 s a/1  5 400 0 ", "2 s", "3 s a/1  1 400 0 "}, 1},
+		{"progress", 5, []string{"1 s a/1  1 TRIM_HORIZON 0 ", "2 s a/1  2 200 0 ", "2 s given 300", "3 s a/1  3 500 0 "}, 0},
+		{"a position beyond poison that was not sent", 5, []string{"1 s a/1  1 TRIM_HORIZON 0 ", "3 s a/1  3 500 0 ", "4 s given 300"}, 1},
+		{"a position beyond what is handled", 2, []string{"0 s given 300", "1 s a/1  1 TRIM_HORIZON 0 ", "2 s a/1  2 400 0 "}, 1},
+		{"the end before all is handled", 8, []string{"0 s given 300", "1 s a/1  1 TRIM_HORIZON 0 ", "2 s a/1  2 SHARD_END 0 "}, 1},
+		{"a position that goes back", 5, []string{"0 s given 300", "1 s a/1  1 500 0 ", "2 s a/1  2 400 0 "}, 1},
+		{"one that was moved by hand", 5, []string{"0 s given 300", "1 s a/1  1 500 0 ", "2 s a/1  2 400 0 1"}, 0},
+		{"a counter that goes back", 5, []string{"0 s given 300", "1 s a/1  5 500 0 ", "2 s a/1  4 500 0 "}, 1},
+		{"a position without a counter", 5, []string{"0 s given 300", "1 s a/1  5 400 0 ", "2 s a/1  5 500 0 "}, 1},
+		{"an ask", 5, []string{"0 s given 300", "1 s a/1  5 400 0 ", "2 s b/1 a/1 5 400 0 "}, 0},
+		{"a row that was deleted and made again", 5, []string{"0 s given 300", "1 s a/1  5 400 0 ", "2 s", "3 s a/1  1000000000 TRIM_HORIZON 0 "}, 0},
+		{"one that begins to count anew", 5, []string{"0 s given 300", "1 s a/1  5 400 0 ", "2 s", "3 s a/1  1 400 0 "}, 1},
 		{"half a line", 5, []string{"1 s a/1"}, 1},
 	} {
 		if got := judge(tt.handled, tt.rows...); len(got) != tt.want {

@@ -144,6 +144,9 @@ func (w *watch) enter(e ledger.Entry, repeats bool) {
 
 // row takes a write of the lease table: who holds which shard.
 func (w *watch) row(r row) {
+	if r.given != "" || r.unparseable {
+		return
+	}
 	if r.deleted {
 		w.upset[r.shard] = forEver // until there is a row again
 		return
@@ -174,6 +177,7 @@ type row struct {
 	checkpoint           string
 	sub, seek            int64
 	deleted, unparseable bool
+	given                string // no row: the record with this sequence number was accepted by the queue
 }
 
 // parseRow reads a line.
@@ -183,6 +187,8 @@ func parseRow(line string) row {
 	switch {
 	case err == nil && len(f) == 2:
 		return row{at: time.Duration(at), shard: f[1], deleted: true}
+	case err == nil && len(f) == 4 && f[2] == "given":
+		return row{at: time.Duration(at), shard: f[1], given: f[3]}
 	case err != nil || len(f) != 8:
 		return row{unparseable: true}
 	}
