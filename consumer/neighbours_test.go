@@ -3,6 +3,7 @@ package consumer_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -224,6 +225,34 @@ func TestAWorkerThatLeavesIsNoNeighbour(t *testing.T) {
 		})
 		r := start(t, accepting(shardtest.NewStream(1), table))
 		await(t, "the shard", func() bool { return r.holds() == 1 })
+	})
+}
+
+// A worker whose session was deleted by hand goes on until its next heartbeat tells
+// it. Whoever starts meanwhile does not take it for one of another library.
+func TestAWorkerWhoseSessionWasDeletedIsNoNeighbour(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		stream, table := shardtest.NewStream(2), checkpointtest.NewTable()
+		cfg := accepting(stream, table)
+		cfg.CheckpointInterval = 100 * time.Millisecond
+		busy, end := context.WithCancel(t.Context())
+		defer end()
+		go func() { // ends with busy
+			for i := 0; busy.Err() == nil; i++ {
+				stream.Put(fmt.Sprint("key-", i%9), nil)
+				time.Sleep(10 * time.Millisecond)
+			}
+		}()
+		first := start(t, cfg)
+		await(t, "both shards", func() bool { return first.holds() == 2 })
+		time.Sleep(5*time.Second + 50*time.Millisecond)
+		if err := table.Leave(t.Context(), first.Status().Worker); err != nil {
+			t.Fatal(err)
+		}
+		other := accepting(stream, table)
+		other.Hooks.NeighbourSeen = func(e consumer.NeighbourEvent) { t.Errorf("a neighbour was seen: %+v", e) }
+		second := start(t, other)
+		await(t, "two workers", func() bool { return first.holds() == 1 && second.holds() == 1 })
 	})
 }
 
