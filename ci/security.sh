@@ -70,11 +70,12 @@ licences() {
 }
 
 reproducible() {
-  local folder sums
+  local folder sums commit
+  commit=$(git rev-parse HEAD)
   for folder in one another/and/deeper; do
     mkdir -p "$work/$folder"
     # What is committed, and nothing else: a build must not depend on what lies about.
-    git archive HEAD go.mod go.sum cmd $(git ls-tree -d --name-only HEAD | grep -vxE 'ci|cmd|docs|examples|contrib|spec') |
+    git archive "$commit" go.mod go.sum cmd $(git ls-tree -d --name-only "$commit" | grep -vxE 'ci|cmd|docs|examples|contrib|spec') |
       tar -x -C "$work/$folder"
     (cd "$work/$folder" && GOWORK=off CGO_ENABLED=0 go build -trimpath -buildvcs=false -o "$work/$folder/towpath.bin" ./cmd/towpath)
   done

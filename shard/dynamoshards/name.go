@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodbstreams"
 )
 
 // name is a stream by its ARN, or else a table whose newest stream is meant.
@@ -51,4 +53,17 @@ func region(arn string) string {
 		return parts[3]
 	}
 	return ""
+}
+
+// sameRegion refuses an ARN of another region than the client's: the service
+// would not find the stream, or find that of another table of the name.
+func sameRegion(client Client, given string) error {
+	c, ok := client.(*dynamodbstreams.Client)
+	if !ok || c == nil {
+		return nil // of a client that is not the SDK's nobody knows
+	}
+	if own, of := c.Options().Region, region(given); own != "" && of != "" && own != of {
+		return fmt.Errorf("stream %q: it is in the region %s, and the client is of %s", given, of, own)
+	}
+	return nil
 }

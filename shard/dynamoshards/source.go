@@ -64,7 +64,7 @@ func (s *Source) Validate() error {
 		problems = append(problems, errors.New("client is nil, want a *dynamodbstreams.Client"))
 	}
 	_, err := parseName(s.given)
-	problems = append(problems, err, s.options.validate())
+	problems = append(problems, err, sameRegion(s.client, s.given), s.options.validate())
 	return errors.Join(problems...)
 }
 

@@ -64,3 +64,27 @@ func TestNewestStreamOfATableIsRead(t *testing.T) {
 		t.Error("a shard of the new stream was found in the old one")
 	}
 }
+
+// A stream of another region or partition than the client's is refused before
+// any call.
+func TestStreamOfAnotherRegionIsRefused(t *testing.T) {
+	c := newCloud(t, 1)
+	calls := c.Count("", "dynamodbstreams", "")
+	for _, given := range []string{
+		"arn:aws:dynamodb:eu-west-1:000000000000:table/orders/stream/2026",
+		"arn:aws-cn:dynamodb:cn-north-1:000000000000:table/orders",
+		"arn:aws-us-gov:dynamodb:us-gov-west-1:000000000000:table/orders",
+	} {
+		source := dynamoshards.Open(c.streams, given)
+		_, err := source.List(t.Context())
+		for _, err := range []error{source.Validate(), err} {
+			if err == nil || !strings.Contains(err.Error(), "it is in the region") || !strings.Contains(err.Error(), "of us-east-1") {
+				t.Errorf("%s: %v", given, err)
+			}
+		}
+	}
+	must(t, dynamoshards.Open(c.streams, c.fake.StreamARN(table)).Validate())
+	if n := c.Count("", "dynamodbstreams", ""); n != calls {
+		t.Errorf("the service was asked %d times", n-calls)
+	}
+}

@@ -3,6 +3,8 @@ package kinesisshards
 import (
 	"fmt"
 	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 )
 
 // name is how a stream is called towards the service: by its ARN if that is
@@ -63,6 +65,19 @@ func checkName(s string) error {
 		default:
 			return fmt.Errorf("stream name %q has %q in it, want letters, digits, '_', '.' and '-' only", s, c)
 		}
+	}
+	return nil
+}
+
+// sameRegion refuses an ARN of another region than the client's: the service
+// would not find the stream, or find another one of that name.
+func sameRegion(client Client, n name) error {
+	c, ok := client.(*kinesis.Client)
+	if !ok || c == nil || n.arn == "" {
+		return nil // of a client that is not the SDK's nobody knows
+	}
+	if own, of := c.Options().Region, strings.SplitN(n.arn, ":", 5)[3]; own != "" && own != of {
+		return fmt.Errorf("stream %q: it is in the region %s, and the client is of %s", n.arn, of, own)
 	}
 	return nil
 }

@@ -57,8 +57,8 @@ func (s *Source) Validate() error {
 	if s.client == nil {
 		problems = append(problems, errors.New("client is nil, want a *kinesis.Client"))
 	}
-	_, err := parseName(s.given)
-	problems = append(problems, err, s.options.validate(), s.options.FanOut.agree(s.client, s.given))
+	n, err := parseName(s.given)
+	problems = append(problems, err, sameRegion(s.client, n), s.options.validate(), s.options.FanOut.agree(s.client, s.given))
 	return errors.Join(problems...)
 }
 
