@@ -213,3 +213,18 @@ func TestPartitionKeyIsTheSameForEveryChangeOfAnItem(t *testing.T) {
 		}
 	})
 }
+
+// A change that nests deeper than DynamoDB's items can is refused before its
+// levels cost anything: each reads again what is below it.
+func TestDeepChangesAreRefused(t *testing.T) {
+	nested := func(n int) []byte {
+		return []byte(`{"dynamodb":{"NewImage":{"a":` + strings.Repeat(`{"L":[`, n) + `{"NULL":true}` + strings.Repeat(`]}`, n) + `}}}`)
+	}
+	var c dynamoshards.Change
+	must(t, dynamoshards.Codec{}.Decode(nested(32), &c)) // DynamoDB's own limit
+	for _, n := range []int{41, 1000, 9000, 1_000_000} {
+		if err := (dynamoshards.Codec{}).Decode(nested(n), &c); err == nil || len(err.Error()) > 200 {
+			t.Errorf("%d levels: %v", n, err)
+		}
+	}
+}
