@@ -139,6 +139,7 @@ type LeaseState struct {
 	workers  [3]leaseWorker
 	orphans  [2]request
 	finished uint8 // a bit a record, of this generation
+	ever     uint8 // likewise, of any
 	floor    uint8 // records up to here were passed over by hand
 	fence    uint8 // counter of the last acquisition
 	epoch    uint8

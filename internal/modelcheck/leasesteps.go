@@ -170,9 +170,10 @@ func (m *LeaseModel) Step(s *LeaseState, move Move) error {
 			return err
 		}
 		w.mark++
-		if w.held.gen == s.row.gen || s.row.gone {
+		if s.row.gone || s.same(w) {
 			s.finished |= 1 << w.mark
 		}
+		s.ever |= 1 << w.mark
 	case leaseSave:
 		w.send(request{kind: askSave, who: move.Who, held: w.held, at: w.mark})
 	case leaseLeave:
@@ -211,6 +212,7 @@ func (m *LeaseModel) Step(s *LeaseState, move Move) error {
 	case handDelete:
 		s.deletes++
 		s.row = leaseRow{gone: true}
+		s.finished = s.ever // what was sought is gone with the row that said so
 	}
 	s.order()
 	return nil
@@ -243,9 +245,15 @@ func (w *leaseWorker) begin(row leaseRow) {
 	*w = leaseWorker{phase: running, held: row, mark: row.at}
 }
 
+// same reports whether a tenure is of the row that stands, and of its generation: a
+// row that was made anew counts its generations from the beginning.
+func (s *LeaseState) same(w *leaseWorker) bool {
+	return w.held.gen == s.row.gen && w.held.counter>>4 == s.row.counter>>4
+}
+
 // delivered is Inv-6: what lies before a record is finished.
 func (s *LeaseState) delivered(w *leaseWorker) error {
-	if w.held.gen != s.row.gen || s.row.gone {
+	if s.row.gone || !s.same(w) {
 		return nil
 	}
 	for n := uint8(1); n <= w.mark; n++ {
