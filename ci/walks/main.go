@@ -14,6 +14,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/towpath/towpath/batching"
 	"github.com/towpath/towpath/internal/modelcheck"
 )
 
@@ -40,6 +41,7 @@ func main() {
 		{"leases", func(n uint64) modelcheck.Walked { return modelcheck.Walk(wideLeases.Model, *first, n, *length) }},
 		{"sessions", func(n uint64) modelcheck.Walked { return modelcheck.Walk(wideSessions.Model, *first, n, *length) }},
 		{"family", func(n uint64) modelcheck.Walked { return modelcheck.Walk(wideFamily.Model, *first, n, *length) }},
+		{"batches", func(n uint64) modelcheck.Walked { return modelcheck.Walk(wideBatches.Model, *first, n, *length) }},
 	}
 	for i, s := range systems {
 		n := *seeds / uint64(len(systems))
@@ -73,4 +75,8 @@ var (
 	}
 	wideSessions = modelcheck.Sessions{Slow: 4, Fast: 5, Lease: 20, Beats: 60, Releases: 5, Counter: 11}
 	wideFamily   = modelcheck.Family{Hosts: 2, Runs: 8}
+	wideBatches  = modelcheck.Batches{
+		Records: 7, Crashes: 4,
+		Policy: batching.Policy{Bisect: true, MaximumRetryAttempts: batching.AtMost(2), CanReject: true},
+	}
 )
