@@ -51,6 +51,7 @@ type fleet struct {
 	peers   *peers
 	given   map[string]int   // leases this worker has just given to a peer
 	parted  map[string]int64 // see parting
+	acting  bool             // a round is under way that reads rows, and begins what they say
 	halted  bool             // no shard is worked and none taken: see halt
 }
 
@@ -103,9 +104,10 @@ func (f *fleet) tick(ctx context.Context) {
 		f.observe(ctx)
 		f.watch()
 	}
-	if !f.session.valid() || f.isHalted() {
+	if !f.session.valid() || !f.act() {
 		return // nothing may be taken, and nothing is held
 	}
+	defer f.acted()
 	if f.clock.Elapsed() >= f.upkeepAt {
 		f.upkeepAt = f.clock.Elapsed() + jitter(f.dice, f.timing.upkeep, "upkeep")
 		f.maintain(ctx)

@@ -283,8 +283,13 @@ func parentKey(child shard.Lease, parent string) string {
 	return child.Key[:len(child.Key)-len(child.Shard)] + parent
 }
 
-// follow looks where hints point, and takes them out of the inbox.
+// follow looks where hints point, and takes them out of the inbox. A worker that is
+// halted leaves them there: it looks at everything when it goes on.
 func (f *fleet) follow(ctx context.Context, hints []shard.Hint) {
+	if !f.act() {
+		return
+	}
+	defer f.acted()
 	seen := map[string]bool{}
 	for _, h := range hints {
 		if h.Kind == shard.HintFree {

@@ -70,8 +70,10 @@ func (k *keeper) endedBy() error {
 // knows whether it is to be.
 //
 // Whoever is in the middle of a take when this is called may still be given the
-// row: it is not begun. The mover waits for standsStill, ends every maintenance
-// run by beginning one, and then frees the rows, whose counters move.
+// row: it is not begun, and until it is answered the worker does not stand still.
+// An answer that comes when the move is over would begin the row as it was before.
+// The mover waits for standsStill, ends every maintenance run by beginning one, and
+// then frees the rows, whose counters move.
 func (f *fleet) halt(halted bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -97,11 +99,27 @@ func (f *fleet) isHalted() bool {
 	return f.halted
 }
 
+// act begins a round that goes by what rows say, and reports whether there may be
+// one: not while the worker is halted. Acted ends it.
+func (f *fleet) act() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.acting = !f.halted
+	return f.acting
+}
+
+func (f *fleet) acted() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.acting = false
+}
+
 // standsStill reports whether this worker is halted and nothing of it works any
-// shard, handlers that were left behind among it.
+// shard, or is about to: no row is being read or taken, and no handler was left
+// behind.
 func (f *fleet) standsStill() bool {
 	f.mu.Lock()
-	still := f.halted && len(f.tenures) == 0
+	still := f.halted && !f.acting && len(f.tenures) == 0
 	f.mu.Unlock()
 	return still && !f.leftBehind()
 }
