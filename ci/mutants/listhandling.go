@@ -87,8 +87,6 @@ var handling = []mutant{
 		Breaks: "memory is reserved before a read, and the budget holds", By: engines("TestMemoryIsReservedBeforeTheRead")},
 	{Name: "read-past-the-bound", File: "consumer/shardloop.go", In: "func (l *shardLoop) run", Old: "l.tracker.Pending() < l.cfg.MaximumInFlight && ", New: "",
 		Breaks: "reading stops when as much is in flight as may be", By: engines("TestMaximumInFlightStopsReadingBehindAStuckKey")},
-	{Name: "filtered-holds-the-checkpoint", File: "consumer/filtering.go", In: "// over gives", Old: "\tl.tracker.Done(f.tickets...)\n", New: "",
-		Breaks: "records that a filter drops are finished", By: engines("TestFilteredRecordsAreFinishedUnhandledAndCounted")},
 	{Name: "key-passes-what-waits", File: "consumer/gate.go", In: "func (l *shardLoop) passes", Old: "if l.gate.Pass(key,", New: "if l.gate.Len(key) >= 0 || l.gate.Pass(key,",
 		Breaks: "a record waits behind those of its key that wait", By: test{Package: "./consumer", Run: "TestKeysThatWaitUnderRandomFaults", Flags: "-keyseeds 20"}},
 }

@@ -6,6 +6,7 @@
 //
 //	go run ./ci/mutants                  all of them
 //	go run ./ci/mutants -only take       those with "take" in their names
+//	go run ./ci/mutants -only shards     those that tests of such a package kill
 //	go run ./ci/mutants -list            what there is, with the promise each breaks
 //
 // First every test that is to kill a mutant is run without one, and has to pass. A
@@ -37,7 +38,7 @@ type summary struct {
 }
 
 func main() {
-	only := flag.String("only", "", "run the mutants with this in their names")
+	only := flag.String("only", "", "run the mutants with this in their names, or in the package whose tests kill them")
 	list := flag.Bool("list", false, "print the mutants and run nothing")
 	asJSON := flag.Bool("json", false, "print a JSON object for each mutant")
 	every := flag.Bool("every", false, "run all tests of the package instead of the one that is to kill, and name those that fail")
@@ -69,11 +70,11 @@ func main() {
 	}
 }
 
-// chosen are the mutants with only in their names.
+// chosen are the mutants with only in their names or packages.
 func chosen(only string) []mutant {
 	var some []mutant
 	for _, m := range all() {
-		if strings.Contains(m.Name, only) {
+		if strings.Contains(m.Name, only) || strings.Contains(m.By.Package, only) {
 			some = append(some, m)
 		}
 	}

@@ -40,7 +40,7 @@ func (t test) String() string {
 
 // all are the mutants of every room.
 func all() []mutant {
-	return slices.Concat(rows, sessions, decisions, engine, handling, drivers)
+	return slices.Concat(rows, sessions, decisions, engine, handling, drivers, swarm)
 }
 
 // apply is the text with the mutant in it. It is an error if the place is not

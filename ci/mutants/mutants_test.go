@@ -50,6 +50,9 @@ func TestMutantsAreNamedAndExplained(t *testing.T) {
 	if n := len(names); n < 30 {
 		t.Errorf("got %d mutants, want at least 30", n)
 	}
+	if len(swarm) != len(swarmSeeds) {
+		t.Errorf("%d mutants are left to the swarm, want %d: one that is named there is in no list any more", len(swarm), len(swarmSeeds))
+	}
 }
 
 // The tests that are to kill mutants are there: a pattern that matches nothing
