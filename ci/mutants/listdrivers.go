@@ -1,6 +1,10 @@
 package main
 
 // Reading a shard: where it begins, what it delivers, when it ends, and what is lost.
+//
+// Not in the list, as others stand behind them: that the record at the checkpoint is
+// dropped when Kinesis is asked to begin there (the unpacker drops all that is not
+// behind the checkpoint, and is in the list of decisions).
 
 const (
 	kinesis = "shard/kinesisshards/"
@@ -11,16 +15,12 @@ func polling(run string) test { return test{Package: "./shard/kinesisshards", Ru
 func rolling(run string) test { return test{Package: "./shard/dynamoshards", Run: run} }
 
 var drivers = []mutant{
-	{Name: "begin-at-the-checkpoint", File: kinesis + "page.go", In: "func (c cursor) harvest", Old: "anchor && c.unfinished(record.Data):", New: "anchor:",
-		Breaks: "the first record of a tenure is the one behind the checkpoint", By: polling("TestSourceKeepsItsPromisesOnTheFake")},
-	{Name: "begin-behind-the-checkpoint", File: kinesis + "iterator.go", In: "func request", Old: "types.ShardIteratorTypeAtSequenceNumber, &p.Sequence", New: "types.ShardIteratorTypeAfterSequenceNumber, &p.Sequence",
-		Breaks: "that the record at the checkpoint is still there is seen, or what was trimmed behind it is lost in silence", By: polling("TestATrimHorizonThatPassedTheCheckpointIsALoss")},
 	{Name: "aggregate-at-the-checkpoint-is-passed", File: kinesis + "page.go", In: "func (c cursor) unfinished", Old: "!c.whole && (c.last.Sub", New: "c.whole && (c.last.Sub",
 		Breaks: "the rest of an aggregate is read again behind a checkpoint within it", By: polling("TestAnAggregateAtTheCheckpointIsDeliveredWholeOnce|TestAReaderGoesOnWithinAnAggregate")},
 	{Name: "backward-records-are-delivered", File: kinesis + "page.go", In: "func (c cursor) harvest", Old: "case order > 0, anchor", New: "case order != 0, anchor",
 		Breaks: "records that go backwards are dropped and counted", By: polling("TestRecordsThatGoBackwardsAreDroppedAndCounted")},
-	{Name: "end-without-an-iterator", File: kinesis + "reopen.go", In: "func (c *course) end", Old: "if !closed || len(children) == 0 {", New: "if !closed && len(children) < 0 {",
-		Breaks: "an answer without an iterator is no end: the listing has to show the shard closed, with its children", By: polling("TestAClosedShardWithoutChildrenIsAskedAgain|TestAnEnd")},
+	{Name: "end-without-an-iterator", File: kinesis + "reopen.go", In: "func (c *course) end", Old: "if !closed || len(children) == 0 {", New: "if !closed {",
+		Breaks: "an answer without an iterator is no end: the listing has to show the shard closed, with its children", By: polling("TestAClosedShardWithoutChildrenIsAskedAgain")},
 	{Name: "end-over-its-last-records", File: kinesis + "course.go", In: "\tvar ended bool\n", Old: "if err != nil && len(h.records) == 0 {", New: "if err != nil {",
 		Breaks: "the records of the last answer are delivered also if the end cannot be looked at", By: polling("TestAnEndWhoseLookUpFailsKeepsItsRecords")},
 	{Name: "loss-found-and-kept", File: kinesis + "reopen.go", In: "func (c *course) verify", Old: "return c.cursor.loss(c.start.Shard, until, h.firstArrived), nil", New: "_ = until\n\treturn nil, nil",
@@ -37,8 +37,6 @@ var drivers = []mutant{
 		Breaks: "an iterator that leads to the same page again is not used", By: polling("TestTheSameIteratorAgainIsNotUsed")},
 	{Name: "a-stream-by-its-name", File: kinesis + "reopen.go", In: "func (c *course) describe", Old: "!was.IsZero() && !now.CreatedAt.Equal(was)", New: "false",
 		Breaks: "a stream that was created again is not read on", By: polling("TestAStreamCreatedAgainIsErrNoStream")},
-	{Name: "fan-out-goes-on-elsewhere", File: kinesis + "fanoutreader.go", In: "func (r *fanReader) pollOnce", Old: "\tr.next = continuation{}\n", New: "",
-		Breaks: "after polling a subscription goes on behind what was polled, and not behind its last event", By: polling("TestFanOutPollsThroughAHandOver|TestFanOutIsRenewed|TestFanOutPollsAndTells")},
 	{Name: "fan-out-forgets-its-place", File: kinesis + "fanoutreader.go", In: "func (r *fanReader) take", Old: "r.next = continuation{aws.ToString(e.ContinuationSequenceNumber), r.heard}", New: "r.next = continuation{aws.ToString(e.ContinuationSequenceNumber) + \"0\", r.heard}",
 		Breaks: "a subscription that is renewed goes on where the service says", By: polling("TestFanOutIsRenewedWithoutLossRepeatOrPause")},
 
