@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"sync"
 	"time"
@@ -183,11 +184,15 @@ func (l *link) forward(from, to net.Conn, requests bool) {
 				return
 			}
 		}
-		if err != nil {
+		if errors.Is(err, io.EOF) {
 			// The other direction may still have something under way.
 			if tcp, ok := to.(*net.TCPConn); ok {
 				tcp.CloseWrite()
 			}
+			return
+		}
+		if err != nil { // broken, and not at its end
+			reset(to)
 			return
 		}
 	}
