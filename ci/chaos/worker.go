@@ -28,6 +28,10 @@ import (
 	"github.com/towpath/towpath/streamtest/awsfake"
 )
 
+// perRecord is what a worker takes over a record, so that what happens finds it in
+// the middle of something.
+const perRecord = 2 * time.Millisecond
+
 // betweenSamples is how often a worker enters what it uses.
 const betweenSamples = 15 * time.Second
 
@@ -128,6 +132,7 @@ func (w *worker) Handle(ctx context.Context, b *batching.Batch) error {
 		if strings.HasSuffix(string(r.Data), poisonMark) {
 			return batching.FailFrom(r, errPoison)
 		}
+		time.Sleep(perRecord)
 		line := ledger.Line(w.name, tenure, r.Shard, r.Sequence, r.Sub, r.PartitionKey, string(r.Data), now())
 		if ctx.Err() != nil || !b.Valid() {
 			return batching.FailFrom(r, errNotMine)
