@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -176,10 +177,10 @@ func TestForkAsksForWhatItsPolicyAllows(t *testing.T) {
 // racing has somebody delete a row just before the operator writes it for the
 // first time from now on.
 func racing(f *fleet, operation, table string) {
-	key, gone := f.first(), false
+	key := f.first()
+	var gone atomic.Bool
 	f.AWS.Intercept(func(_ context.Context, c awsfake.Call) awsfake.Fault {
-		if c.Caller == "operator" && c.Operation == operation && strings.Contains(string(c.Body), `"`+key+`"`) && !gone {
-			gone = true
+		if c.Caller == "operator" && c.Operation == operation && strings.Contains(string(c.Body), `"`+key+`"`) && gone.CompareAndSwap(false, true) {
 			if err := f.AWS.DynamoDB().Delete(table, dynamofake.Item{"leaseKey": dynamofake.S(key)}); err != nil {
 				f.t.Error(err)
 			}

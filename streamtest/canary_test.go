@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -86,10 +87,10 @@ func TestNoLogShowsARecord(t *testing.T) {
 				rig := streamtest.New(t, 1)
 				defer rig.Close()
 				letters := rig.AWS.SQS().CreateQueue("letters")
-				refused := 0
+				var refused atomic.Int64
 				rig.AWS.Intercept(func(_ context.Context, c awsfake.Call) awsfake.Fault {
 					if c.Service == "sqs" {
-						if refused++; refused%2 == 1 {
+						if refused.Add(1)%2 == 1 {
 							return awsfake.Fail("InvalidMessageContents", 400)
 						}
 					}
@@ -126,10 +127,10 @@ func TestNoLogShowsAChange(t *testing.T) {
 		if err := rig.AWS.DynamoDB().Put(streamtest.Table, dynamofake.Item{"id": dynamofake.S(canary), canary: dynamofake.S(canary)}); err != nil {
 			t.Fatal(err)
 		}
-		calls := 0
+		var calls atomic.Int64
 		rig.Start("w", func(c *consumer.Config) {
 			c.Handler = consumer.EachRecord(dynamoshards.Codec{}, func(_ context.Context, _ *shard.Record, _ dynamoshards.Change) error {
-				if calls++; calls%2 == 1 {
+				if calls.Add(1)%2 == 1 {
 					return errDown
 				}
 				return nil
