@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -42,6 +43,8 @@ type sdk struct {
 
 	storming chan struct{} // closed at the end of the storm
 	calmed   sync.WaitGroup
+
+	fenced atomic.Int64 // tenures that ended because the lease was lost
 
 	mu      sync.Mutex // guards what is below; never held while waiting
 	workers map[string]*streamtest.Worker
@@ -235,6 +238,11 @@ func (w *sdk) configure(name string, c *consumer.Config) {
 	c.MaximumInFlight, c.CheckpointInterval, c.LeaseDuration, c.DrainTimeout = s.InFlight, s.Interval, s.Lease, s.Drain
 	c.MinimumBackoff, c.MaximumBackoff, c.MemoryBudget = 20*time.Millisecond, 500*time.Millisecond, 8<<30
 	c.Logger = slog.New(slog.DiscardHandler)
+	c.Hooks.ShardLeft = func(e consumer.ShardLeftEvent) {
+		if errors.Is(e.Cause, consumer.ErrLeaseLost) {
+			w.fenced.Add(1)
+		}
+	}
 	c.Handler = &task{w, name}
 	c.OnFailure = &bin{w, name}
 	if w.realm.queue {

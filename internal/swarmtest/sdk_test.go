@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -41,6 +42,31 @@ func TestFleetsOverTheSDK(t *testing.T) {
 		if first.Trace != second.Trace || first.Trace == 0 {
 			t.Errorf("seed %d: the traces are %x and %x", seed, first.Trace, second.Trace)
 		}
+	}
+}
+
+// Answers that are lost, one in ten of the table's, end no tenure and cost no
+// record a repeat, while workers come, go gently and are replaced, and shards are
+// split and merged.
+func TestLostAnswersFenceNobody(t *testing.T) {
+	for seed := uint64(1); seed <= 10; seed++ {
+		plan := Draw(seed, Small)
+		plan.Weather, plan.Faults = Weather{}, nil
+		plan.Events = slices.DeleteFunc(plan.Events, func(e Event) bool { return !slices.Contains(gentle, e.Kind) })
+		for i := range plan.Puts {
+			plan.Puts[i].Poison = false
+		}
+		synctest.Test(t, func(t *testing.T) {
+			w := SDK(t, &plan).(*sdk)
+			w.sky.set(map[string]weather{tableService: {answerLost: 0.1}})
+			r := Play(w, &plan)
+			for _, v := range r.Violations {
+				t.Errorf("seed %d: %s", seed, v)
+			}
+			if n := w.fenced.Load(); n > 0 {
+				t.Errorf("seed %d: %d tenures ended because the lease was lost", seed, n)
+			}
+		})
 	}
 }
 
