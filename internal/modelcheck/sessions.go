@@ -274,7 +274,9 @@ func (m *SessionModel) holding(s *SessionState, i int, into []Move) []Move {
 	}
 	switch h.state {
 	case sent:
-		move(holdApply)
+		if s.row.counter < m.Counter || s.row.counter != h.asked.held.counter {
+			move(holdApply)
+		}
 		move(holdLose)
 		if i == 0 && s.orphan.kind == 0 {
 			into = append(into, Move{Kind: holdLose, Who: who, A: 1})

@@ -12,9 +12,8 @@ import (
 
 // No order of events, and no clock within its bounds, gives a lease to two.
 func TestSessionsHold(t *testing.T) {
-	apart := Sessions{Slow: 4, Fast: 5, Lease: 20, Counter: 3}
-	apart.Beats = 3
-	holds(t, "clocks as far apart as is allowed", apart.Model)
+	holds(t, "clocks as far apart as is allowed", Sessions{Slow: 4, Fast: 5, Lease: 20, Beats: 3, Counter: 3}.Model)
+	holds(t, "a lease that is given away", Sessions{Slow: 4, Fast: 5, Lease: 10, Beats: 1, Releases: 1, Counter: 2}.Model)
 }
 
 // A rule that is wrong is found.
