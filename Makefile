@@ -1,7 +1,7 @@
 # make help lists everything. What a target does beyond one command lives in .ci/run and ci/.
 
 .DEFAULT_GOAL := help
-.PHONY: help check test race fmt lint ci example interop servers-up servers-down localstack-up localstack-down server-test clean
+.PHONY: help check test race fmt lint ci example simulate mutants models chaos soak fuzz security interop servers-up servers-down localstack-up localstack-down server-test clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,6 +26,27 @@ ci: ## everything that must hold before a change lands: check, server tests, the
 
 example: ## run the clickstream example; needs nothing but Go
 	go run ./examples/clickstream
+
+simulate: ## whole fleets under faults, by seed (SEEDS=1000 SEED=1 SIM='-world sdk -size large')
+	@ci/simulate.sh -seeds $(or $(SEEDS),1000) -first $(or $(SEED),1) $(SIM)
+
+mutants: ## break the production code in each of the ways that are listed, and see a test fail
+	@go run ./ci/mutants
+
+models: ## the TLA+ models (RUNS=full: those of three workers too); needs Java and pip
+	@spec/run.sh $(RUNS)
+
+chaos: ## real processes that are killed, stopped and cut off (MINUTES=2, CHAOS='-kind kcl -seed 7 …')
+	@go run ./ci/chaos -minutes $(or $(MINUTES),2) $(CHAOS)
+
+soak: ## the same at a low rate, with what the processes use (MINUTES=120)
+	@go run ./ci/chaos -soak -minutes $(or $(MINUTES),120) $(CHAOS)
+
+fuzz: ## every fuzz target (TIME=20s, TARGETS=pattern)
+	@ci/fuzz.sh run $(or $(TIME),20s)
+
+security: ## gosec, govulncheck, what is built in, a build that can be repeated
+	@ci/security.sh
 
 servers-up: ## install (once) and start local servers for the server tests, without Docker
 	ci/servers.sh install
