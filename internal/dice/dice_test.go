@@ -64,7 +64,7 @@ func TestDiceDifferByPurpose(t *testing.T) {
 
 func TestDiceWithoutASeedAreTheGlobalGenerator(t *testing.T) {
 	d := dice.From(context.Background())
-	if d.ID("worker") == d.ID("worker") {
+	if one, other := d.ID("worker"), d.ID("worker"); one == other {
 		t.Error("two ids are the same")
 	}
 	if x := d.N(time.Hour); x < 0 || x >= time.Hour {

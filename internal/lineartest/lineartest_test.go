@@ -176,10 +176,7 @@ func (b undead) Heartbeat(ctx context.Context, s shard.Session) (shard.Session, 
 }
 
 // late creates rows whatever run has begun since.
-type late struct {
-	*table
-	newest int64
-}
+type late struct{ *table }
 
 func (b *late) Create(ctx context.Context, epoch int64, rows []shard.Lease) error {
 	if err := b.table.Create(ctx, epoch, rows); !errors.Is(err, checkpoint.ErrEpochOver) {
