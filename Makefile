@@ -1,7 +1,7 @@
 # make help lists everything. What a target does beyond one command lives in .ci/run and ci/.
 
 .DEFAULT_GOAL := help
-.PHONY: help check test race fmt lint ci example simulate mutants models chaos soak fuzz security interop servers-up servers-down localstack-up localstack-down server-test clean
+.PHONY: help check test race fmt lint ci example simulate walks mutants models chaos soak fuzz security interop servers-up servers-down localstack-up localstack-down server-test clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,6 +29,9 @@ example: ## run the clickstream example; needs nothing but Go
 
 simulate: ## whole fleets under faults, by seed (SEEDS=1000 SEED=1 SIM='-world sdk -size large')
 	@ci/simulate.sh -seeds $(or $(SEEDS),1000) -first $(or $(SEED),1) $(SIM)
+
+walks: ## random walks through the steps of the protocol (SEEDS=1000000 SEED=1)
+	@go run ./ci/walks -seeds $(or $(SEEDS),1000000) -first $(or $(SEED),1)
 
 mutants: ## break the production code in each of the ways that are listed, and see a test fail
 	@go run ./ci/mutants
