@@ -28,6 +28,7 @@ type fleet struct {
 	viewedAt   time.Duration            // the time of the last view, by which they were free or not
 	free       map[string]time.Duration // leases left to workers of KCL, since when
 	signs      map[string]string        // what another library's workers said last, by row
+	unsure     map[string]time.Duration // rows of which it cannot be told whether a parent is in the way, since when: see placed
 	spared     map[string]time.Duration // leases whose hand-over was withdrawn, and when
 	offering   bool                     // this worker has made leases free
 	quarantine map[string]bool          // rows reported as not to be believed
@@ -72,15 +73,10 @@ func (f *fleet) run(life, stop context.Context) {
 	defer timer.Stop()
 	for {
 		switch o := f.occasion(timer.C, life, stop); {
-		case o.stop:
-			f.leaveAll()
-			return
-		case o.over:
-			f.await()
-			return
-		case o.ended != nil:
-			f.over(o.ended)
-			f.overAll()
+		case o.stop, o.over, o.ended != nil:
+			if f.over(o.ended); f.overAll(stop, life) {
+				return
+			}
 		case o.hints != nil:
 			f.follow(life, o.hints)
 		case o.asked:
@@ -256,6 +252,9 @@ func (f *fleet) start(row shard.Lease, from string, sentAt time.Duration) {
 
 // over takes note of a tenure that has ended.
 func (f *fleet) over(t *tenure) {
+	if t == nil {
+		return
+	}
 	f.mu.Lock()
 	delete(f.tenures, t.row.Key)
 	f.session.leases.Store(int64(len(f.tenures)))
@@ -275,16 +274,26 @@ func (f *fleet) over(t *tenure) {
 }
 
 // overAll takes note of the other tenures that have ended, so that one plan
-// follows from all of them.
-func (f *fleet) overAll() {
+// follows from all of them, and ends what is to end. It reports whether that is
+// the run of the fleet.
+func (f *fleet) overAll(stop, life context.Context) (over bool) {
 	f.dice.Rest("ended", f.session.id)
 	for {
 		select {
 		case t := <-f.ended:
 			f.over(t)
+			continue
 		default:
-			return
 		}
+		switch {
+		case stop.Err() != nil:
+			f.leaveAll()
+		case life.Err() != nil:
+			f.await()
+		default:
+			return false
+		}
+		return true
 	}
 }
 

@@ -31,7 +31,7 @@ func (f *fleet) rows(ctx context.Context) ([]shard.Lease, error) {
 		if rows, err = f.listRows(ctx); err != nil {
 			return nil, err
 		}
-		rows = f.certain(f.ours(rows))
+		rows = f.placed(f.certain(f.ours(rows)))
 		f.forget(rows)
 	}
 	f.tellStreams()
@@ -61,6 +61,47 @@ func (f *fleet) covers(rows []shard.Lease) bool {
 		}
 	}
 	return true
+}
+
+// lateListing is how long a shard that rows name may be missing from the listings
+// before it counts as gone: a listing may be older than the call that asked for
+// it. What is gone had been there for as long as the retention, which is hours.
+const lateListing = 30 * time.Second
+
+// placed is the rows without those of which it cannot be told yet whether a parent
+// is in the way: of the parent there is no row, and neither it nor the child is
+// listed. Both may be gone, or both too young for the listing, as where two shards
+// are merged of which one has only just come of a reshard itself. Where the child
+// is listed, its parents would be.
+func (f *fleet) placed(rows []shard.Lease) (placed []shard.Lease) {
+	known := make(map[string]bool, len(f.listed)+len(rows))
+	for _, s := range f.listed {
+		known[s.ID] = true
+	}
+	listed := maps.Clone(known)
+	for _, row := range rows {
+		known[row.Shard] = true
+	}
+	now, since := f.clock.Elapsed(), map[string]time.Duration{}
+	for _, row := range rows {
+		unknown := func(parent string) bool { return !known[parent] }
+		if listed[row.Shard] || !row.Checkpoint.IsTrimHorizon() || !slices.ContainsFunc(row.Parents, unknown) {
+			placed = append(placed, row)
+			continue
+		}
+		at, seen := f.unsure[row.Key]
+		if !seen {
+			at = now
+		}
+		since[row.Key] = at
+		if now-at >= lateListing {
+			placed = append(placed, row)
+		} else {
+			f.planAt = min(f.planAt, now+f.timing.beat)
+		}
+	}
+	f.unsure = since
+	return placed
 }
 
 // forget takes note that rows were read after the listing: a shard that they
@@ -112,6 +153,9 @@ func (f *fleet) listRows(ctx context.Context) ([]shard.Lease, error) {
 // not know the rest.
 func (f *fleet) untilStop(ctx context.Context) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancel(ctx)
+	if f.stop.Err() != nil {
+		cancel() // now, and not when the function below gets round to it
+	}
 	remove := context.AfterFunc(f.stop, cancel)
 	return ctx, func() { remove(); cancel() }
 }

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/towpath/towpath/batching"
 	"github.com/towpath/towpath/checkpoint/checkpointtest"
 	"github.com/towpath/towpath/consumer"
 	"github.com/towpath/towpath/internal/clock"
@@ -99,7 +100,7 @@ func (w *fakes) beforeTable(ctx context.Context, c checkpointtest.Call) error {
 	if by == nil {
 		return nil
 	}
-	by.gate.pass()
+	by.gate.pass(c.Op, c.Key)
 	w.trace.note(c.Op, c.Caller, c.Key)
 	if by.isCut("table") {
 		return hang(ctx)
@@ -135,7 +136,7 @@ func (w *fakes) afterTable(ctx context.Context, c checkpointtest.Call) error {
 	if by == nil {
 		return nil
 	}
-	by.gate.pass()
+	by.gate.pass(c.Op, c.Key, "answer")
 	weather := &w.plan.Weather
 	if w.strikes(weather.TableLost, c.Caller, c.Op, c.Key, "lost") || by.isCut("table") {
 		return hang(ctx)
@@ -152,7 +153,7 @@ func (w *fakes) beforeStream(ctx context.Context, c shardtest.Call) (mood shardt
 	if by == nil {
 		return mood, nil
 	}
-	by.gate.pass()
+	by.gate.pass(string(c.Op), c.Shard)
 	w.trace.note(string(c.Op), c.Caller, c.Shard)
 	if by.isCut("stream") {
 		return mood, hang(ctx)
@@ -173,7 +174,7 @@ func (w *fakes) beforeStream(ctx context.Context, c shardtest.Call) (mood shardt
 			mood.Limit = -1
 		}
 	}
-	by.gate.pass()
+	by.gate.pass(string(c.Op), c.Shard, "answer")
 	return mood, nil
 }
 
@@ -350,7 +351,7 @@ func (w *fakes) config(by *worker) consumer.Config {
 	return consumer.Config{
 		Name: "swarm", WorkerPrefix: by.name, Source: w.stream.As(by.name), Leases: w.table.As(by.name),
 		Handler: &handler{by}, OnFailure: &dump{by}, Hooks: w.hooks(by), Logger: slog.New(slog.DiscardHandler),
-		ParallelizationFactor: s.Lanes, BatchSize: s.Batch, MaximumBatchingWindow: s.Window, BisectBatchOnError: s.Bisect, MaximumRetryAttempts: s.Retries,
+		ParallelizationFactor: s.Lanes, BatchSize: s.Batch, MaximumBatchingWindow: s.Window, BisectBatchOnError: s.Bisect, MaximumRetryAttempts: batching.AtMost(s.Retries),
 		MinimumBackoff: 20 * time.Millisecond, MaximumBackoff: 500 * time.Millisecond,
 		MaximumInFlight: s.InFlight, CheckpointInterval: s.Interval, LeaseDuration: s.Lease, DrainTimeout: s.Drain, MemoryBudget: 8 << 30,
 	}

@@ -6,8 +6,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/towpath/towpath/batching"
 )
 
 // Size is how large the fleets of a plan are.
@@ -68,7 +66,7 @@ type Settings struct {
 	Lanes, Batch, InFlight         int
 	Window, Interval, Lease, Drain time.Duration
 	Bisect                         bool
-	Retries                        batching.Limit
+	Retries                        int
 	// Handle is how long a call of the handler takes at most.
 	Handle time.Duration
 	// Poll is how soon a shard that has been caught up with is read again.
@@ -211,7 +209,7 @@ func (d drawer) settings() Settings {
 		s.Window = d.span(50*time.Millisecond, 800*time.Millisecond)
 	}
 	s.Bisect = d.is(0.5)
-	s.Retries = batching.AtMost(d.IntN(4))
+	s.Retries = d.IntN(4)
 	return s
 }
 

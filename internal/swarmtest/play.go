@@ -199,6 +199,7 @@ func (s *show) calm() {
 		later := s.later
 		s.later = nil
 		for _, c := range later {
+			time.Sleep(time.Millisecond + 7) // no two of them at one instant
 			c.do()
 		}
 	}
@@ -247,7 +248,7 @@ func (s *show) explain() {
 // settle waits until the shards are shared out evenly and each has a live owner,
 // and sees that nothing moves any more.
 func (s *show) settle() {
-	if !s.await(time.Minute+4*s.plan.Settings.Lease, "Inv-9, Inv-L2: the shards are not shared out evenly", func() bool { return s.even() == "" }) {
+	if !s.await(s.limit(), "Inv-9, Inv-L2: the shards are not shared out evenly", func() bool { return s.even() == "" }) {
 		s.breaks("  %s", s.even())
 		s.explain()
 		return

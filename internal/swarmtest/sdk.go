@@ -234,7 +234,7 @@ func (w *sdk) Start(name string, rate float64) {
 // configure sets what a plan is about.
 func (w *sdk) configure(name string, c *consumer.Config) {
 	s := &w.plan.Settings
-	c.ParallelizationFactor, c.BatchSize, c.MaximumBatchingWindow, c.BisectBatchOnError, c.MaximumRetryAttempts = s.Lanes, s.Batch, s.Window, s.Bisect, s.Retries
+	c.ParallelizationFactor, c.BatchSize, c.MaximumBatchingWindow, c.BisectBatchOnError, c.MaximumRetryAttempts = s.Lanes, s.Batch, s.Window, s.Bisect, batching.AtMost(s.Retries)
 	c.MaximumInFlight, c.CheckpointInterval, c.LeaseDuration, c.DrainTimeout = s.InFlight, s.Interval, s.Lease, s.Drain
 	c.MinimumBackoff, c.MaximumBackoff, c.MemoryBudget = 20*time.Millisecond, 500*time.Millisecond, 8<<30
 	c.Logger = slog.New(slog.DiscardHandler)

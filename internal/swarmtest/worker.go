@@ -135,15 +135,15 @@ var errHandler = errors.New("injected: the handler fails")
 // Handle takes a time and fails as the plan says, and always on poison.
 func (h *handler) Handle(ctx context.Context, b *batching.Batch) (err error) {
 	by, w := h.by, h.by.world
-	by.gate.pass()
 	first := b.First().Sequence
+	by.gate.pass("handle", b.Shard, first)
 	call := w.checker.Began(by.name, b)
 	if call != nil {
 		w.trace.note("call", by.name+b.Shard+first, b.Last().Sequence)
 	}
 	err = errors.New("the handler did not return")
 	defer func() {
-		by.gate.pass()
+		by.gate.pass("handled", b.Shard, first)
 		if !by.isDead() {
 			w.checker.Ended(call, b, err)
 			w.trace.note("end", by.name+b.Shard+first, fmt.Sprint(err))
@@ -182,8 +182,8 @@ func (d *dump) String() string { return "dump" }
 // Send takes a time, and accepts as the plan says.
 func (d *dump) Send(ctx context.Context, f destination.Failure) error {
 	by, w := d.by, d.by.world
-	by.gate.pass()
 	first := f.Records[0].Sequence
+	by.gate.pass("send", f.Shard, first)
 	if err := clock.Sleep(ctx, w.span(time.Millisecond, 40*time.Millisecond, by.name, f.Shard, first, "send")); err != nil {
 		return err
 	}
@@ -195,24 +195,28 @@ func (d *dump) Send(ctx context.Context, f destination.Failure) error {
 	}
 	w.checker.GaveUp(f)
 	w.trace.note("gave up", by.name+f.Shard+first, "")
-	by.gate.pass()
+	by.gate.pass("sent", f.Shard, first)
 	if w.strikes(w.plan.Weather.DestinationLost, by.name, f.Shard, first, "lost") {
 		return errLost
 	}
 	return nil
 }
 
-// gate holds whoever passes while it is shut.
+// gate holds whoever passes while it is shut. They then go on one after another, as
+// all at once what comes first would be a matter of chance: those who make calls
+// by what call it is, and the others in the order of the instants at which they came.
 type gate struct {
-	mu     sync.Mutex
-	closed chan struct{} // nil while open
+	mu      sync.Mutex
+	closed  chan struct{} // nil while open
+	last    time.Time     // when somebody came
+	waiting int           // at how many instants somebody has
 }
 
 func (g *gate) shut() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.closed == nil {
-		g.closed = make(chan struct{})
+		g.closed, g.waiting = make(chan struct{}), 0
 	}
 }
 
@@ -225,14 +229,26 @@ func (g *gate) open() {
 	}
 }
 
-func (g *gate) pass() {
+// pass waits until the gate is open. Call is what whoever waits is about to do, if
+// that is a call.
+func (g *gate) pass(call ...string) {
 	for {
 		g.mu.Lock()
 		closed := g.closed
+		if now := time.Now(); closed != nil && len(call) == 0 && now.After(g.last) {
+			g.last = now
+			g.waiting++
+		}
+		place := g.waiting
 		g.mu.Unlock()
 		if closed == nil {
 			return
 		}
 		<-closed
+		if len(call) > 0 {
+			time.Sleep(time.Duration(1 + dice.Hash(0, 0, call...)%uint64(time.Millisecond)))
+		} else {
+			time.Sleep(time.Duration(1+place) * 1009 * time.Nanosecond)
+		}
 	}
 }
