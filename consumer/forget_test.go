@@ -35,3 +35,24 @@ func TestWorkerForgetsShardsThatAreGone(t *testing.T) {
 		t.Error("a running call was forgotten")
 	}
 }
+
+// Of a row of which neither the parent nor the shard itself is listed, a listing
+// that is late cannot tell whether the parent is in the way; nor of what comes of it.
+func TestListingThatMayBeTooOldLeavesAChildWaiting(t *testing.T) {
+	f := &fleet{listed: []shard.Shard{{ID: "a"}, {ID: "b", LastSequence: "9"}, {ID: "listed", Parents: []string{"expired"}}}}
+	row := func(id string, at shard.Position, parents ...string) shard.Lease {
+		return shard.Lease{Key: id, Shard: id, Checkpoint: at, Parents: parents}
+	}
+	got := f.adrift([]shard.Lease{
+		row("a", shard.TrimHorizon()),
+		row("b", shard.End()),
+		row("young", shard.TrimHorizon(), "b", "unseen"),
+		row("younger", shard.TrimHorizon(), "a", "young"),
+		row("of a listed parent", shard.TrimHorizon(), "b"),
+		row("listed", shard.TrimHorizon(), "expired"),
+		row("begun", shard.After("7", 0), "unseen"),
+	})
+	if len(got) != 2 || !got["young"] || !got["younger"] {
+		t.Errorf("adrift are %v, want young and younger", got)
+	}
+}

@@ -24,7 +24,7 @@ func (f *fleet) rows(ctx context.Context) ([]shard.Lease, error) {
 	if err != nil {
 		return nil, err
 	}
-	if rows = f.ours(rows); !f.covers(rows) {
+	if rows = f.ours(rows); !f.covers(rows) || len(f.adrift(rows)) > 0 {
 		if err := f.list(ctx); err != nil {
 			return nil, err
 		}
@@ -68,12 +68,13 @@ func (f *fleet) covers(rows []shard.Lease) bool {
 // it. What is gone had been there for as long as the retention, which is hours.
 const lateListing = 30 * time.Second
 
-// placed is the rows without those of which it cannot be told yet whether a parent
+// adrift are the rows, by shard, of which the listing does not tell whether a parent
 // is in the way: of the parent there is no row, and neither it nor the child is
 // listed. Both may be gone, or both too young for the listing, as where two shards
 // are merged of which one has only just come of a reshard itself. Where the child
-// is listed, its parents would be.
-func (f *fleet) placed(rows []shard.Lease) (placed []shard.Lease) {
+// is listed, its parents would be. That one listing had them says nothing of the
+// next, which may be the older one.
+func (f *fleet) adrift(rows []shard.Lease) map[string]bool {
 	known := make(map[string]bool, len(f.listed)+len(rows))
 	for _, s := range f.listed {
 		known[s.ID] = true
@@ -82,10 +83,26 @@ func (f *fleet) placed(rows []shard.Lease) (placed []shard.Lease) {
 	for _, row := range rows {
 		known[row.Shard] = true
 	}
+	adrift := map[string]bool{}
+	unknown := func(parent string) bool { return !known[parent] || adrift[parent] }
+	for more := true; more; { // what comes of a row that is adrift is so, too
+		more = false
+		for _, row := range rows {
+			if !adrift[row.Shard] && !listed[row.Shard] && row.Checkpoint.IsTrimHorizon() && slices.ContainsFunc(row.Parents, unknown) {
+				adrift[row.Shard], more = true, true
+			}
+		}
+	}
+	return adrift
+}
+
+// placed is the rows without those that are adrift, until they have been for so
+// long that what is not listed is gone.
+func (f *fleet) placed(rows []shard.Lease) (placed []shard.Lease) {
+	adrift := f.adrift(rows)
 	now, since := f.clock.Elapsed(), map[string]time.Duration{}
 	for _, row := range rows {
-		unknown := func(parent string) bool { return !known[parent] }
-		if listed[row.Shard] || !row.Checkpoint.IsTrimHorizon() || !slices.ContainsFunc(row.Parents, unknown) {
+		if !adrift[row.Shard] {
 			placed = append(placed, row)
 			continue
 		}
@@ -312,7 +329,7 @@ func (f *fleet) look(ctx context.Context, key string) {
 				return
 			}
 		}
-		if !f.covers(rows) {
+		if !f.covers(rows) || len(f.adrift(rows)) > 0 {
 			f.soon() // by the whole table, with a new listing
 			return
 		}

@@ -253,6 +253,7 @@ func (s *show) settle() {
 		s.explain()
 		return
 	}
+	time.Sleep(time.Minute) // what was asked for before it was even may still come
 	before := s.owners()
 	time.Sleep(20 * time.Second)
 	if after := s.owners(); !slices.Equal(before, after) {
