@@ -111,9 +111,9 @@ func (r *tail) until(n int) *tail {
 	return r
 }
 
-// run reads for a while, errors or not.
+// run reads for a while, errors or not, or to the end.
 func (r *tail) run(d time.Duration) *tail {
-	for end := time.Now().Add(d); time.Now().Before(end); {
+	for end := time.Now().Add(d); time.Now().Before(end) && !r.ended; {
 		_ = r.step() // kept in errs
 	}
 	return r
