@@ -19,7 +19,6 @@ var swarmSeeds = map[string]int{
 	"lane-by-record":                  12,
 	"leave-with-lanes-at-work":        12,
 	"mark-of-the-highest-finished":    29,
-	"refusal-is-not-judged":           90,
 	"take-from-the-living":            10,
 	"valid-whatever-the-time":         21,
 }
