@@ -36,6 +36,10 @@ func (h *heart) beat(ctx context.Context) {
 		case <-h.beats:
 		case <-time.After(wait):
 		}
+		select {
+		case <-h.beats: // this one answers it, too
+		default:
+		}
 		if valid && !h.session.valid() {
 			valid = false
 			h.lapse()

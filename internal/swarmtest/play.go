@@ -203,6 +203,7 @@ func (s *show) calm() {
 			c.do()
 		}
 	}
+	time.Sleep(time.Millisecond + 7) // nor the end of all, if all is done
 	s.Outage(false)
 	if s.plan.Has(string(Trim)) {
 		for i := range 40 { // what was lost of an open shard is told with its next record

@@ -8,8 +8,8 @@ import (
 )
 
 var (
-	replays = flag.Int("replays", 50, "how many seeds are played twice")
-	around  = flag.Int("around", 8, "how many lines are shown of what was the same")
+	replays = flag.Int("replays", 100, "how many seeds are played twice")
+	around  = flag.Int("around", 8, "how many lines are shown before and behind where two traces part")
 )
 
 // A run is a function of its seed: the same seed twice, on one processor and on
@@ -53,7 +53,7 @@ func tellWhereTheyPart(t *testing.T, one, two []string) {
 			continue
 		}
 		for _, lines := range [][]string{one, two} {
-			for _, line := range lines[max(0, i-*around):min(len(lines), i+4)] {
+			for _, line := range lines[max(0, i-*around):min(len(lines), i+*around)] {
 				t.Log(line)
 			}
 			t.Log("--")
