@@ -28,9 +28,10 @@ const burial = 24 * time.Hour
 // maintain keeps the table in step with the stream: rows for shards that have
 // none, an end to rows that are done, an audit for holes. The planner does it
 // every two minutes; every worker does once when it starts, as it may be the
-// first.
+// first, and once more if it found rows missing then: where no worker lives for
+// two minutes, nobody would make them.
 func (f *fleet) maintain(ctx context.Context) {
-	if f.audit.ran && !f.isPlanner(f.views()) {
+	if f.audit.ran && len(f.audit.missing) == 0 && !f.isPlanner(f.views()) {
 		return
 	}
 	if err := f.upkeep(ctx); err != nil {

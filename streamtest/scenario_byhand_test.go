@@ -1,6 +1,7 @@
 package streamtest_test
 
 import (
+	"fmt"
 	"maps"
 	"testing"
 	"testing/synctest"
@@ -161,6 +162,37 @@ func TestScenarioRowDeletedUnderNobody(t *testing.T) {
 			}
 		})
 	}
+}
+
+// The row of a dead worker's shard is deleted, in a fleet in which no worker lives
+// until its next maintenance run. Whoever starts finds it missing, and makes it
+// again when an owner would have put it back by then.
+func TestScenarioRowDeletedUnderAFleetThatDiesYoung(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		rig := streamtest.New(t, 2)
+		defer rig.Close()
+		dies := rig.Start("w00")
+		rig.Await("both are read", func() bool { return works(dies, 2) })
+		rig.PutN(100, 10)
+		rig.Await("everything handled", rig.AllDone)
+		lives := rig.Start("w01") // the planner from now on, which has found nothing missing
+		time.Sleep(5 * time.Second)
+		dies.Kill()
+		deleteLease(t, rig, firstShard)
+		rig.MayBeginAgain(firstShard)
+		deleted := time.Now()
+		for i := 2; leaseAt(rig, firstShard) == "" && i < 40; i++ {
+			next := rig.Start(fmt.Sprintf("w%02d", i))
+			time.Sleep(15 * time.Second)
+			lives.Kill()
+			lives = next
+		}
+		if took := time.Since(deleted); took > 40*time.Second {
+			t.Errorf("the row was made again after %v", took)
+		}
+		rig.PutN(10, 10)
+		rig.Await("everything handled", rig.AllDone)
+	})
 }
 
 // The row of a child is deleted after it had progress, while nobody works it and
