@@ -299,8 +299,9 @@ func TestWorkerWithARunningHandlerDoesNotStandStill(t *testing.T) {
 	})
 }
 
-// A take that was under way when the worker said that it stands still may yet be
-// written: the shard is not begun by it.
+// A take that was under way when the worker was told to stand still may yet be
+// written: the shard is not begun by it, and the worker says that it stands still
+// when it is answered.
 func TestTakeUnderWayIsNotBegunWhileAllStandStill(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		stream, table := shardtest.NewStream(1), checkpointtest.NewTable()
@@ -319,12 +320,13 @@ func TestTakeUnderWayIsNotBegunWhileAllStandStill(t *testing.T) {
 		r := start(t, cfg)
 		<-taking
 		told := moveAll(t, table, shard.Move{ID: "0011", What: "seek", By: "test"})
+		time.Sleep(3 * time.Second)
+		close(release)
 		await(t, "it says that it stands still", func() bool {
 			sessions, err := table.SessionsNow(t.Context())
 			must(t, err)
 			return sessions[0].ShareGen >= told.Gen
 		})
-		close(release)
 		time.Sleep(time.Minute)
 		if row := onlyRow(t, table); row.Owner == "" {
 			t.Errorf("the take was not written: %v", row)
