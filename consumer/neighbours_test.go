@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -235,14 +236,16 @@ func TestAWorkerWhoseSessionWasDeletedIsNoNeighbour(t *testing.T) {
 		stream, table := shardtest.NewStream(2), checkpointtest.NewTable()
 		cfg := accepting(stream, table)
 		cfg.CheckpointInterval = 100 * time.Millisecond
+		var putting sync.WaitGroup
+		defer putting.Wait()
 		busy, end := context.WithCancel(t.Context())
 		defer end()
-		go func() { // ends with busy
+		putting.Go(func() {
 			for i := 0; busy.Err() == nil; i++ {
 				stream.Put(fmt.Sprint("key-", i%9), nil)
 				time.Sleep(10 * time.Millisecond)
 			}
-		}()
+		})
 		first := start(t, cfg)
 		await(t, "both shards", func() bool { return first.holds() == 2 })
 		time.Sleep(5*time.Second + 50*time.Millisecond)
