@@ -14,31 +14,26 @@ type orphan struct {
 	holder  string
 	counter int64
 	since   time.Duration // on the worker's clock, from when the counter stands still
-	first   time.Duration // likewise, from when the holder was seen to have no session
 	// based is set when the counter was read after the session was seen absent:
 	// one that moves from there is moved by somebody who has none.
 	based bool
 }
 
 // see is the orphan after another reading of its row, which was answered at now,
-// and whether it has moved: its owner has no session and is at work. Within the
-// grace that is no sign of another library: one of our own whose session was
-// deleted by hand goes on until its next heartbeat tells it.
-func (o orphan) see(row shard.Lease, now, grace time.Duration) (seen orphan, moved bool) {
+// and whether it has moved as another library's do: its owner has no session and is
+// at work. One of our own, which is known by its id, may have had its session
+// deleted by hand: it goes on until its next heartbeat tells it, and what it wrote
+// last may arrive later still.
+func (o orphan) see(row shard.Lease, now time.Duration) (seen orphan, moved bool) {
 	switch {
 	case o.holder != row.Holder():
-		return orphan{holder: row.Holder(), counter: row.Counter, since: now, first: now}, false
+		return orphan{holder: row.Holder(), counter: row.Counter, since: now}, false
 	case o.counter != row.Counter:
-		return orphan{holder: o.holder, counter: row.Counter, since: now, first: o.first, based: true}, o.based && now-o.first >= grace
+		return orphan{holder: o.holder, counter: row.Counter, since: now, based: true}, o.based && !isWorkerID(o.holder)
 	}
 	o.based = true
 	return o, false
 }
-
-// ownGrace is how long a worker of ours may write after its session was deleted by
-// hand: a heartbeat is sent every tenth of the lease, and may have to be sent again.
-// Workers of KCL renew their leases every third of theirs, for ever.
-func ownGrace(lease time.Duration) time.Duration { return lease / 5 }
 
 // How long a neighbour's sign is waited for: a little longer than it lets pass
 // between two, and not at all for one that was given longer ago than stale, by
@@ -87,10 +82,10 @@ func (l *lookout) rows(rows []shard.Lease, absent func(owner string) bool, now t
 		}
 		known, ok := l.orphans[row.Key]
 		if !ok || known.holder != row.Holder() {
-			orphans[row.Key] = orphan{holder: row.Holder(), counter: row.Counter, since: now, first: now, based: true}
+			orphans[row.Key] = orphan{holder: row.Holder(), counter: row.Counter, since: now, based: true}
 			continue
 		}
-		seen, moved := known.see(row, now, ownGrace(l.lease))
+		seen, moved := known.see(row, now)
 		orphans[row.Key] = seen
 		if moved {
 			l.moved(row, known.counter)

@@ -221,7 +221,7 @@ func (h *holders) gone(ctx context.Context, row shard.Lease) (gone, orphaned boo
 		return false, false
 	}
 	// From after the read: its answer is what the time counts from.
-	o, moved := h.fleet.orphans[row.Key].see(row, h.clock.Elapsed(), ownGrace(h.timing.lease))
+	o, moved := h.fleet.orphans[row.Key].see(row, h.clock.Elapsed())
 	if moved {
 		h.neighbourMoved(row.Holder(), row.Shard)
 	}

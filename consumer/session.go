@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -77,6 +78,14 @@ type session struct {
 // newWorkerID names one start of one process. A bare host or pod name would be
 // shared by two incarnations, of which the first may still be running.
 func newWorkerID(d dice.Dice, prefix string) string { return prefix + "/" + d.ID("worker", prefix) }
+
+// isWorkerID reports whether an owner is one of ours, from whatever fleet or time.
+// Other libraries name their workers by a UUID, or as their users want it; a prefix
+// cannot have a slash.
+func isWorkerID(id string) bool {
+	_, random, found := strings.Cut(id, "/")
+	return found && len(random) == 16 && strings.Trim(random, "0123456789abcdef") == ""
+}
 
 func (s *session) row() shard.Session {
 	return shard.Session{
