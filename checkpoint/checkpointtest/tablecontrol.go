@@ -10,17 +10,23 @@ import (
 )
 
 // Control implements checkpoint.Controls.
-func (t *Table) Control(ctx context.Context) (c shard.Control, err error) {
-	err = t.call(ctx, "control", "", func() error {
+func (t *Table) Control(ctx context.Context) (shard.Control, error) {
+	var c shard.Control // not a result: a late call writes it when nobody reads any more
+	err := t.call(ctx, "control", "", func() error {
 		c = copiedControl(t.control)
 		return nil
 	})
-	return c, err
+	if err != nil {
+		var none shard.Control
+		return none, err
+	}
+	return c, nil
 }
 
 // SetControl implements checkpoint.Controls.
-func (t *Table) SetControl(ctx context.Context, seen, next shard.Control) (now shard.Control, err error) {
-	err = t.call(ctx, "setcontrol", "", func() error {
+func (t *Table) SetControl(ctx context.Context, seen, next shard.Control) (shard.Control, error) {
+	var now shard.Control // not a result: a late call writes it when nobody reads any more
+	err := t.call(ctx, "setcontrol", "", func() error {
 		if t.control.Gen != seen.Gen {
 			return &checkpoint.Conflict{Write: "set control", Key: "control", Exists: t.control.Gen > 0, Row: shard.Lease{Key: "control"}}
 		}
@@ -36,14 +42,19 @@ func (t *Table) SetControl(ctx context.Context, seen, next shard.Control) (now s
 }
 
 // SessionsNow implements checkpoint.Controls, in the order of the ids.
-func (t *Table) SessionsNow(ctx context.Context) (all []shard.Session, err error) {
-	err = t.call(ctx, "sessionsnow", "", func() error {
+func (t *Table) SessionsNow(ctx context.Context) ([]shard.Session, error) {
+	var all []shard.Session // not a result: a late call writes it when nobody reads any more
+	err := t.call(ctx, "sessionsnow", "", func() error {
 		for _, id := range slices.Sorted(maps.Keys(t.sessions)) {
 			all = append(all, copiedSession(t.sessions[id]))
 		}
 		return nil
 	})
-	return all, err
+	if err != nil {
+		var none []shard.Session
+		return none, err
+	}
+	return all, nil
 }
 
 // copiedControl shares nothing with c. What is empty is nil, as it is after it

@@ -25,12 +25,17 @@ func (t *Table) SetNeighbours(all ...checkpoint.Neighbour) {
 }
 
 // Neighbours implements checkpoint.Neighbours.
-func (t *Table) Neighbours(ctx context.Context) (all []checkpoint.Neighbour, err error) {
-	err = t.call(ctx, "neighbours", "", func() error {
+func (t *Table) Neighbours(ctx context.Context) ([]checkpoint.Neighbour, error) {
+	var all []checkpoint.Neighbour // not a result: a late call writes it when nobody reads any more
+	err := t.call(ctx, "neighbours", "", func() error {
 		all = slices.Clone(t.neighbours)
 		return nil
 	})
-	return all, err
+	if err != nil {
+		var none []checkpoint.Neighbour
+		return none, err
+	}
+	return all, nil
 }
 
 // Renew implements checkpoint.Renewer.

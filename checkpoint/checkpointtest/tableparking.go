@@ -31,8 +31,9 @@ func (t *Table) PrepareParking(ctx context.Context) error {
 }
 
 // ParkedKeys implements checkpoint.Parking, in the order of the hashes.
-func (t *Table) ParkedKeys(ctx context.Context, row shard.Lease, handler string) (keys []checkpoint.ParkedKey, err error) {
-	err = t.call(ctx, "parkedkeys", row.Holder(), func() error {
+func (t *Table) ParkedKeys(ctx context.Context, row shard.Lease, handler string) ([]checkpoint.ParkedKey, error) {
+	var keys []checkpoint.ParkedKey // not a result: a late call writes it when nobody reads any more
+	err := t.call(ctx, "parkedkeys", row.Holder(), func() error {
 		for _, id := range slices.Sorted(maps.Keys(t.parked)) {
 			k := t.parked[id].key
 			if k.Handler == handler && (k.Shard == row.Shard || k.Shard == "" && row.Hashes.Holds(k.Point)) {
@@ -41,12 +42,17 @@ func (t *Table) ParkedKeys(ctx context.Context, row shard.Lease, handler string)
 		}
 		return nil
 	})
-	return keys, err
+	if err != nil {
+		var none []checkpoint.ParkedKey
+		return none, err
+	}
+	return keys, nil
 }
 
 // ParkedRecords implements checkpoint.Parking.
-func (t *Table) ParkedRecords(ctx context.Context, row shard.Lease, k checkpoint.ParkedKey, records int, bytes int64) (all []checkpoint.ParkedRecord, err error) {
-	err = t.call(ctx, "parkedrecords", row.Holder(), func() error {
+func (t *Table) ParkedRecords(ctx context.Context, row shard.Lease, k checkpoint.ParkedKey, records int, bytes int64) ([]checkpoint.ParkedRecord, error) {
+	var all []checkpoint.ParkedRecord // not a result: a late call writes it when nobody reads any more
+	err := t.call(ctx, "parkedrecords", row.Holder(), func() error {
 		p := t.parked[parkedID(k)]
 		if p == nil {
 			return nil
@@ -59,7 +65,11 @@ func (t *Table) ParkedRecords(ctx context.Context, row shard.Lease, k checkpoint
 		}
 		return nil
 	})
-	return all, err
+	if err != nil {
+		var none []checkpoint.ParkedRecord
+		return none, err
+	}
+	return all, nil
 }
 
 // Park implements checkpoint.Parking.

@@ -12,20 +12,26 @@ import (
 )
 
 // List implements checkpoint.Rows, in the order of the keys.
-func (t *Table) List(ctx context.Context) (all []shard.Lease, err error) {
-	err = t.call(ctx, "list", "", func() error {
+func (t *Table) List(ctx context.Context) ([]shard.Lease, error) {
+	var all []shard.Lease // not a result: a late call writes it when nobody reads any more
+	err := t.call(ctx, "list", "", func() error {
 		for _, key := range slices.Sorted(maps.Keys(t.rows)) {
 			all = append(all, copied(t.rows[key]))
 		}
 		return nil
 	})
-	return all, err
+	if err != nil {
+		var none []shard.Lease
+		return none, err
+	}
+	return all, nil
 }
 
 // Owned implements checkpoint.Rows. Like an index by owner it does not know
 // checkpoint owners.
-func (t *Table) Owned(ctx context.Context, worker string) (keys []string, err error) {
-	err = t.call(ctx, "owned", worker, func() error {
+func (t *Table) Owned(ctx context.Context, worker string) ([]string, error) {
+	var keys []string // not a result: a late call writes it when nobody reads any more
+	err := t.call(ctx, "owned", worker, func() error {
 		for _, key := range slices.Sorted(maps.Keys(t.rows)) {
 			if t.rows[key].Owner == worker {
 				keys = append(keys, key)
@@ -33,12 +39,17 @@ func (t *Table) Owned(ctx context.Context, worker string) (keys []string, err er
 		}
 		return nil
 	})
-	return keys, err
+	if err != nil {
+		var none []string
+		return none, err
+	}
+	return keys, nil
 }
 
 // Get implements checkpoint.Rows.
-func (t *Table) Get(ctx context.Context, key string) (l shard.Lease, err error) {
-	err = t.callFor(ctx, Call{Op: "get", Key: key}, func() error {
+func (t *Table) Get(ctx context.Context, key string) (shard.Lease, error) {
+	var l shard.Lease // not a result: a late call writes it when nobody reads any more
+	err := t.callFor(ctx, Call{Op: "get", Key: key}, func() error {
 		row, there := t.rows[key]
 		if !there {
 			return fmt.Errorf("read %s: %w", key, checkpoint.ErrNoLease)
@@ -46,7 +57,11 @@ func (t *Table) Get(ctx context.Context, key string) (l shard.Lease, err error) 
 		l = copied(row)
 		return nil
 	})
-	return l, err
+	if err != nil {
+		var none shard.Lease
+		return none, err
+	}
+	return l, nil
 }
 
 // change writes one row, if it is there and may be written.
@@ -55,11 +70,12 @@ func (t *Table) change(ctx context.Context, op, caller, key string, may func(sha
 }
 
 // advance writes one row, and what belongs to its progress in the same moment.
-func (t *Table) advance(ctx context.Context, op, caller, key string, may func(shard.Lease) bool, edit func(*shard.Lease), p checkpoint.Progress) (now shard.Lease, err error) {
+func (t *Table) advance(ctx context.Context, op, caller, key string, may func(shard.Lease) bool, edit func(*shard.Lease), p checkpoint.Progress) (shard.Lease, error) {
+	var now shard.Lease // not a result: a late call writes it when nobody reads any more
 	if err := possible(p); err != nil {
 		return shard.Lease{}, fmt.Errorf("%s %s: %w", op, key, err)
 	}
-	err = t.callFor(ctx, Call{Op: op, Caller: caller, Key: key}, func() error {
+	err := t.callFor(ctx, Call{Op: op, Caller: caller, Key: key}, func() error {
 		row, there := t.rows[key]
 		if !there || !may(row) {
 			return t.conflict(op, key)
@@ -246,8 +262,9 @@ func (t *Table) upsert(key string, c shard.Shard, parent shard.Lease) {
 const tenures = 1_000_000_000
 
 // PutBack implements checkpoint.Rows.
-func (t *Table) PutBack(ctx context.Context, lost shard.Lease, me string) (now shard.Lease, err error) {
-	err = t.callFor(ctx, Call{Op: "putback", Caller: me, Key: lost.Key}, func() error {
+func (t *Table) PutBack(ctx context.Context, lost shard.Lease, me string) (shard.Lease, error) {
+	var now shard.Lease // not a result: a late call writes it when nobody reads any more
+	err := t.callFor(ctx, Call{Op: "putback", Caller: me, Key: lost.Key}, func() error {
 		if _, there := t.rows[lost.Key]; there {
 			return t.conflict("put back", lost.Key)
 		}

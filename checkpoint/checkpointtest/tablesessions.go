@@ -22,8 +22,9 @@ func (t *Table) Register(ctx context.Context, s shard.Session) error {
 }
 
 // Heartbeat implements checkpoint.Sessions.
-func (t *Table) Heartbeat(ctx context.Context, s shard.Session) (now shard.Session, err error) {
-	err = t.callFor(ctx, Call{Op: "heartbeat", Caller: s.ID, Key: s.ID}, func() error {
+func (t *Table) Heartbeat(ctx context.Context, s shard.Session) (shard.Session, error) {
+	var now shard.Session // not a result: a late call writes it when nobody reads any more
+	err := t.callFor(ctx, Call{Op: "heartbeat", Caller: s.ID, Key: s.ID}, func() error {
 		return t.changeSession("heartbeat", s.ID, false, func(row *shard.Session) {
 			row.Beat++
 			row.Load, row.Plans, row.Leaving, row.ShareGen = s.Load, s.Plans, s.Leaving, s.ShareGen
@@ -49,8 +50,9 @@ func (t *Table) changeSession(write, id string, revoked bool, change func(*shard
 }
 
 // Session implements checkpoint.Sessions.
-func (t *Table) Session(ctx context.Context, id string) (s shard.Session, err error) {
-	err = t.callFor(ctx, Call{Op: "session", Key: id}, func() error {
+func (t *Table) Session(ctx context.Context, id string) (shard.Session, error) {
+	var s shard.Session // not a result: a late call writes it when nobody reads any more
+	err := t.callFor(ctx, Call{Op: "session", Key: id}, func() error {
 		row, there := t.sessions[id]
 		if !there {
 			return fmt.Errorf("session %s: %w", id, checkpoint.ErrNoSession)
@@ -58,18 +60,27 @@ func (t *Table) Session(ctx context.Context, id string) (s shard.Session, err er
 		s = copiedSession(row)
 		return nil
 	})
-	return s, err
+	if err != nil {
+		var none shard.Session
+		return none, err
+	}
+	return s, nil
 }
 
 // Sessions implements checkpoint.Sessions, in the order of the ids.
-func (t *Table) Sessions(ctx context.Context) (all []shard.Session, err error) {
-	err = t.call(ctx, "sessions", "", func() error {
+func (t *Table) Sessions(ctx context.Context) ([]shard.Session, error) {
+	var all []shard.Session // not a result: a late call writes it when nobody reads any more
+	err := t.call(ctx, "sessions", "", func() error {
 		for _, id := range slices.Sorted(maps.Keys(t.sessions)) {
 			all = append(all, copiedSession(t.sessions[id]))
 		}
 		return nil
 	})
-	return all, err
+	if err != nil {
+		var none []shard.Session
+		return none, err
+	}
+	return all, nil
 }
 
 // Revoke implements checkpoint.Sessions.

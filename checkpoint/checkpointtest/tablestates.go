@@ -71,14 +71,19 @@ func (t *Table) PrepareStates(ctx context.Context) error {
 }
 
 // State implements checkpoint.States.
-func (t *Table) State(ctx context.Context, row shard.Lease, handler string) (payload []byte, err error) {
-	err = t.call(ctx, "state", "", func() error {
+func (t *Table) State(ctx context.Context, row shard.Lease, handler string) ([]byte, error) {
+	var payload []byte // not a result: a late call writes it when nobody reads any more
+	err := t.call(ctx, "state", "", func() error {
 		if s, there := t.states[row.Key][handler]; there && checkpoint.StateOf(row, handler, s.at, s.seekGen) {
 			payload = append([]byte{}, s.payload...)
 		}
 		return nil
 	})
-	return payload, err
+	if err != nil {
+		var none []byte
+		return none, err
+	}
+	return payload, nil
 }
 
 // DropStates implements checkpoint.States.

@@ -12,8 +12,9 @@ import (
 )
 
 // Begin implements checkpoint.Upkeep.
-func (t *Table) Begin(ctx context.Context) (epoch int64, err error) {
-	err = t.call(ctx, "begin", "", func() error {
+func (t *Table) Begin(ctx context.Context) (int64, error) {
+	var epoch int64 // not a result: a late call writes it when nobody reads any more
+	err := t.call(ctx, "begin", "", func() error {
 		t.epoch++
 		epoch = t.epoch
 		return nil
