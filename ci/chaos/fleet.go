@@ -142,12 +142,19 @@ func (f *fleet) tend() error {
 			problems = append(problems, fmt.Errorf("%s ended by itself (%v): %s", p.name, p.err, p.lastLines()))
 		} else if status := p.cmd.ProcessState.ExitCode(); status == gaveUp {
 			f.unable++ // such as one that cannot reach the table to let go
-		} else if status != 0 && status != 143 {
+		} else if status != 0 && status != 143 && !p.terminated() {
 			problems = append(problems, fmt.Errorf("%s ended with status %d: %s", p.name, status, p.lastLines()))
 		}
 		f.bury(p)
 	}
 	return errors.Join(problems...)
+}
+
+// terminated is whether a process ended by SIGTERM itself, as one does that was not
+// yet far enough to heed it; of Java the status is 143.
+func (p *process) terminated() bool {
+	status, ok := p.cmd.ProcessState.Sys().(syscall.WaitStatus)
+	return ok && status.Signaled() && status.Signal() == syscall.SIGTERM
 }
 
 // well is a process that nothing is being done to, or nil; choose is below 1.
