@@ -13,7 +13,7 @@ import (
 const (
 	warmUp         = 0.25 // of a soak, whose samples are not judged
 	mostSlope      = 1.0  // MiB an hour
-	mostGoroutines = 1.25 // of what there were
+	mostGoroutines = 1.25 // of what there were at least
 	mostFDs        = 1.25
 )
 
@@ -25,10 +25,16 @@ type usage struct {
 	HeapSlope       float64 `json:"heap_slope_mib_per_hour"` // likewise, of what the heap has
 	RSSFirst        float64 `json:"rss_first_mib"`           // the mean of the first tenth behind the warm-up
 	RSSLast         float64 `json:"rss_last_mib"`            // and of the last tenth
-	GoroutinesFirst float64 `json:"goroutines_first"`
+	GoroutinesFirst float64 `json:"goroutines_first"`        // the mean of that tenth, and so on
 	GoroutinesLast  float64 `json:"goroutines_last"`
 	FDsFirst        float64 `json:"fds_first"`
 	FDsLast         float64 `json:"fds_last"`
+	// The least of each tenth is what is judged: what leaks is never given back,
+	// and how many calls are under way depends on how busy the machine is.
+	GoroutinesFloorFirst float64 `json:"goroutines_floor_first"`
+	GoroutinesFloorLast  float64 `json:"goroutines_floor_last"`
+	FDsFloorFirst        float64 `json:"fds_floor_first"`
+	FDsFloorLast         float64 `json:"fds_floor_last"`
 }
 
 // sampled is what one process uses at one time.
@@ -66,11 +72,11 @@ func (g *stage) usage() (*usage, error) {
 	if u.RSSSlope >= mostSlope {
 		problems = append(problems, fmt.Errorf("memory grows by %.2f MiB an hour", u.RSSSlope))
 	}
-	if u.GoroutinesLast > mostGoroutines*u.GoroutinesFirst {
-		problems = append(problems, fmt.Errorf("goroutines grow from %.0f to %.0f", u.GoroutinesFirst, u.GoroutinesLast))
+	if u.GoroutinesFloorLast > mostGoroutines*u.GoroutinesFloorFirst {
+		problems = append(problems, fmt.Errorf("goroutines grow from %.0f at least to %.0f", u.GoroutinesFloorFirst, u.GoroutinesFloorLast))
 	}
-	if u.FDsLast > mostFDs*u.FDsFirst {
-		problems = append(problems, fmt.Errorf("file descriptors grow from %.0f to %.0f", u.FDsFirst, u.FDsLast))
+	if u.FDsFloorLast > mostFDs*u.FDsFloorFirst {
+		problems = append(problems, fmt.Errorf("file descriptors grow from %.0f at least to %.0f", u.FDsFloorFirst, u.FDsFloorLast))
 	}
 	return u, errors.Join(problems...)
 }
@@ -100,6 +106,12 @@ func (u *usage) add(all []sampled) {
 	if last := mean(all[len(all)-tenth:], fds); last > u.FDsLast {
 		u.FDsFirst, u.FDsLast = round(mean(all[:tenth], fds)), round(last)
 	}
+	if last := least(all[len(all)-tenth:], goroutines); last > u.GoroutinesFloorLast {
+		u.GoroutinesFloorFirst, u.GoroutinesFloorLast = least(all[:tenth], goroutines), last
+	}
+	if last := least(all[len(all)-tenth:], fds); last > u.FDsFloorLast {
+		u.FDsFloorFirst, u.FDsFloorLast = least(all[:tenth], fds), last
+	}
 	u.Watched++
 }
 
@@ -124,6 +136,14 @@ func mean(all []sampled, value func(sampled) float64) float64 {
 		sum += value(s)
 	}
 	return sum / float64(len(all))
+}
+
+func least(all []sampled, value func(sampled) float64) float64 {
+	low := value(all[0])
+	for _, s := range all {
+		low = min(low, value(s))
+	}
+	return low
 }
 
 func round(f float64) float64 {

@@ -15,6 +15,12 @@ func TestSoakTellsWhatGrowsFromWhatDoesNot(t *testing.T) {
 		complaints []string
 	}{
 		{"flat, after a warm-up that is not", func(i int) int { return 30000 + min(i, 60)*100 }, func(i int) int { return 20 + i%2 }, nil},
+		{"busy in the end, and idle now and then", func(int) int { return 30000 }, func(i int) int {
+			if i%10 == 9 {
+				return 20
+			}
+			return 20 + i/20
+		}, nil},
 		{"memory", func(i int) int { return 30000 + 40*i }, func(int) int { return 20 }, []string{"memory"}},
 		{"descriptors", func(int) int { return 30000 }, func(i int) int { return 20 + i/8 }, []string{"file descriptors"}},
 	} {
