@@ -52,7 +52,7 @@ func (l loose) Release(ctx context.Context, held shard.Lease, me string, p check
 // A rule or a condition that is wrong is found.
 func TestLeasesFind(t *testing.T) {
 	table := func(l loose) func(*checkpointtest.Table) LeaseTable {
-		return func(t *checkpointtest.Table) LeaseTable { l.Table = t; return l }
+		return func(t *checkpointtest.Table) LeaseTable { own := l; own.Table = t; return own } // workers explore at once
 	}
 	adopt := func(f func(held, now shard.Lease) checkpoint.Verdict) func(held, now shard.Lease, me string) checkpoint.Verdict {
 		return func(held, now shard.Lease, me string) checkpoint.Verdict {
