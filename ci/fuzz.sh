@@ -22,6 +22,11 @@ one() {
   local log status=0 began=$SECONDS
   log=$(mktemp)
   (cd "$1" && go test -run '^$' -fuzz "^$2\$" -fuzztime "$3" -parallel 1 -timeout 20m .) >"$log" 2>&1 || status=$?
+  # The end of the time may meet the tool in the middle of an input, which it then calls a failure
+  # without one. What was found is always written down.
+  if [ $status -ne 0 ] && grep -q '^ *context deadline exceeded$' "$log" && ! grep -q 'Failing input' "$log"; then
+    status=0
+  fi
   if [ $status -ne 0 ]; then
     echo "$1 $2: FAILED"
     cat "$log"
