@@ -2,12 +2,14 @@ package dynamoshards
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodbstreams"
 
+	"github.com/towpath/towpath/internal/answerbound"
 	"github.com/towpath/towpath/internal/clock"
 	"github.com/towpath/towpath/internal/dice"
 	"github.com/towpath/towpath/shard"
@@ -183,10 +185,10 @@ func (r *reader) getRecords(ctx context.Context) (out *dynamodbstreams.GetRecord
 		out, err = r.ask(ctx)
 		switch {
 		case err == nil:
-			r.limit = larger(r.limit, r.source.options.Limit)
+			r.limit = min(2*r.limit, r.source.options.Limit)
 			return out, used, nil
 		case isTooLarge(err):
-			r.limit = smaller(r.limit)
+			r.limit = max(1, r.limit/2)
 		case isExpired(err) && try == 0:
 			r.iterator = iterator{}
 			continue
@@ -214,4 +216,19 @@ func (r *reader) ask(ctx context.Context) (*dynamodbstreams.GetRecordsOutput, er
 		ShardIterator: &r.iterator.token,
 		Limit:         aws.Int32(int32(r.limit)),
 	}, fewTries, boundAnswer)
+}
+
+// mostAnswer is how many bytes of an answer to GetRecords are read. The service
+// sends at most 1 MB of items, and the least of their values, such as an empty
+// string or a null, takes some fifteen bytes of JSON for one of its own.
+const mostAnswer = 16 << 20
+
+// boundAnswer has the SDK read no more of an answer than mostAnswer.
+func boundAnswer(o *dynamodbstreams.Options) {
+	o.HTTPClient = answerbound.Wrap(o.HTTPClient, mostAnswer)
+}
+
+func isTooLarge(err error) bool {
+	_, ok := errors.AsType[answerbound.TooLargeError](err)
+	return ok
 }

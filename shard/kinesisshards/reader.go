@@ -9,6 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 
+	"github.com/towpath/towpath/internal/answerbound"
 	"github.com/towpath/towpath/internal/clock"
 	"github.com/towpath/towpath/internal/dice"
 	"github.com/towpath/towpath/shard"
@@ -104,11 +105,11 @@ func (r *reader) getRecords(ctx context.Context) (out *kinesis.GetRecordsOutput,
 		used = r.iterator.token
 		out, err = r.ask(ctx, n)
 		if err == nil {
-			r.limit = larger(r.limit, r.source.options.Limit)
+			r.limit = min(2*r.limit, r.source.options.Limit)
 			return out, used, nil
 		}
 		if isTooLarge(err) {
-			r.limit = smaller(r.limit)
+			r.limit = max(1, r.limit/2)
 		}
 		if isExpired(err) && try == 0 {
 			r.iterator = iterator{}
@@ -133,4 +134,20 @@ func (r *reader) ask(ctx context.Context, n name) (*kinesis.GetRecordsOutput, er
 		Limit:         aws.Int32(int32(r.limit)),
 		StreamARN:     text(n.arn),
 	}, fewTries, boundAnswer)
+}
+
+// mostAnswer is how many bytes of an answer to GetRecords are read. The service
+// sends at most 10 MiB of payload, which is 13.4 MiB in base64, and 10,000 records
+// beside it, each with a key of up to 256 characters, six bytes each where they
+// are escaped, and some 250 bytes of its own: 31 MiB at the very most.
+const mostAnswer = 32 << 20
+
+// boundAnswer has the SDK read no more of an answer than mostAnswer.
+func boundAnswer(o *kinesis.Options) {
+	o.HTTPClient = answerbound.Wrap(o.HTTPClient, mostAnswer)
+}
+
+func isTooLarge(err error) bool {
+	_, ok := errors.AsType[answerbound.TooLargeError](err)
+	return ok
 }
