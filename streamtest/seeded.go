@@ -25,7 +25,7 @@ func WithSeed(seed uint64) Option {
 		r.contexts = append(r.contexts, func(ctx context.Context, worker string) context.Context {
 			return dice.With(ctx, dice.Hash(seed, 0, worker))
 		})
-		r.clients = append(r.clients, func(worker string, cfg *aws.Config) { seeded(cfg, dice.Hash(seed, 1, worker)) })
+		r.clients = append(r.clients, func(worker string, cfg *aws.Config) { Seed(cfg, dice.Hash(seed, 1, worker)) })
 	}
 }
 
@@ -33,8 +33,10 @@ func WithSeed(seed uint64) Option {
 // accepted something: whoever sees it there says so, to Checker().GaveUp.
 func WithWitness() Option { return func(r *Rig, _ *[]awsfake.Option) { r.witness = true } }
 
-// seeded replaces what the SDK draws from the operating system.
-func seeded(cfg *aws.Config, seed uint64) {
+// Seed makes what the SDK leaves to chance a function of a seed and of the time:
+// how long it waits before it repeats a call, and its tokens against repeats. Two
+// configurations of one run have different seeds.
+func Seed(cfg *aws.Config, seed uint64) {
 	waits := retry.BackoffDelayerFunc(func(attempt int, _ error) (time.Duration, error) {
 		most := min(math.Pow(2, float64(attempt)), retry.DefaultMaxBackoff.Seconds()) // as the SDK's own
 		drawn := float64(dice.Hash(seed, uint64(time.Now().UnixNano()), strconv.Itoa(attempt))>>11) / (1 << 53)

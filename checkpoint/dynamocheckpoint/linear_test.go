@@ -18,8 +18,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
 	"github.com/towpath/towpath/checkpoint/dynamocheckpoint"
+	"github.com/towpath/towpath/internal/dice"
 	"github.com/towpath/towpath/internal/lineartest"
 	"github.com/towpath/towpath/shard"
+	"github.com/towpath/towpath/streamtest"
 	"github.com/towpath/towpath/streamtest/awsfake"
 )
 
@@ -135,7 +137,7 @@ func (d *distorting) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // connection with faults of its own.
 func played(t *testing.T, seed uint64, fake *awsfake.AWS, history *lineartest.History, calls int) {
 	fake.DynamoDB().Stale(30 * time.Millisecond) // what is not asked for strongly
-	if err := opened(fake.Config("setup").HTTPClient, fake, "setup").Prepare(t.Context(), shard.Stream{ARN: "arn:clicks"}); err != nil {
+	if err := opened(fake.Config("setup").HTTPClient, fake, "setup", seed).Prepare(t.Context(), shard.Stream{ARN: "arn:clicks"}); err != nil {
 		t.Fatal(err)
 	}
 	var mu sync.Mutex // protects weather, should a caller's attempts overlap
@@ -150,7 +152,7 @@ func played(t *testing.T, seed uint64, fake *awsfake.AWS, history *lineartest.Hi
 	})
 	var workers sync.WaitGroup
 	for i, name := range players {
-		view := history.Record(opened(lineartest.Wire(fake.HTTPClient(), nil), fake, name))
+		view := history.Record(opened(lineartest.Wire(fake.HTTPClient(), nil), fake, name, seed))
 		workers.Go(func() {
 			view.Play(t.Context(), rand.New(rand.NewPCG(seed, uint64(100+i))), players, i, calls)
 		})
@@ -181,9 +183,10 @@ func fault(r *rand.Rand) awsfake.Fault {
 	return slow
 }
 
-// opened is a worker's way to the tables.
-func opened(road lineartest.Doer, fake *awsfake.AWS, name string) *dynamocheckpoint.Table {
+// opened is a worker's way to the tables. What the SDK draws follows from the seed.
+func opened(road lineartest.Doer, fake *awsfake.AWS, name string, seed uint64) *dynamocheckpoint.Table {
 	config := fake.Config(name)
+	streamtest.Seed(&config, dice.Hash(seed, 0, name))
 	config.HTTPClient = road
 	return dynamocheckpoint.Open(dynamodb.NewFromConfig(config), "clicks", func(o *dynamocheckpoint.Options) {
 		o.CreateTables = true

@@ -3,6 +3,7 @@ package lineartest
 import (
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"time"
@@ -18,15 +19,24 @@ import (
 // It first takes it that no open request happened. Where the longest order
 // breaks off and some open requests, at that instant, explain an answer that is
 // next, those are taken to have happened there, and the search begins again. An
-// order found so is an order; if none is, all open requests are left to
-// porcupine, to be placed anywhere or nowhere.
+// order found so is an order. A wrong guess at the beginning is found out long
+// after it, when a search that goes back a step at a time tries all that followed
+// before it: so it gives up early, and guesses otherwise from the beginning. If
+// no order is found, all open requests are left to porcupine, to be placed
+// anywhere or nowhere.
 func (h *History) Check(patience time.Duration) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	until := time.Now().Add(patience)
-	s := search{history: h, until: until, runs: maxRuns}
-	if s.order(nil) {
-		return nil
+	s := search{history: h, until: until}
+	for ; s.attempts < maxAttempts; s.attempts++ {
+		s.runs = maxRuns
+		if s.order(nil) {
+			return nil
+		}
+		if s.runs > 0 {
+			break // every guess was tried
+		}
 	}
 	// What is open and has not happened by the end has never happened. So a
 	// search that leaves it out does so once, and not at every instant.
@@ -48,17 +58,22 @@ func (h *History) Check(patience time.Duration) error {
 	return fmt.Errorf("no order of %d calls and %d open requests explains what was answered: %s", len(h.calls), len(h.open), h.stuck(info))
 }
 
-// maxRuns is how often the search begins again before it is left to porcupine
-// alone: an order takes a run for each open request that happened, and wrong
-// guesses are few.
-const maxRuns = 1000
+// maxRuns is how many runs of porcupine one attempt takes: an order takes one for
+// each open request that happened, some thirty in a history of four hundred
+// calls, and wrong guesses are few. Attempts that began with a wrong one were
+// seen twice in a thousand histories.
+const (
+	maxRuns     = 300
+	maxAttempts = 30
+)
 
 // search is a search for an order with as few of the open requests as it needs.
 type search struct {
-	history *History
-	until   time.Time
-	runs    int
-	why     string // where the first search with no way on broke off
+	history  *History
+	until    time.Time
+	attempts int    // given up so far
+	runs     int    // left of this attempt
+	why      string // where the first search with no way on broke off
 }
 
 // order looks for one in which the placed requests happened, and then for those
@@ -109,6 +124,10 @@ func (s *search) missing(info porcupine.LinearizationInfo, placed []porcupine.Op
 		for _, o := range next {
 			found = append(found, explaining(order, open, o, together)...)
 		}
+	}
+	if s.attempts > 0 {
+		random := rand.New(rand.NewPCG(uint64(s.attempts), uint64(s.runs)))
+		random.Shuffle(len(found), func(i, j int) { found[i], found[j] = found[j], found[i] })
 	}
 	slices.SortStableFunc(found, func(a, b []porcupine.Operation) int { return len(a) - len(b) })
 	return found
