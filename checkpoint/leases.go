@@ -33,7 +33,7 @@ type Sessions interface {
 	// Register writes a new session, refused if the id exists.
 	Register(ctx context.Context, s shard.Session) error
 	// Heartbeat adds one to the beat and writes what the session carries
-	// (Load, Plans, Leaving, ShareGen). It is an unconditional increment on a session
+	// (Load, Plans, Looks, Leaving, ShareGen). It is an unconditional increment on a session
 	// that exists and is not revoked, else ErrSessionOver; its answer carries
 	// the inbox.
 	Heartbeat(ctx context.Context, s shard.Session) (shard.Session, error)

@@ -101,6 +101,9 @@ func (f *fleet) tick(ctx context.Context) {
 		f.watch()
 	}
 	if !f.session.valid() || !f.act() {
+		if f.holdsNothing() {
+			f.session.looks.Add(1)
+		}
 		return // nothing may be taken, and nothing is held
 	}
 	defer f.acted()
@@ -215,6 +218,12 @@ func (f *fleet) revoke(ctx context.Context, dead shard.Session) bool {
 	}
 	f.mu.Unlock()
 	return true
+}
+
+func (f *fleet) holdsNothing() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return len(f.tenures) == 0
 }
 
 func (f *fleet) held(key string) *tenure {

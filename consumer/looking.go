@@ -234,7 +234,8 @@ func (f *fleet) handoverAsked(row shard.Lease) {
 // sweep looks for rows that name this worker and do not run: an answer was lost,
 // a hint was, or the session had run out for a while. And the other way round, for
 // shards that run and whose rows do not name it as the owner: somebody is to have
-// it, or has, or has deleted the row.
+// it, or has, or has deleted the row. A sweep that found the row of every shard
+// that runs is counted, see shard.Session.
 func (f *fleet) sweep(ctx context.Context) {
 	keys, err := tableCall(ctx, f.worker, func(ctx context.Context) ([]string, error) {
 		return f.cfg.Leases.Owned(ctx, f.session.id)
@@ -250,7 +251,7 @@ func (f *fleet) sweep(ctx context.Context) {
 			f.look(ctx, key)
 		}
 	}
-	unnamed := f.heldWithout(named)
+	unnamed, found := f.heldWithout(named), true
 	for _, key := range slices.Sorted(maps.Keys(unnamed)) {
 		t := unnamed[key]
 		row, err := tableCall(ctx, f.worker, func(ctx context.Context) (shard.Lease, error) {
@@ -258,10 +259,16 @@ func (f *fleet) sweep(ctx context.Context) {
 		})
 		switch {
 		case errors.Is(err, checkpoint.ErrNoLease):
+			found = false // until it has drained, and put the row back
 			t.leave(errRowGone, "")
-		case err == nil:
+		case err != nil:
+			found = false
+		default:
 			f.recognise(row, false)
 		}
+	}
+	if found {
+		f.session.looks.Add(1)
 	}
 }
 

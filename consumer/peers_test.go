@@ -45,3 +45,29 @@ func TestNobodyIsSilentBeforeTheLeaseDuration(t *testing.T) {
 		t.Errorf("at the lease duration: dead %v, want bert", dead)
 	}
 }
+
+// A worker that beats may work the shard of a row that somebody has deleted, until it
+// has looked for its rows from beginning to end since, or is dead. One that came
+// later cannot.
+func TestMissingRowWaitsForWhoeverMayWorkItsShard(t *testing.T) {
+	p := newPeers(timingOf(10*time.Second, time.Second))
+	seen := func(beat, anna, bert int64) {
+		p.observe([]shard.Session{{ID: "anna", Beat: beat, Looks: anna}, {ID: "bert", Beat: beat, Looks: bert}, {ID: "dora", Beat: beat, RevokedBy: "bert"}}, time.Duration(beat)*time.Second)
+	}
+	seen(1, 7, 3)
+	a := p.absence(time.Second)
+	waits := func(want bool, when string) {
+		t.Helper()
+		if got := p.working(a) > 0; got != want {
+			t.Errorf("%s: it waits is %v, want %v", when, got, want)
+		}
+	}
+	seen(3, 9, 5)
+	waits(true, "looks that may have been over before the row was missing")
+	seen(4, 9, 5)
+	waits(true, "the first reading that is surely later")
+	seen(12, 11, 6)
+	waits(true, "bert may have begun its look before")
+	p.observe([]shard.Session{{ID: "bert", Beat: 13, Looks: 6, RevokedBy: "anna"}, {ID: "cleo", Beat: 1}}, 13*time.Second)
+	waits(false, "anna has looked and left, bert is dead, cleo has just come")
+}

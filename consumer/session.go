@@ -70,6 +70,7 @@ type session struct {
 	lapsed     atomic.Bool  // somebody has found it run out
 	leaving    atomic.Bool
 	plans      atomic.Int64
+	looks      atomic.Int64 // see shard.Session
 	leases     atomic.Int64 // how many it holds, its load
 	shareGen   atomic.Int64 // see shard.Session
 	maxLeases  int
@@ -89,7 +90,7 @@ func isWorkerID(id string) bool {
 
 func (s *session) row() shard.Session {
 	return shard.Session{
-		ID: s.id, Leaving: s.leaving.Load(), Plans: s.plans.Load(), Load: float64(s.leases.Load()),
+		ID: s.id, Leaving: s.leaving.Load(), Plans: s.plans.Load(), Looks: s.looks.Load(), Load: float64(s.leases.Load()),
 		MaxLeases: s.maxLeases, Version: protocolVersion, ShareGen: s.shareGen.Load(),
 	}
 }

@@ -16,7 +16,7 @@ import (
 type auditor struct {
 	holes   map[string]bool          // seen by the last audit
 	revoked map[string]time.Duration // since when a session has been seen revoked
-	missing map[string]time.Duration // since when a row has been missing that stood before
+	missing map[string]*absence      // rows that are missing and stood before, by key
 	dropped []string                 // keys of rows deleted here whose states still stand
 	ran     bool
 }
@@ -131,53 +131,6 @@ func (f *fleet) upkeepRun(ctx context.Context) error {
 	f.watchSigns(ctx)
 	f.bury(ctx, append(rows[:len(rows):len(rows)], f.bundle.foreign...))
 	return f.forgetStreams(ctx, epoch)
-}
-
-// missing is the rows to create, pinned to the service's time where they begin
-// at the tip.
-func (f *fleet) missing(rows []shard.Lease) []shard.Lease {
-	if f.streams != nil {
-		return f.missingOfEach(rows)
-	}
-	stream, listed := f.stream, f.listed
-	stream.Now = f.serviceNow()
-	if len(rows) == 0 {
-		// The pin of the very first start is the time the stream was described,
-		// which is before anything the user can have put after calling Run. The
-		// shards are those from before that time: one that was closed since may
-		// have records from after it, and its children wait for its end.
-		stream.Now = f.stream.Now
-		if f.beforeTip != nil {
-			listed = f.beforeTip
-		}
-	}
-	return shard.NewLineage(listed, rows).Missing(f.cfg.StartingPosition, stream)
-}
-
-// overdue is the missing rows that are to be created now. One that may have been
-// deleted under its owner's hands has been missing for the lease duration first:
-// an owner that lives finds out before that, and puts it back where it stood.
-func (f *fleet) overdue(missing []shard.Lease) (due []shard.Lease) {
-	now := f.clock.Elapsed()
-	since := map[string]time.Duration{}
-	for _, row := range missing {
-		if row.CreatedFrom != "repair" {
-			due = append(due, row)
-			continue
-		}
-		at, known := f.audit.missing[row.Key]
-		if !known {
-			at = now
-		}
-		since[row.Key] = at
-		if now-at >= f.timing.lease {
-			due = append(due, row)
-		} else {
-			f.upkeepAt = min(f.upkeepAt, at+f.timing.lease)
-		}
-	}
-	f.audit.missing = since
-	return due
 }
 
 // sameStream ends the run if the stream was deleted and created again: the

@@ -108,6 +108,10 @@ type Session struct {
 	// Plans is the counter of planning rounds the worker has finished, so
 	// that a planner that beats but does not plan is seen.
 	Plans int64
+	// Looks counts how often the worker has found every lease that it works in the
+	// table. A row that is missing is not made anew while a worker lives that may be
+	// working its shard without having looked since.
+	Looks int64
 	// Load is what the worker carries: how many shards it works.
 	Load float64
 	// MaxLeases is how many leases the worker takes at most; 0 is no limit.

@@ -65,7 +65,7 @@ func (b *bench) noSession(id string) {
 
 var sessionTests = []named{
 	{name: "register writes what the session says", run: func(b *bench) {
-		want := shard.Session{ID: anna, Load: 1.5, MaxLeases: 7, Version: 2, Leaving: true, Plans: 4}
+		want := shard.Session{ID: anna, Load: 1.5, MaxLeases: 7, Version: 2, Leaving: true, Plans: 4, Looks: 3}
 		b.must(b.Register(b.Context(), want))
 		b.sessionIs(want)
 	}},
@@ -79,10 +79,10 @@ var sessionTests = []named{
 		b.is(b.Register(b.Context(), shard.Session{ID: anna}), checkpoint.ErrFenced)
 		b.sessionIs(was)
 	}},
-	{name: "heartbeat counts and writes load, plans and leaving", run: func(b *bench) {
+	{name: "heartbeat counts and writes load, plans, looks and leaving", run: func(b *bench) {
 		s := b.live(anna)
 		for beat := int64(1); beat <= 3; beat++ {
-			s.Load, s.Plans, s.Leaving = float64(beat)/4, beat*10, beat == 3
+			s.Load, s.Plans, s.Looks, s.Leaving = float64(beat)/4, beat*10, beat*5, beat == 3
 			got, err := b.Heartbeat(b.Context(), s)
 			b.must(err)
 			s.Beat = beat

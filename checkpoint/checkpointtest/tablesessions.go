@@ -27,7 +27,7 @@ func (t *Table) Heartbeat(ctx context.Context, s shard.Session) (shard.Session, 
 	err := t.callFor(ctx, Call{Op: "heartbeat", Caller: s.ID, Key: s.ID}, func() error {
 		return t.changeSession("heartbeat", s.ID, false, func(row *shard.Session) {
 			row.Beat++
-			row.Load, row.Plans, row.Leaving, row.ShareGen = s.Load, s.Plans, s.Leaving, s.ShareGen
+			row.Load, row.Plans, row.Looks, row.Leaving, row.ShareGen = s.Load, s.Plans, s.Looks, s.Leaving, s.ShareGen
 			now = copiedSession(*row)
 		})
 	})

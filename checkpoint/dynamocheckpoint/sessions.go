@@ -51,7 +51,7 @@ func sessionConflict(name, id string, exists bool) error {
 // it.
 func (t *Table) Heartbeat(ctx context.Context, s shard.Session) (shard.Session, error) {
 	row, err := t.update(ctx, heartbeat, t.sessions, "id", s.ID, values{
-		":one": number(1), ":load": loadOf(s), ":plans": number(s.Plans), ":leaving": truth(s.Leaving),
+		":one": number(1), ":load": loadOf(s), ":plans": number(s.Plans), ":looks": number(s.Looks), ":leaving": truth(s.Leaving),
 		":shareGen": number(s.ShareGen),
 	}, repeatSoon)
 	if err == nil {
@@ -178,7 +178,7 @@ func sessionRow(s shard.Session) item {
 	row := item{
 		"id": text(s.ID), "hb": number(s.Beat), "load": loadOf(s), "plans": number(s.Plans),
 		"leaving": truth(s.Leaving), "maxLeases": number(int64(s.MaxLeases)), "ver": number(int64(s.Version)),
-		"shareGen": number(s.ShareGen),
+		"shareGen": number(s.ShareGen), "looks": number(s.Looks),
 	}
 	if s.RevokedBy != "" {
 		row["revokedBy"] = text(s.RevokedBy)
@@ -207,7 +207,7 @@ func sessionOf(row item) shard.Session {
 	s := shard.Session{
 		ID: r.text("id"), Beat: r.count("hb"), RevokedBy: r.text("revokedBy"), Leaving: r.truth("leaving"),
 		Plans: r.count("plans"), Load: r.fraction("load"), MaxLeases: int(r.count("maxLeases")), Version: int(r.count("ver")),
-		ShareGen: r.count("shareGen"),
+		ShareGen: r.count("shareGen"), Looks: r.count("looks"),
 	}
 	for _, word := range r.words("inbox") {
 		if h, err := shard.ParseHint(word); err == nil && h.String() == word {

@@ -18,6 +18,10 @@ var write = flag.Uint64("write", 0, "a seed whose plan is written to testdata, t
 //   - late-listing-*: a child whose other parent had only just come of a reshard
 //     itself was read before that parent, as the listing, which was some seconds
 //     old, had neither.
+//   - late-write-without-session-*: a worker whose session was deleted by hand was
+//     taken for one of another library.
+//   - row-gone-owner-cut-*: a row was made anew while its owner, whose session lived
+//     and who could not reach the table of the leases, still worked the shard.
 func TestPlansThatFoundSomething(t *testing.T) {
 	if *write != 0 {
 		writePlan(t)
