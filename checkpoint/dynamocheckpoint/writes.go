@@ -177,7 +177,7 @@ var (
 	// while observers see nothing move.
 	heartbeat = write{
 		name:      "heartbeat",
-		set:       `hb = hb + :one, #load = :load, plans = :plans, leaving = :leaving, shareGen = :shareGen`,
+		set:       `hb = hb + :one, #load = :load, plans = :plans, leaving = :leaving, shareGen = :shareGen, looks = :looks`,
 		condition: `attribute_exists(id) AND attribute_not_exists(revokedBy)`,
 	}
 
