@@ -62,6 +62,8 @@ var floors = []struct {
 	{"internal/dice", 0},        // what a worker draws at random
 	{"internal/answerbound", 0}, // how much of an HTTP answer is read
 	{".", 0},                    // the landing page
+
+	{"internal/recordpage", 0}, // the answers of GetRecords, read from their bytes
 }
 
 // engineOnly is what the engine and everything below it may import from outside

@@ -1,0 +1,232 @@
+package recordpage
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"strconv"
+	"time"
+)
+
+// ReadJSON reads an answer in JSON 1.1 into a page, with payloads where place
+// says. A body without a byte is an empty page. What stands behind the answer is
+// not looked at. After an error the page is empty.
+func ReadJSON(body []byte, page *Page, place Place) error {
+	r := jsonReader{tokens: tokens{b: body}, page: page, place: place, room: page.begin()}
+	if len(body) == 0 {
+		return nil
+	}
+	if err := r.answer(); err != nil {
+		page.Reset()
+		return fmt.Errorf("an answer of %d bytes: %w", len(body), err)
+	}
+	return nil
+}
+
+type jsonReader struct {
+	tokens
+	page  *Page
+	place Place
+	room  []Record // of a page that was read before; empty
+	begun int      // where the list of records begins
+}
+
+// answer reads the whole. A member that is null is one that is not there, here
+// and in everything below; one that is there twice counts as it was given last.
+func (r *jsonReader) answer() error {
+	if err := r.open('{'); err != nil {
+		return err
+	}
+	for first := true; ; first = false {
+		name, ok, err := r.member(first)
+		if !ok || err != nil {
+			return err
+		}
+		if none, err := r.null(); none || err != nil {
+			if err != nil {
+				return err
+			}
+			continue
+		}
+		switch string(name) {
+		case "Records":
+			err = r.records()
+		case "ChildShards":
+			err = r.children()
+		case "MillisBehindLatest":
+			r.page.Behind, err = r.integer()
+		case "NextShardIterator":
+			r.page.Next, err = r.own()
+		default:
+			err = r.skip(2)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+func (r *jsonReader) records() error {
+	if err := r.open('['); err != nil {
+		return err
+	}
+	r.begun = r.i
+	r.page.Records, r.room = r.room, nil
+	if r.page.Records == nil {
+		r.page.Records = []Record{}
+	}
+	for first := true; ; first = false {
+		if ok, err := r.item(first); !ok || err != nil {
+			return err
+		}
+		if err := r.grow(); err != nil {
+			return err
+		}
+		if err := r.record(&r.page.Records[len(r.page.Records)-1]); err != nil {
+			return fmt.Errorf("record %d: %w", len(r.page.Records)-1, err)
+		}
+	}
+}
+
+// grow adds an empty record. When the first has been read there is room for as
+// many of its size as the answer can have.
+func (r *jsonReader) grow() error {
+	n := len(r.page.Records)
+	if n >= MaxRecords {
+		return fmt.Errorf("there are more than %d records", MaxRecords)
+	}
+	if n == cap(r.page.Records) && n > 0 {
+		more := r.more(n)
+		grown := make([]Record, n, n+min(max(more+more/16, n/4)+1, MaxRecords))
+		copy(grown, r.page.Records)
+		r.page.Records = grown
+	}
+	r.page.Records = append(r.page.Records, Record{})
+	return nil
+}
+
+// more is how many records are likely to follow where so many have been read.
+func (r *jsonReader) more(read int) int {
+	if read <= 0 {
+		return 0
+	}
+	return (len(r.b) - r.i) / max((r.i-r.begun)/read, 1)
+}
+
+func (r *jsonReader) record(to *Record) error {
+	if none, err := r.null(); none || err != nil {
+		return err
+	}
+	if err := r.open('{'); err != nil {
+		return err
+	}
+	for first := true; ; first = false {
+		name, ok, err := r.member(first)
+		if !ok || err != nil {
+			return err
+		}
+		if none, err := r.null(); none || err != nil {
+			if err != nil {
+				return err
+			}
+			continue
+		}
+		switch string(name) {
+		case "Data":
+			to.Data, err = r.blob()
+		case "SequenceNumber":
+			to.Sequence, err = r.shared()
+			to.Has |= GivenSequence
+		case "PartitionKey":
+			to.Key, err = r.shared()
+			to.Has |= GivenKey
+		case "ApproximateArrivalTimestamp":
+			to.ArrivedAt, err = r.time()
+			to.Has |= GivenArrivedAt
+		case "EncryptionType":
+			to.Encryption, err = r.encryption()
+		default:
+			err = r.skip(4)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// own is a string that stands for itself.
+func (r *jsonReader) own() (*string, error) {
+	b, err := r.text()
+	if err != nil {
+		return nil, err
+	}
+	s := string(b)
+	return &s, nil
+}
+
+// shared is a string in the block of the page's.
+func (r *jsonReader) shared() (string, error) {
+	b, err := r.text()
+	if err != nil {
+		return "", err
+	}
+	return r.page.text(b, r.more(len(r.page.Records)-1)*len(b)), nil
+}
+
+// encryption is a word of which all records have the same.
+func (r *jsonReader) encryption() (string, error) {
+	b, err := r.text()
+	switch {
+	case err != nil:
+		return "", err
+	case string(b) == "NONE":
+		return "NONE", nil
+	case string(b) == "KMS":
+		return "KMS", nil
+	}
+	return r.page.text(b, 0), nil
+}
+
+func (r *jsonReader) integer() (*int64, error) {
+	b, err := r.number()
+	if err != nil {
+		return nil, err
+	}
+	n, err := strconv.ParseInt(string(b), 10, 64)
+	if err != nil {
+		return nil, fmt.Errorf("%q is no whole number of 64 bits", b)
+	}
+	return &n, nil
+}
+
+func (r *jsonReader) time() (time.Time, error) {
+	if r.next() == '"' {
+		return time.Time{}, errTextTime
+	}
+	b, err := r.number()
+	if err != nil {
+		return time.Time{}, err
+	}
+	seconds, err := strconv.ParseFloat(string(b), 64)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("%q is out of the range of timestamps", b)
+	}
+	return atMillisecond(seconds * 1e3), nil
+}
+
+var errTextTime = errors.New("a timestamp is a string, want a number")
+
+// atMillisecond is a time so many milliseconds after the epoch, cut to one. What
+// does not fit in 64 bits wraps around as it does in the SDK.
+func atMillisecond(ms float64) time.Time {
+	var n int64
+	switch {
+	case ms >= math.MaxInt64:
+		n = math.MaxInt64
+	case ms <= math.MinInt64:
+		n = math.MinInt64
+	default:
+		n = int64(ms)
+	}
+	return time.Unix(0, n*1e6).UTC()
+}
