@@ -46,6 +46,9 @@ type harvest struct {
 // before it.
 func (c cursor) harvest(page []types.Record, anchored bool, stream, shardID string) (harvest, error) {
 	var h harvest
+	if len(page) > 0 {
+		h.records = make([]shard.Record, 0, len(page))
+	}
 	last := c.last
 	for _, r := range page {
 		record := shard.Record{

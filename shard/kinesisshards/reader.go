@@ -133,7 +133,7 @@ func (r *reader) ask(ctx context.Context, n name) (*kinesis.GetRecordsOutput, er
 		ShardIterator: &r.iterator.token,
 		Limit:         aws.Int32(int32(r.limit)),
 		StreamARN:     text(n.arn),
-	}, fewTries, boundAnswer)
+	}, fewTries, boundAnswer, r.source.answers.read)
 }
 
 // mostAnswer is how many bytes of an answer to GetRecords are read. The service

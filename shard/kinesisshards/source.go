@@ -34,6 +34,7 @@ type Source struct {
 	options Options
 
 	consumers *registry // nil without fan-out
+	answers   *answers
 }
 
 var _ shard.Source = (*Source)(nil)
@@ -47,7 +48,7 @@ func Open(client Client, stream string, options ...func(*Options)) *Source {
 		option(&o)
 	}
 	o = o.withDefaults()
-	return &Source{client: client, given: stream, options: o, consumers: newRegistry(o.FanOut, client)}
+	return &Source{client: client, given: stream, options: o, consumers: newRegistry(o.FanOut, client), answers: &answers{}}
 }
 
 // Validate reports everything that is wrong with the name of the stream and the
