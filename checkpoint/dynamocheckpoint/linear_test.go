@@ -53,6 +53,20 @@ func TestTableIsLinearizableUnderFaults(t *testing.T) {
 	}
 }
 
+// A history follows from its seed, so that a test that has passed passes again.
+func TestHistoriesFollowFromTheirSeeds(t *testing.T) {
+	play := func() string {
+		history := new(lineartest.History)
+		synctest.Test(t, func(t *testing.T) {
+			played(t, 3, awsfake.New(awsfake.WithLatency(2*time.Millisecond)), history, 100)
+		})
+		return history.String()
+	}
+	if first, second := play(), play(); first != second || len(first) < 10_000 {
+		t.Errorf("two plays of one seed differ, or are short:\n%.2000s\n%.2000s", first, second)
+	}
+}
+
 // A DynamoDB that keeps its word but for one thing is found out through the
 // driver and the SDK.
 func TestBrokenDynamoDBIsFoundOut(t *testing.T) {

@@ -1,7 +1,9 @@
 package lineartest
 
 import (
+	"fmt"
 	"math"
+	"strings"
 	"sync"
 
 	"github.com/anishathalye/porcupine"
@@ -57,6 +59,18 @@ func (h *History) lost(client int, called int64, text string, do call, requests 
 			ClientId: client, Input: asked{id: h.id(), text: text, do: do, open: true}, Call: called, Output: answer{}, Return: math.MaxInt64,
 		})
 	}
+}
+
+// String is one line for each call that was answered, as they were recorded: two
+// histories of one seed are to be alike.
+func (h *History) String() string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	var b strings.Builder
+	for _, o := range h.calls {
+		fmt.Fprintf(&b, "client %d, from %d to %d: %s: %s\n", o.ClientId, o.Call, o.Return, o.Input.(asked).text, o.Output)
+	}
+	return b.String()
 }
 
 // Size is how many answered calls the history has, and how many requests that

@@ -56,8 +56,8 @@ func (c *Checker) follows(t *tenure, call *Call, records []shard.Record) {
 			continue
 		}
 		before := c.before(r)
-		if before == nil || before.Shard != r.Shard || t.before(before) || !c.asked(before) || c.isParked(before) || c.Ledger.lost(before) {
-			continue
+		if before == nil || before.Shard != r.Shard || t.before(before) || !c.asked(before) || c.isParked(before) || c.Ledger.lost(before) || c.world.Trimmed(before) {
+			continue // what an earlier tenure has finished may have been trimmed before this one began
 		}
 		if _, was := t.course.given[before.place()]; !was {
 			c.breaks("Inv-6: %s was given %s of key %q in tenure %s, which began after %s and was never given the one before, %s",
