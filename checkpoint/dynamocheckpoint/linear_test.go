@@ -168,6 +168,7 @@ func played(t *testing.T, seed uint64, fake *awsfake.AWS, history *lineartest.Hi
 	for i, name := range players {
 		view := history.Record(opened(lineartest.Wire(fake.HTTPClient(), nil), fake, name, seed))
 		workers.Go(func() {
+			time.Sleep(time.Duration(i) * time.Microsecond) // no two begin at one instant
 			view.Play(t.Context(), rand.New(rand.NewPCG(seed, uint64(100+i))), players, i, calls)
 		})
 	}
