@@ -50,6 +50,12 @@ func report(out io.Writer, verdicts []verdict) error {
 	return err
 }
 
+// The figures that are none of the readers'.
+const (
+	figureIdle  = "idle shard, KB held"
+	figureLanes = "lanes, 64 against one: share of linear that is lost"
+)
+
 // What the gate measures: a few shards, quickly.
 const (
 	gateShards = 200
@@ -70,7 +76,7 @@ func (b *bench) gateRun(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	figures["idle shard, KB held"] = perShard(u, t)
+	figures[figureIdle] = perShard(u, t)
 	one, err := b.laneRate(ctx, 1, true)
 	if err != nil {
 		return err
@@ -79,7 +85,7 @@ func (b *bench) gateRun(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	figures["lanes, one against 64: share of linear that is lost"] = 1 - many/one/gateLanes
+	figures[figureLanes] = 1 - many/one/gateLanes
 	if err := r.print(b.log); err != nil {
 		return err
 	}

@@ -44,7 +44,7 @@ func main() {
 	case err != nil:
 		stop()
 		fmt.Fprintln(os.Stderr, "bench:", err)
-		os.Exit(1) //nolint:gocritic // stop has been called
+		os.Exit(1)
 	}
 }
 

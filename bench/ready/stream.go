@@ -26,8 +26,8 @@ const (
 	mostShards  = 10_000
 )
 
-// Page is how many records of a size fit one answer of the service.
-func Page(bytes int) int { return min(mostRecords, mostBytes/max(1, bytes)) }
+// Page is how many records of a size fit one answer of the service, at least one.
+func Page(bytes int) int { return max(1, min(mostRecords, mostBytes/max(1, bytes))) }
 
 const prefix = "bench"
 
@@ -46,7 +46,7 @@ func (s Stream) Validate() error {
 		problems = append(problems, fmt.Errorf("pages of %d records, want 0 to %d", s.Records, mostRecords))
 	}
 	if s.Records > 0 && (s.Bytes < 1 || s.Bytes*s.Records > mostBytes) {
-		problems = append(problems, fmt.Errorf("pages of %d records of %d bytes, want 1 to %d bytes in all", s.Records, s.Bytes, mostBytes))
+		problems = append(problems, fmt.Errorf("pages of %d records with a payload of %d bytes, want 1 to %d bytes in all", s.Records, s.Bytes, mostBytes))
 	}
 	return errors.Join(problems...)
 }
