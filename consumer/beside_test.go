@@ -201,6 +201,27 @@ func TestBesideKCL2NothingIsAskedFor(t *testing.T) {
 	})
 }
 
+// A lease that another worker of towpath has released to this one is renewed before
+// the shard is begun: it is not known here how long ago that was. It is begun once.
+func TestBesideKCL2ALeaseThatIsGivenIsRenewedFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		stream, table := shardtest.NewStream(4), checkpointtest.NewTable()
+		first := start(t, besideKCL(stream, table))
+		await(t, "all shards", func() bool { return first.holds() == 4 })
+		var begun, left atomic.Int64
+		cfg := besideKCL(stream, table)
+		cfg.Hooks.ShardStarted = func(consumer.ShardStartedEvent) { begun.Add(1) }
+		cfg.Hooks.ShardLeft = func(consumer.ShardLeftEvent) { left.Add(1) }
+		second := start(t, cfg)
+		await(t, "the second one's share", func() bool { return second.holds() == 2 })
+		first.end()
+		await(t, "the rest", func() bool { return second.holds() == 4 })
+		if begun.Load() != 4 || left.Load() != 0 {
+			t.Errorf("%d shards were begun and %d left, want each of four begun once", begun.Load(), left.Load())
+		}
+	})
+}
+
 // A free lease that falls to a worker of KCL is left to it, but not for ever.
 func TestBesideKCL2AFreeLeaseIsNotLeftForEver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

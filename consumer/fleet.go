@@ -50,16 +50,15 @@ type fleet struct {
 	mu      sync.Mutex
 	tenures map[string]*tenure // by lease key
 	peers   *peers
-	given   map[string]int   // leases this worker has just given to a peer
-	parted  map[string]int64 // see parting
-	acting  bool             // a round is under way that reads rows, and begins what they say
-	halted  bool             // no shard is worked and none taken: see halt
+	given   map[string]int // leases this worker has just given to a peer
+	acting  bool           // a round is under way that reads rows, and begins what they say
+	halted  bool           // no shard is worked and none taken: see halt
 }
 
 func newFleet(life context.Context, w *worker, s *session) *fleet {
 	return &fleet{
 		worker: w, session: s, life: life, peers: newPeers(w.timing), tenures: map[string]*tenure{},
-		asked: map[string]time.Duration{}, quarantine: map[string]bool{}, named: map[string]bool{}, spared: map[string]time.Duration{}, given: map[string]int{}, parted: map[string]int64{},
+		asked: map[string]time.Duration{}, quarantine: map[string]bool{}, named: map[string]bool{}, spared: map[string]time.Duration{}, given: map[string]int{},
 		hints: make(chan []shard.Hint, 1), ended: make(chan *tenure), resumed: make(chan struct{}, 1), bundle: newBundle(w),
 		orphans: w.orphans, signs: map[string]string{},
 		halted: w.pace.table != nil, // until this session knows what the fleet is told

@@ -140,7 +140,6 @@ func (f *fleet) forget(rows []shard.Lease) {
 	for key := range f.tenures { // whoever holds one has been told of its shard
 		f.named[key] = true
 	}
-	maps.DeleteFunc(f.parted, func(key string, _ int64) bool { return !f.named[key] })
 	f.mu.Unlock()
 	f.worker.forget(f.named)
 	maps.DeleteFunc(f.spared, func(key string, _ time.Duration) bool { return !f.named[key] })

@@ -20,9 +20,9 @@ type rowWriter struct {
 	hooks *Hooks
 	shard string
 	right *right // counts the saves that were answered
-	// parting is told under which counter a write is about to be sent after which
-	// the row is not mine any more, or done.
-	parting func(counter int64)
+	// parting is told of a write that is about to be sent, with the row it is made
+	// of, after which that is not mine any more, or done.
+	parting func(held shard.Lease)
 }
 
 // result is what a write came to.
@@ -118,7 +118,7 @@ func (w *rowWriter) save(ctx context.Context, held shard.Lease, p checkpoint.Pro
 
 func (w *rowWriter) end(ctx context.Context, held shard.Lease, children []shard.Shard, lost bool) (result, error) {
 	return w.persist(ctx, "end", held, func(ctx context.Context, held shard.Lease) (shard.Lease, error) {
-		w.parting(held.Counter)
+		w.parting(held)
 		return w.table.End(ctx, held, w.me, children, lost)
 	}, func(row shard.Lease) bool { return row.Finished() })
 }
@@ -144,7 +144,7 @@ func (w *rowWriter) keep(ctx context.Context, held shard.Lease, p checkpoint.Pro
 
 func (w *rowWriter) release(ctx context.Context, held shard.Lease, p checkpoint.Progress, to string) (result, error) {
 	return w.persist(ctx, "release", held, func(ctx context.Context, held shard.Lease) (shard.Lease, error) {
-		w.parting(held.Counter)
+		w.parting(held)
 		return w.table.Release(ctx, held, w.me, checkpoint.NotBehind(held, p), to)
 	}, func(row shard.Lease) bool { return row.Holder() != w.me })
 }
@@ -152,7 +152,7 @@ func (w *rowWriter) release(ctx context.Context, held shard.Lease, p checkpoint.
 // finish ends a hand-over. The row is still mine if it was withdrawn meanwhile.
 func (w *rowWriter) finish(ctx context.Context, held shard.Lease, p checkpoint.Progress) (result, error) {
 	return w.persist(ctx, "finish", held, func(ctx context.Context, held shard.Lease) (shard.Lease, error) {
-		w.parting(held.Counter)
+		w.parting(held)
 		return w.table.Finish(ctx, held, w.me, checkpoint.NotBehind(held, p))
 	}, func(row shard.Lease) bool {
 		// No hand-over stands any more if it was withdrawn; then there is nothing

@@ -2,7 +2,6 @@ package consumer
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -142,13 +141,7 @@ func (t *tenure) once() (cause error, again bool) {
 		return t.again()
 	}
 	running := t.worker.runningIn(t.row.Shard)
-	if begin, again, cause := t.confirm(); !begin {
-		return cause, again
-	}
-	if begin, again, cause := t.pinTip(); !begin {
-		return cause, again
-	}
-	if begin, again, cause := t.outdo(); !begin {
+	if begin, cause, again := t.prepare(); !begin {
 		return cause, again
 	}
 	if t.row.Finished() {
@@ -332,66 +325,14 @@ func (t *tenure) play(l *shardLoop, started *sync.Once, read func(context.Contex
 	return out
 }
 
-// begin finds out where a handler begins, reads what is kept of the shard for it,
-// and tells it that the shard starts.
-func (t *tenure) begin(l *shardLoop) error {
-	parked, err := t.loadParked(l.handler)
-	if err != nil {
-		return err
-	}
-	s, err := t.claim(start{from: l.from}, l)
-	if err != nil {
-		return err
-	}
-	l.from, l.readUpTo, l.tracker = s.from, s.from.ReadUpTo, checkpoint.NewTracker(s.from)
-	l.parking = l.newParking(t.row, parked)
-	if starter, ok := l.cfg.Handler.(ShardStarter); ok {
-		if err := t.tell(starter, l); err != nil {
-			return err
-		}
-	}
-	if h, ok := l.cfg.Handler.(Stateful); ok {
-		if s.inherited, err = t.restore(l.handler, h); err != nil {
-			return err
-		}
-		l.keeping.begin(h, s)
-	}
-	return t.reading.Err()
-}
-
-// tell tells the handler that the shard starts.
-func (t *tenure) tell(starter ShardStarter, l *shardLoop) error {
-	for try := 1; ; try++ {
-		err := starter.ShardStarted(t.reading, ShardStart{Stream: l.branch.stream.ARN, Shard: l.shard, After: l.from.Position, Fence: l.fence})
-		if err == nil {
-			l.status.begun.Store(true) // so that its end will be told, too
-			return t.reading.Err()
-		}
-		t.worker.note(l.shard, l.handler, fmt.Errorf("start shard: %w", err))
-		if err := clock.Sleep(t.reading, backoff(t.worker.dice, try, 100*time.Millisecond, 10*time.Second, "start", l.shard)); err != nil {
-			return err
-		}
-	}
-}
-
-func (t *tenure) tellStarted(l *shardLoop) {
-	w, after := t.worker, t.row.Checkpoint
-	if len(w.parts) == 1 {
-		after = l.from.Position
-	}
-	w.log.Info("shard started", "shard", l.shard, "after", after, "from", t.from, "fence", l.fence.String(), "isolated", l.isolate)
-	fire(w.cfg.Hooks.ShardStarted, ShardStartedEvent{
-		Worker: w.session.id, Shard: l.shard, After: after, Fence: l.fence, From: t.from, Isolated: l.isolate,
-	})
-}
-
+// writer makes the writes of the row.
 func (t *tenure) writer() *rowWriter {
 	w := t.worker
 	limit := w.timing.tableCall
 	if t.right.each {
 		limit = min(limit, w.timing.renew/2) // so that several tries fit before the lease runs out
 	}
-	parting := func(counter int64) { w.fleet.parting(t.row.Key, counter) }
+	parting := func(held shard.Lease) { w.parting(held.Shard, t.branch.fence(held)) }
 	return &rowWriter{me: w.session.id, table: w.cfg.Leases, limit: limit, hooks: &w.cfg.Hooks, shard: t.row.Shard, right: t.right, parting: parting}
 }
 

@@ -50,7 +50,7 @@ type worker struct {
 
 	mu      sync.Mutex
 	running map[string]*atomic.Int64  // handler calls by shard, whatever the session
-	fences  map[string]batching.Fence // of the last tenure of each shard, likewise
+	fences  map[string]batching.Fence // the greatest of each shard, likewise: see parting
 	failure error
 	notes   map[noteKey]string // the last error of each shard's handlers or destinations
 
@@ -144,18 +144,6 @@ func (w *worker) runningIn(shardID string) *atomic.Int64 {
 		w.running[shardID] = n
 	}
 	return n
-}
-
-// newer notes the fence of a tenure that is to begin, if it is greater than that
-// of the one before, and reports whether it is.
-func (w *worker) newer(shardID string, fence batching.Fence) bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if last, ok := w.fences[shardID]; ok && fence.Compare(last) <= 0 {
-		return false
-	}
-	w.fences[shardID] = fence
-	return true
 }
 
 // forget drops what is remembered of shards that are not known any more.
