@@ -2,6 +2,7 @@ package batching
 
 import (
 	"math"
+	"slices"
 	"time"
 
 	"github.com/towpath/towpath/shard"
@@ -33,23 +34,29 @@ type Gathered struct {
 // Assembler gathers the records of one lane into batches. It is used by one
 // goroutine at a time, has no clock of its own, and bounds the batches, not what
 // is gathered: whoever adds asks Bytes before it reads on.
+//
+// Records that were added together (AddAll) are not copied as long as a batch
+// lies within them: it is a view of what was added, and keeps all of that alive.
 type Assembler struct {
 	limits Gathering
-	// queue[head:] is what is gathered, oldest first; what lies before head is
-	// cleared.
-	queue []gathered
+	// queue[head:] is what is gathered, oldest first, none of them empty; what
+	// lies before head is cleared.
+	queue []stretch
 	head  int
+	count int
 	bytes int64
 	// flushed is how many of the oldest records do not wait any more.
 	flushed int
 }
 
-// gathered is a record that waits.
-type gathered struct {
-	record shard.Record
-	ticket int64
-	behind time.Duration
-	added  time.Time
+// stretch is records that were added at one time. Nobody else has them.
+type stretch struct {
+	records []shard.Record
+	tickets []int64
+	behind  time.Duration
+	added   time.Time
+	whole   int  // how many it was at first
+	open    bool // there may be room behind them that is the assembler's own
 }
 
 // NewAssembler is an empty assembler within the given bounds.
@@ -57,52 +64,73 @@ func NewAssembler(g Gathering) *Assembler { return &Assembler{limits: g} }
 
 // Add puts a record behind those that are gathered. Its window begins now.
 func (a *Assembler) Add(r shard.Record, ticket int64, behind time.Duration, now time.Time) {
-	if a.head > 0 && len(a.queue) == cap(a.queue) {
-		a.compact()
+	if last := len(a.queue) - 1; last < a.head || !a.queue[last].takes(behind, now) {
+		a.push(stretch{behind: behind, added: now, open: true})
 	}
-	a.queue = append(a.queue, gathered{record: r, ticket: ticket, behind: behind, added: now})
+	last := &a.queue[len(a.queue)-1]
+	last.records, last.tickets = append(last.records, r), append(last.tickets, ticket)
+	last.whole = len(last.records)
+	a.count++
 	a.bytes += int64(r.Size())
 }
 
-// compact moves what is gathered to the front, if that frees half of the room;
-// so each record is moved at most once on average.
-func (a *Assembler) compact() {
-	if a.head < len(a.queue)/2 {
+func (s *stretch) takes(behind time.Duration, now time.Time) bool {
+	return s.open && s.behind == behind && s.added.Equal(now)
+}
+
+// AddAll is Add of several in order, with a ticket for each. Both slices are the
+// assembler's from now on.
+func (a *Assembler) AddAll(records []shard.Record, tickets []int64, behind time.Duration, now time.Time) {
+	n := len(records)
+	if n == 0 {
 		return
 	}
-	n := copy(a.queue, a.queue[a.head:])
-	clear(a.queue[n:])
-	a.queue, a.head = a.queue[:n], 0
+	a.push(stretch{records: records[:n:n], tickets: tickets[:n:n], behind: behind, added: now, whole: n})
+	a.count += n
+	for i := range records {
+		a.bytes += int64(records[i].Size())
+	}
 }
+
+// push puts a stretch behind the others. What is cleared before them is made use
+// of when it is half of the room, so that each is moved at most once on average.
+func (a *Assembler) push(s stretch) {
+	if a.head > 0 && len(a.queue) == cap(a.queue) && a.head >= len(a.queue)/2 {
+		n := copy(a.queue, a.queue[a.head:])
+		clear(a.queue[n:])
+		a.queue, a.head = a.queue[:n], 0
+	}
+	a.queue = append(a.queue, s)
+}
+
+// first is the oldest stretch. There must be one.
+func (a *Assembler) first() *stretch { return &a.queue[a.head] }
 
 // Due reports whether a batch is to be called now: there are records, and they
 // are enough in number or bytes, or the oldest has waited for its window, or
 // they were flushed.
 func (a *Assembler) Due(now time.Time) bool {
-	if a.Len() == 0 {
+	if a.count == 0 {
 		return false
 	}
-	return a.full() || now.Sub(a.queue[a.head].added) >= a.limits.Window
+	return a.full() || now.Sub(a.first().added) >= a.limits.Window
 }
 
 // full reports whether the oldest record need not wait.
 func (a *Assembler) full() bool {
 	return a.flushed > 0 || a.limits.Window <= 0 ||
-		a.limits.Records > 0 && a.Len() >= a.limits.Records ||
+		a.limits.Records > 0 && a.count >= a.limits.Records ||
 		a.limits.Bytes > 0 && a.bytes >= a.limits.Bytes
 }
 
 // DueAt is when a batch is due if nothing is added, and false if nothing is
 // gathered. It is not after now exactly if Due(now).
 func (a *Assembler) DueAt() (time.Time, bool) {
-	if a.Len() == 0 {
-		return time.Time{}, false
-	}
-	at := a.queue[a.head].added
-	if !a.full() {
+	at, ok := a.Oldest()
+	if ok && !a.full() {
 		at = at.Add(a.limits.Window)
 	}
-	return at, true
+	return at, ok
 }
 
 // Take is the oldest records, as many as one batch may have but always one if
@@ -119,48 +147,73 @@ func (a *Assembler) take(n int, size int64) Gathered {
 	if n == 0 {
 		return Gathered{}
 	}
-	g := Gathered{Records: make([]shard.Record, n), Tickets: make([]int64, n), Bytes: size}
-	taken := a.queue[a.head : a.head+n]
-	for i := range taken {
-		g.Records[i], g.Tickets[i] = taken[i].record, taken[i].ticket
+	g := Gathered{Bytes: size}
+	if n <= len(a.first().records) {
+		g.Behind = a.first().behind
+		g.Records, g.Tickets = a.first().shift(n)
+	} else {
+		g.Records, g.Tickets = make([]shard.Record, 0, n), make([]int64, 0, n)
 	}
-	g.Behind = taken[n-1].behind
-	clear(taken)
-	a.head += n
+	for len(g.Records) < n {
+		records, tickets := a.first().shift(n - len(g.Records))
+		g.Records, g.Tickets = append(g.Records, records...), append(g.Tickets, tickets...)
+		g.Behind = a.first().behind
+		if len(a.first().records) == 0 && len(g.Records) < n {
+			a.drop()
+		}
+	}
+	if len(a.first().records) == 0 {
+		a.drop()
+	}
+	a.count -= n
 	a.bytes -= size
 	a.flushed = max(0, a.flushed-n)
-	if a.head == len(a.queue) {
-		a.empty()
+	if a.count > 0 && !a.full() {
+		a.first().shrink()
 	}
 	return g
 }
 
-// keptRoom is the room, in records, that an empty assembler keeps: about 0.2 MB
-// a lane at most.
-const keptRoom = 1024
+// shift takes up to n records out.
+func (s *stretch) shift(n int) ([]shard.Record, []int64) {
+	n = min(n, len(s.records))
+	records, tickets := s.records[:n:n], s.tickets[:n:n]
+	s.records, s.tickets = s.records[n:], s.tickets[n:]
+	return records, tickets
+}
 
-// empty starts the queue anew, and lets go of the room a burst needed.
-func (a *Assembler) empty() {
-	a.queue, a.head = a.queue[:0], 0
-	if cap(a.queue) > keptRoom {
-		a.queue = nil
+// shrink copies what remains and is to wait, if it is so little that it would
+// keep alive much more than is accounted for.
+func (s *stretch) shrink() {
+	if len(s.records) <= s.whole/4 {
+		s.records, s.tickets = slices.Clone(s.records), slices.Clone(s.tickets)
+		s.whole = len(s.records)
+	}
+}
+
+// drop forgets the oldest stretch.
+func (a *Assembler) drop() {
+	*a.first() = stretch{}
+	if a.head++; a.head == len(a.queue) {
+		a.queue, a.head = a.queue[:0], 0
 	}
 }
 
 // fitting is how many of the oldest records make a batch, none with a ticket
 // above last, and their bytes.
 func (a *Assembler) fitting(last int64) (n int, size int64) {
-	waiting := a.queue[a.head:]
-	for n < len(waiting) && waiting[n].ticket <= last {
-		if a.limits.Records > 0 && n >= a.limits.Records {
-			break
+	for _, r := range a.queue[a.head:] {
+		for i := range r.records {
+			if r.tickets[i] > last || a.limits.Records > 0 && n >= a.limits.Records {
+				return n, size
+			}
+			next := size + int64(r.records[i].Size())
+			if a.limits.Bytes > 0 && n > 0 && next > a.limits.Bytes {
+				return n, size
+			}
+			size = next
+			n++
 		}
-		next := size + int64(waiting[n].record.Size())
-		if a.limits.Bytes > 0 && n > 0 && next > a.limits.Bytes {
-			break
-		}
-		size = next
-		n++
 	}
 	return n, size
 }
@@ -172,18 +225,15 @@ func (a *Assembler) Return(g Gathered) {
 	if n == 0 {
 		return
 	}
-	queue := make([]gathered, n, n+a.Len())
+	back := stretch{records: slices.Clone(g.Records), tickets: slices.Clone(g.Tickets), behind: g.Behind, whole: n}
+	if a.count > 0 {
+		back.added = a.first().added
+	}
+	a.queue, a.head = slices.Insert(slices.Clone(a.queue[a.head:]), 0, back), 0
+	a.count += n
 	for i := range g.Records {
-		queue[i] = gathered{record: g.Records[i], ticket: g.Tickets[i], behind: g.Behind}
 		a.bytes += int64(g.Records[i].Size())
 	}
-	if waiting := a.queue[a.head:]; len(waiting) > 0 {
-		for i := range queue {
-			queue[i].added = waiting[0].added
-		}
-		queue = append(queue, waiting...)
-	}
-	a.queue, a.head = queue, 0
 	a.flushed += n
 }
 
@@ -191,44 +241,47 @@ func (a *Assembler) Return(g Gathered) {
 // theirs.
 func (a *Assembler) Extract(match func(*shard.Record) bool) Gathered {
 	var g Gathered
-	kept := a.queue[:a.head]
-	flushed := a.flushed
-	for i := a.head; i < len(a.queue); i++ {
-		w := &a.queue[i]
-		if !match(&w.record) {
-			kept = append(kept, *w)
-			continue
+	var queue []stretch
+	at, flushed := 0, a.flushed
+	for _, r := range a.queue[a.head:] {
+		kept := stretch{behind: r.behind, added: r.added, open: true}
+		for i := range r.records {
+			to := &kept.records
+			tickets := &kept.tickets
+			if match(&r.records[i]) {
+				to, tickets = &g.Records, &g.Tickets
+				g.Behind, g.Bytes = r.behind, g.Bytes+int64(r.records[i].Size())
+				if at < flushed {
+					a.flushed--
+				}
+			}
+			*to, *tickets = append(*to, r.records[i]), append(*tickets, r.tickets[i])
+			at++
 		}
-		size := int64(w.record.Size())
-		g.Records, g.Tickets = append(g.Records, w.record), append(g.Tickets, w.ticket)
-		g.Behind, g.Bytes = w.behind, g.Bytes+size
-		a.bytes -= size
-		if i-a.head < flushed {
-			a.flushed--
+		if kept.whole = len(kept.records); kept.whole > 0 {
+			queue = append(queue, kept)
 		}
 	}
-	clear(a.queue[len(kept):])
-	a.queue = kept
-	if a.head == len(a.queue) {
-		a.empty()
-	}
+	a.queue, a.head = queue, 0
+	a.count -= len(g.Records)
+	a.bytes -= g.Bytes
 	return g
 }
 
 // Flush makes what is gathered now due at once, such as when the shard has
 // ended or the worker stops.
-func (a *Assembler) Flush() { a.flushed = a.Len() }
+func (a *Assembler) Flush() { a.flushed = a.count }
 
 // Len is how many records are gathered.
-func (a *Assembler) Len() int { return len(a.queue) - a.head }
+func (a *Assembler) Len() int { return a.count }
 
 // Bytes is the sum of their sizes.
 func (a *Assembler) Bytes() int64 { return a.bytes }
 
 // Oldest is when the oldest of them was added, and false if there is none.
 func (a *Assembler) Oldest() (time.Time, bool) {
-	if a.Len() == 0 {
+	if a.count == 0 {
 		return time.Time{}, false
 	}
-	return a.queue[a.head].added, true
+	return a.first().added, true
 }

@@ -109,13 +109,26 @@ func TestAssemblerLosesAndReordersNothing(t *testing.T) {
 		a := NewAssembler(limits)
 		var taken []Gathered
 		var added, bytes int64
+		var behind []time.Duration // by ticket
 		for range 300 {
 			if random.IntN(3) > 0 {
+				together := random.IntN(2) > 0
+				var records []shard.Record
+				var tickets []int64
 				for range random.IntN(15) {
 					r := shard.Record{Sub: added, Data: make([]byte, random.IntN(300))}
-					a.Add(r, added, time.Duration(added), origin)
+					if records, tickets = append(records, r), append(tickets, added); !together {
+						a.Add(r, added, time.Duration(added), origin)
+					}
+					behind = append(behind, time.Duration(added))
 					added++
 					bytes += int64(r.Size())
+				}
+				if together {
+					a.AddAll(records, tickets, time.Duration(added), origin)
+					for i := range tickets {
+						behind[tickets[i]] = time.Duration(added)
+					}
 				}
 				continue
 			}
@@ -145,7 +158,7 @@ func TestAssemblerLosesAndReordersNothing(t *testing.T) {
 				}
 				next++
 			}
-			if n := len(g.Tickets); n > 0 && g.Behind != time.Duration(next-1) {
+			if n := len(g.Tickets); n > 0 && g.Behind != behind[next-1] {
 				t.Fatalf("seed %d: behind is not that of the last record", seed)
 			}
 		}
@@ -155,16 +168,69 @@ func TestAssemblerLosesAndReordersNothing(t *testing.T) {
 	}
 }
 
-// BenchmarkAssembler gathers and takes batches of a hundred.
-func BenchmarkAssembler(b *testing.B) {
-	a := NewAssembler(Gathering{Records: 100, Window: time.Second})
-	r := shard.Record{Sequence: "49601189658422359378836298521827638475320189012309704722", PartitionKey: "user-1"}
-	b.ReportAllocs()
-	var n int64
-	for b.Loop() {
-		a.Add(r, n, 0, origin)
-		if n++; a.Due(origin) {
-			a.Take()
+// A batch that lies within what was added together is a view of it: nothing is
+// allocated, and nothing behind it can be written through it.
+func TestBatchesOfOneReadAreViewsOfIt(t *testing.T) {
+	records, tickets := make([]shard.Record, 1000), make([]int64, 1000)
+	a := NewAssembler(Gathering{Records: 100})
+	a.AddAll(records, tickets, 0, origin)
+	allocated := testing.AllocsPerRun(8, func() { // and once before
+		if g := a.Take(); cap(g.Records) != 100 || cap(g.Tickets) != 100 {
+			t.Fatalf("took %d of room for %d, want 100 of 100", len(g.Records), cap(g.Records))
 		}
+	})
+	if allocated > 0 {
+		t.Errorf("a batch made %v allocations", allocated)
 	}
+	if g := a.Take(); &g.Records[99] != &records[999] {
+		t.Error("the last batch is a copy")
+	}
+}
+
+// What is left of a read and is to wait for a window does not keep all of the
+// read alive.
+func TestRestThatWaitsIsCopied(t *testing.T) {
+	a := NewAssembler(Gathering{Records: 100, Window: time.Minute})
+	records := make([]shard.Record, 120)
+	a.AddAll(records, make([]int64, 120), 0, origin)
+	a.Take()
+	if a.Len() != 20 || &a.first().records[0] == &records[100] {
+		t.Errorf("%d records wait in what was read, want 20 in room of their own", a.Len())
+	}
+	if at, _ := a.DueAt(); !at.Equal(origin.Add(time.Minute)) {
+		t.Errorf("they are due at %s", at)
+	}
+}
+
+// BenchmarkAssembler gathers and takes batches of a hundred: records that come
+// one by one, and a thousand at a time.
+func BenchmarkAssembler(b *testing.B) {
+	r := shard.Record{Sequence: "49601189658422359378836298521827638475320189012309704722", PartitionKey: "user-1"}
+	b.Run("one by one", func(b *testing.B) {
+		a := NewAssembler(Gathering{Records: 100, Window: time.Second})
+		b.ReportAllocs()
+		var n int64
+		for b.Loop() {
+			a.Add(r, n, 0, origin)
+			if n++; a.Due(origin) {
+				a.Take()
+			}
+		}
+	})
+	b.Run("together", func(b *testing.B) {
+		a := NewAssembler(Gathering{Records: 100, Window: time.Second})
+		records, tickets := make([]shard.Record, 1000), make([]int64, 1000)
+		for i := range records {
+			records[i] = r
+		}
+		b.ReportAllocs()
+		for n := 0; b.Loop(); n++ {
+			if n%1000 == 0 {
+				a.AddAll(records, tickets, 0, origin)
+			}
+			if n%100 == 0 {
+				a.Take()
+			}
+		}
+	})
 }

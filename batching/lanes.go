@@ -41,6 +41,33 @@ func (l Lanes) Of(r *shard.Record) int {
 	return int(lane)
 }
 
+// Split deals records over the lanes: each lane's in the order in which they
+// came, those of lane i before ends[i] and not before the end of the lane before.
+// Of one lane they are the same slices.
+func (l Lanes) Split(records []shard.Record, tickets []int64) (dealt []shard.Record, with []int64, ends []int) {
+	if l.Count <= 1 {
+		return records, tickets, []int{len(records)}
+	}
+	of := make([]int32, len(records))
+	ends = make([]int, l.Count)
+	for i := range records {
+		of[i] = int32(l.Of(&records[i]))
+		ends[of[i]]++
+	}
+	begin := 0
+	for i, n := range ends { // for now, where each begins
+		ends[i] = begin
+		begin += n
+	}
+	dealt, with = make([]shard.Record, len(records)), make([]int64, len(records))
+	for i := range records {
+		at := &ends[of[i]]
+		dealt[*at], with[*at] = records[i], tickets[i]
+		*at++
+	}
+	return dealt, with, ends
+}
+
 // KeyOf is the key that the record's order belongs to. One without a key, where
 // Key is nil, is a key of its own.
 func (l Lanes) KeyOf(r *shard.Record) string {

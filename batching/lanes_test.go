@@ -69,6 +69,47 @@ func TestOneLaneAsksForNoKey(t *testing.T) {
 	}
 }
 
+// Split gives every lane its records in order, with their tickets.
+func TestSplitKeepsEachLanesOrder(t *testing.T) {
+	for _, count := range []int{0, 1, 2, 7} {
+		lanes := Lanes{Count: count}
+		for _, n := range []int{0, 1, 50} {
+			records, tickets := make([]shard.Record, n), make([]int64, n)
+			for i := range records {
+				records[i], tickets[i] = *keyed("user-" + string(rune('a'+i%9))), int64(100+i)
+				records[i].Sub = int64(i)
+			}
+			dealt, with, ends := lanes.Split(records, tickets)
+			if len(ends) != max(1, count) || len(dealt) != n || ends[len(ends)-1] != n {
+				t.Fatalf("%d records on %d lanes: %d dealt, ends %v", n, count, len(dealt), ends)
+			}
+			from := 0
+			for lane, end := range ends {
+				last := int64(-1)
+				for i := from; i < end; i++ {
+					if lanes.Of(&dealt[i]) != lane || dealt[i].Sub <= last || with[i] != 100+dealt[i].Sub {
+						t.Fatalf("lane %d of %d: record %d with ticket %d stands behind %d", lane, count, dealt[i].Sub, with[i], last)
+					}
+					last = dealt[i].Sub
+				}
+				from = end
+			}
+		}
+	}
+}
+
+func BenchmarkSplit(b *testing.B) {
+	lanes := Lanes{Count: 10}
+	records, tickets := make([]shard.Record, 1000), make([]int64, 1000)
+	for i := range records {
+		records[i] = *keyed("user-" + string(rune('a'+i%26)))
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		lanes.Split(records, tickets)
+	}
+}
+
 func BenchmarkLanes(b *testing.B) {
 	lanes := Lanes{Count: 10}
 	r := keyed("2f1d6d52-9a0f-4d0e-8f7e-0f6ad1c2f0aa")

@@ -35,7 +35,7 @@ func BenchmarkEngine(b *testing.B) {
 		}
 		cost()
 	})
-	batches := []int{100, 1000}
+	batches := []int{10, 100, 1000}
 	for _, factor := range []int{1, 10} {
 		for _, size := range batches {
 			b.Run(fmt.Sprintf("factor=%d/batch=%d", factor, size), func(b *testing.B) {

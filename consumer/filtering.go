@@ -1,6 +1,8 @@
 package consumer
 
 import (
+	"slices"
+
 	"github.com/towpath/towpath/batching/filter"
 	"github.com/towpath/towpath/shard"
 )
@@ -16,6 +18,7 @@ func (c Config) compileFilters() (*filter.Set, error) {
 // filtering holds the records of one read against the filters.
 type filtering struct {
 	loop    *shardLoop
+	set     *filter.Set
 	bytes   int64   // of the records that are dropped
 	tickets []int64 // and theirs
 	matched []int   // by pattern
@@ -23,21 +26,30 @@ type filtering struct {
 	notJSON int
 }
 
-func (l *shardLoop) newFiltering() *filtering {
-	f := &filtering{loop: l}
-	if set := l.cfg.filters; set != nil {
-		f.matched = make([]int, set.Len())
+// filter is the records that are to be handled, in room of their own if not all
+// are: so that the others are not kept alive. Those are finished.
+func (l *shardLoop) filter(records []shard.Record, tickets []int64) ([]shard.Record, []int64) {
+	set := l.cfg.filters
+	if set == nil {
+		return records, tickets
 	}
-	return f
+	f := &filtering{loop: l, set: set, matched: make([]int, set.Len())}
+	some, with := records, tickets
+	for i := range records {
+		switch passes := f.passes(&records[i], tickets[i]); {
+		case passes && f.dropped > 0:
+			some, with = append(some, records[i]), append(with, tickets[i])
+		case !passes && f.dropped == 1:
+			some, with = slices.Clone(records[:i]), slices.Clone(tickets[:i])
+		}
+	}
+	f.over(len(records))
+	return some, with
 }
 
 // passes reports whether a record is to be handled.
 func (f *filtering) passes(r *shard.Record, ticket int64) bool {
-	set := f.loop.cfg.filters
-	if set == nil {
-		return true
-	}
-	result := set.Match(r)
+	result := f.set.Match(r)
 	if result.Matched() {
 		f.matched[result.Pattern]++
 		return true
@@ -54,9 +66,6 @@ func (f *filtering) passes(r *shard.Record, ticket int64) bool {
 // over gives back the memory of what was dropped, and tells of it.
 func (f *filtering) over(records int) {
 	l := f.loop
-	if l.cfg.filters == nil || records == 0 {
-		return
-	}
 	l.tracker.Done(f.tickets...)
 	l.memory.finish(f.tickets, f.bytes)
 	l.suspects -= f.dropped // no handler sees them

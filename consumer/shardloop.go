@@ -182,23 +182,16 @@ func (l *shardLoop) take(c fetched, now time.Time) {
 		}
 	}
 	l.meter.add(sizeOf(records), now)
-	filtering := l.newFiltering()
+	tickets := make([]int64, len(records))
 	for i := range records {
-		ticket := l.tracker.Begin(&records[i])
-		if i == 0 {
-			l.memory.take(&c, len(records), ticket)
-		}
-		if !filtering.passes(&records[i], ticket) {
-			continue
-		}
-		if l.gate.Idle() || l.passes(&records[i], ticket, c.Behind, now) {
-			l.lanes[l.split.Of(&records[i])].gather.Add(records[i], ticket, c.Behind, now)
-		}
+		tickets[i] = l.tracker.Begin(&records[i])
 	}
 	if len(records) == 0 {
 		l.memory.take(&c, 0, 0)
+	} else {
+		l.memory.take(&c, len(records), tickets[0])
+		l.gather(&c, records, tickets, now)
 	}
-	filtering.over(len(records))
 	if n := len(records); n > 0 && l.parking != nil {
 		l.parking.readTo = records[n-1].Position()
 	}
@@ -213,6 +206,31 @@ func (l *shardLoop) take(c fetched, now time.Time) {
 		l.noteReadUpTo()
 	}
 	l.status.read(l.tipReached(), l.tracker.Pending())
+}
+
+// gather gives the lanes the records of a chunk, but for what is filtered and
+// what waits at the gate. They are the loop's own, and not copied, unless other
+// handlers have the same chunk.
+func (l *shardLoop) gather(c *fetched, records []shard.Record, tickets []int64, now time.Time) {
+	if c.share != nil {
+		records = slices.Clone(records)
+	}
+	records, tickets = l.filter(records, tickets)
+	if !l.gate.Idle() {
+		// One by one: what the gate does with one can take back those before it.
+		for i := range records {
+			if r := &records[i]; l.passes(r, tickets[i], c.Behind, now) {
+				l.lanes[l.split.Of(r)].gather.Add(*r, tickets[i], c.Behind, now)
+			}
+		}
+		return
+	}
+	records, tickets, ends := l.split.Split(records, tickets)
+	from := 0
+	for i, to := range ends {
+		l.lanes[i].gather.AddAll(records[from:to], tickets[from:to], c.Behind, now)
+		from = to
+	}
 }
 
 // noteReadUpTo notes that all is finished that had come when the shard was last
