@@ -47,6 +47,8 @@ type Assembler struct {
 	bytes int64
 	// flushed is how many of the oldest records do not wait any more.
 	flushed int
+	// last is how many the last batch had: as many are expected for the next.
+	last int
 }
 
 // stretch is records that were added at one time. Nobody else has them.
@@ -65,7 +67,10 @@ func NewAssembler(g Gathering) *Assembler { return &Assembler{limits: g} }
 // Add puts a record behind those that are gathered. Its window begins now.
 func (a *Assembler) Add(r shard.Record, ticket int64, behind time.Duration, now time.Time) {
 	if last := len(a.queue) - 1; last < a.head || !a.queue[last].takes(behind, now) {
-		a.push(stretch{behind: behind, added: now, open: true})
+		room := min(a.last, mostRoom)
+		a.push(stretch{
+			records: make([]shard.Record, 0, room), tickets: make([]int64, 0, room), behind: behind, added: now, open: true,
+		})
 	}
 	last := &a.queue[len(a.queue)-1]
 	last.records, last.tickets = append(last.records, r), append(last.tickets, ticket)
@@ -73,6 +78,9 @@ func (a *Assembler) Add(r shard.Record, ticket int64, behind time.Duration, now 
 	a.count++
 	a.bytes += int64(r.Size())
 }
+
+// mostRoom is how many records room is made for before they come: about 0.15 MB.
+const mostRoom = 1024
 
 func (s *stretch) takes(behind time.Duration, now time.Time) bool {
 	return s.open && s.behind == behind && s.added.Equal(now)
@@ -167,6 +175,7 @@ func (a *Assembler) take(n int, size int64) Gathered {
 	}
 	a.count -= n
 	a.bytes -= size
+	a.last = n
 	a.flushed = max(0, a.flushed-n)
 	if a.count > 0 && !a.full() {
 		a.first().shrink()

@@ -41,31 +41,36 @@ func (l Lanes) Of(r *shard.Record) int {
 	return int(lane)
 }
 
-// Split deals records over the lanes: each lane's in the order in which they
-// came, those of lane i before ends[i] and not before the end of the lane before.
-// Of one lane they are the same slices.
-func (l Lanes) Split(records []shard.Record, tickets []int64) (dealt []shard.Record, with []int64, ends []int) {
+// Split brings records, and their tickets with them, into the order of the lanes,
+// in place: each lane's in the order in which they came, those of lane i before
+// ends[i] and not before the end of the lane before it.
+func (l Lanes) Split(records []shard.Record, tickets []int64) (ends []int) {
 	if l.Count <= 1 {
-		return records, tickets, []int{len(records)}
+		return []int{len(records)}
 	}
-	of := make([]int32, len(records))
+	to := make([]int32, len(records)) // the lane of each, then its place
 	ends = make([]int, l.Count)
 	for i := range records {
-		of[i] = int32(l.Of(&records[i]))
-		ends[of[i]]++
+		to[i] = int32(l.Of(&records[i]))
+		ends[to[i]]++
 	}
 	begin := 0
-	for i, n := range ends { // for now, where each begins
-		ends[i] = begin
+	for lane, n := range ends { // for now, where each begins
+		ends[lane] = begin
 		begin += n
 	}
-	dealt, with = make([]shard.Record, len(records)), make([]int64, len(records))
-	for i := range records {
-		at := &ends[of[i]]
-		dealt[*at], with[*at] = records[i], tickets[i]
-		*at++
+	for i, lane := range to {
+		to[i] = int32(ends[lane])
+		ends[lane]++
 	}
-	return dealt, with, ends
+	for i := range to {
+		for j := to[i]; int(j) != i; j = to[i] {
+			records[i], records[j] = records[j], records[i]
+			tickets[i], tickets[j] = tickets[j], tickets[i]
+			to[i], to[j] = to[j], j
+		}
+	}
+	return ends
 }
 
 // KeyOf is the key that the record's order belongs to. One without a key, where

@@ -79,18 +79,18 @@ func TestSplitKeepsEachLanesOrder(t *testing.T) {
 				records[i], tickets[i] = *keyed("user-" + string(rune('a'+i%9))), int64(100+i)
 				records[i].Sub = int64(i)
 			}
-			dealt, with, ends := lanes.Split(records, tickets)
-			if len(ends) != max(1, count) || len(dealt) != n || ends[len(ends)-1] != n {
-				t.Fatalf("%d records on %d lanes: %d dealt, ends %v", n, count, len(dealt), ends)
+			ends := lanes.Split(records, tickets)
+			if len(ends) != max(1, count) || ends[len(ends)-1] != n {
+				t.Fatalf("%d records on %d lanes: ends %v", n, count, ends)
 			}
 			from := 0
 			for lane, end := range ends {
 				last := int64(-1)
 				for i := from; i < end; i++ {
-					if lanes.Of(&dealt[i]) != lane || dealt[i].Sub <= last || with[i] != 100+dealt[i].Sub {
-						t.Fatalf("lane %d of %d: record %d with ticket %d stands behind %d", lane, count, dealt[i].Sub, with[i], last)
+					if lanes.Of(&records[i]) != lane || records[i].Sub <= last || tickets[i] != 100+records[i].Sub {
+						t.Fatalf("lane %d of %d: record %d with ticket %d stands behind %d", lane, count, records[i].Sub, tickets[i], last)
 					}
-					last = dealt[i].Sub
+					last = records[i].Sub
 				}
 				from = end
 			}

@@ -12,17 +12,25 @@ package batching
 // It holds at most one segment more than the halvings of the batch, as the
 // first half is finished before the second begins.
 type Work struct {
-	// stack holds the segments last first.
+	// stack holds the segments last first, in room as long as nothing is split.
 	stack []Segment
+	room  [1]Segment
 }
 
 // NewWork is the work of a batch of so many records.
 func NewWork(records int) *Work {
 	w := &Work{}
+	w.Begin(records)
+	return w
+}
+
+// Begin makes it the work of a batch of so many records, whatever it was before.
+// A Work must not be copied.
+func (w *Work) Begin(records int) {
+	w.stack = w.room[:0]
 	if records > 0 {
 		w.stack = append(w.stack, Segment{To: records})
 	}
-	return w
 }
 
 // Next is the segment to call now, and false when the batch is done.

@@ -21,19 +21,22 @@ func (l *lane) invoke(call func(context.Context) error, first shard.Position) (e
 		deadline := time.AfterFunc(l.cfg.HandlerTimeout, func() { cancel(ErrHandlerTimeout) })
 		defer deadline.Stop()
 	}
-	if l.hold == nil {
-		l.hold = &callHold{}
+	over := l.ctx.Done() // ends ctx, too
+	if l.cfg.HandlerTimeout > 0 {
+		over = ctx.Done()
 	}
 	hold := l.hold
 	l.acks.begin(hold)
 	l.running.Add(1)
 	answer := make(chan error, 1)
 	go func() { // ends when the handler returns; awaited below
-		// What stands if the handler neither returns nor panics.
-		var err error = &batching.PanicError{Value: "runtime.Goexit was called"}
+		var err error
+		returned := false
 		defer func() {
 			if v := recover(); v != nil {
 				err = &batching.PanicError{Value: v, Stack: debug.Stack()}
+			} else if !returned {
+				err = &batching.PanicError{Value: "runtime.Goexit was called"}
 			}
 			l.acks.returned(hold)
 			l.running.Add(-1)
@@ -41,11 +44,12 @@ func (l *lane) invoke(call func(context.Context) error, first shard.Position) (e
 			answer <- err
 		}()
 		err = call(ctx)
+		returned = true
 	}()
 	select {
 	case err := <-answer:
 		return err, false
-	case <-ctx.Done():
+	case <-over:
 	}
 	started := time.Now()
 	for {

@@ -142,21 +142,20 @@ func (k *keeper) dueAt() (time.Time, bool) {
 
 // merged is what a save says: that of the asker, if there is one, with what the
 // others have said.
-func (k *keeper) merged(asker *seat) checkpoint.Progress {
-	of := make(map[string]checkpoint.Progress, len(k.seats))
-	suspect := checkpoint.Progress{}
-	for _, s := range k.seats {
-		of[s.handler] = s.said
-		if s == asker {
-			of[s.handler] = *s.asked
+func (k *keeper) merged(asker *seat) (p checkpoint.Progress) {
+	if len(k.seats) == 1 && k.seats[0].handler == "" {
+		p = k.seats[0].says(asker) // asked for with every batch, and worth no map
+	} else {
+		of := make(map[string]checkpoint.Progress, len(k.seats))
+		for _, s := range k.seats {
+			of[s.handler] = s.says(asker)
 		}
-		if s.suspect.Suspect.IsRecord() {
-			suspect = s.suspect
-		}
+		p = mergeProgress(of)
 	}
-	p := mergeProgress(of)
-	if suspect.Suspect.IsRecord() {
-		p.Suspect, p.SuspectCrashes, p.SuspectHandler = suspect.Suspect, suspect.SuspectCrashes, suspect.SuspectHandler
+	for _, s := range k.seats {
+		if s.suspect.Suspect.IsRecord() {
+			p.Suspect, p.SuspectCrashes, p.SuspectHandler = s.suspect.Suspect, s.suspect.SuspectCrashes, s.suspect.SuspectHandler
+		}
 	}
 	return p
 }

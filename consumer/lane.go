@@ -18,7 +18,8 @@ type lane struct {
 	*shardLoop
 	ctx     context.Context // work: outlives the reading by the drain time
 	batch   batching.Gathered
-	number  int // which of the shard's lanes it is
+	work    batching.Work // what remains of it
+	number  int           // which of the shard's lanes it is
 	isolate bool
 	own     *ownBatch // set if the batch is of one key that was held
 	err     error     // of the last call
@@ -65,7 +66,8 @@ var errLaneOver = errors.New("lane over")
 // run works the batch. What it does not settle stays unfinished, and the next
 // owner of the shard gets it again.
 func (l *lane) run() error {
-	work := batching.NewWork(len(l.batch.Records))
+	work := &l.work
+	work.Begin(len(l.batch.Records))
 	if l.late != nil {
 		if again, err := l.finishLate(); !again {
 			return err
@@ -236,17 +238,29 @@ func (l *lane) finish(from, to int) {
 	l.settled <- settlement{tickets: l.batch.Tickets[from:to], bytes: sizeOf(l.batch.Records[from:to])}
 }
 
+// handlerCall is what a call with records needs, in one piece.
+type handlerCall struct {
+	batch batching.Batch
+	left  batching.Call
+	hold  callHold
+}
+
 // call makes one call of the handler, when the process may have one more.
 func (l *lane) call(s batching.Segment, records []shard.Record) (batching.Outcome, []any, error) {
 	pass, err := l.admit(len(records))
 	if err != nil {
 		return batching.Outcome{}, nil, err
 	}
-	batch := &batching.Batch{
+	c := new(handlerCall)
+	batch := &c.batch
+	*batch = batching.Batch{
 		Stream: l.branch.stream.ARN, Shard: l.shard, Handler: l.handler, Records: records, Attempt: s.Attempts + 1,
-		Behind: l.batch.Behind, Now: l.worker.serviceNow(), Token: l.fence, Held: l.right.valid, Call: &batching.Call{},
+		Behind: l.batch.Behind, Now: l.worker.serviceNow(), Token: l.fence, Held: l.valid, Call: &c.left,
 	}
 	l.left = batch.Call
+	if l.hold == nil {
+		l.hold = &c.hold
+	}
 	started := time.Now()
 	err, stuck := l.invoke(func(ctx context.Context) error { return l.cfg.Handler.Handle(ctx, batch) }, batch.First().Position())
 	if stuck {

@@ -9,12 +9,8 @@ import (
 
 // mergeProgress is the progress of a shard whose handlers are as far as of says:
 // the shard is where the slowest of them is, and everything has been read and
-// finished up to the earliest time that one of them names. The progress of a
-// single handler, whose name is empty, is the shard's.
+// finished up to the earliest time that one of them names.
 func mergeProgress(of map[string]checkpoint.Progress) checkpoint.Progress {
-	if p, alone := of[""]; alone {
-		return p
-	}
 	var all checkpoint.Progress
 	for name, p := range of {
 		first := all.Marks == nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 
 	"github.com/towpath/towpath/checkpoint"
 	"github.com/towpath/towpath/shard"
@@ -22,12 +23,23 @@ type pace struct {
 	known   bool       // this session has read the control row
 	control shard.Control
 	share   int
-	fault   string        // why the control row was not read when it was last tried
-	changed chan struct{} // closed when something of this changes
+	fault   string // why the control row was not read when it was last tried
+
+	// told is what every shard asks for each batch: so it is read without mu, by
+	// which they would wait for each other.
+	told atomic.Pointer[told]
+}
+
+// told is what is in force until changed is closed.
+type told struct {
+	share   int
+	control shard.Control
+	changed chan struct{}
 }
 
 func newPace(leases checkpoint.Leases, own int, keys *keyPauses) *pace {
-	p := &pace{own: own, slots: newSlots(own), keys: keys, share: noLimit, known: true, changed: make(chan struct{})}
+	p := &pace{own: own, slots: newSlots(own), keys: keys, share: noLimit, known: true}
+	p.told.Store(&told{share: noLimit, changed: make(chan struct{})})
 	p.table, _ = leases.(checkpoint.Controls)
 	return p
 }
@@ -94,9 +106,8 @@ func (p *pace) kept() (gen int64, ok bool) {
 
 // closed reports whether no handler may be called for a shard.
 func (p *pace) closed(shardID string) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.share == 0 || p.control.Paused(shardID)
+	now := p.told.Load()
+	return now.share == 0 || now.control.Paused(shardID)
 }
 
 // limited reports whether the fleet is.
@@ -115,15 +126,13 @@ func (p *pace) moving() bool {
 
 // watch is closed when anything changes.
 func (p *pace) watch() <-chan struct{} {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.changed
+	return p.told.Load().changed
 }
 
 // tell wakes whoever watches. The caller holds mu.
 func (p *pace) tell() {
-	close(p.changed)
-	p.changed = make(chan struct{})
+	before := p.told.Swap(&told{share: p.share, control: p.control, changed: make(chan struct{})})
+	close(before.changed)
 }
 
 // open waits until handlers may be called for a shard, or one of the contexts

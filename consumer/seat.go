@@ -73,6 +73,15 @@ func (s *seat) say(p checkpoint.Progress, pending int) {
 	s.said, s.pending = p, pending
 }
 
+// says is what a save says of the handler: what it asked for, if it is the asker's.
+// The caller holds mu.
+func (s *seat) says(asker *seat) checkpoint.Progress {
+	if s == asker {
+		return *s.asked
+	}
+	return s.said
+}
+
 // ask wants p written as soon as no other save is under way, with its Effects
 // and States in the same transaction, and wakes the loop when it is answered. A
 // loop asks for one save at a time. Effects of two loops are never in one save,

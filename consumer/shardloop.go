@@ -21,6 +21,7 @@ type shardLoop struct {
 	shard  string
 	fence  batching.Fence
 	right  *right
+	valid  func() bool // right.valid
 	policy batching.Policy
 	seat   *seat // at the keeper of the lease row
 	// handler is the handler's name where there are several, and breaker its own.
@@ -208,31 +209,6 @@ func (l *shardLoop) take(c fetched, now time.Time) {
 	l.status.read(l.tipReached(), l.tracker.Pending())
 }
 
-// gather gives the lanes the records of a chunk, but for what is filtered and
-// what waits at the gate. They are the loop's own, and not copied, unless other
-// handlers have the same chunk.
-func (l *shardLoop) gather(c *fetched, records []shard.Record, tickets []int64, now time.Time) {
-	if c.share != nil {
-		records = slices.Clone(records)
-	}
-	records, tickets = l.filter(records, tickets)
-	if !l.gate.Idle() {
-		// One by one: what the gate does with one can take back those before it.
-		for i := range records {
-			if r := &records[i]; l.passes(r, tickets[i], c.Behind, now) {
-				l.lanes[l.split.Of(r)].gather.Add(*r, tickets[i], c.Behind, now)
-			}
-		}
-		return
-	}
-	records, tickets, ends := l.split.Split(records, tickets)
-	from := 0
-	for i, to := range ends {
-		l.lanes[i].gather.AddAll(records[from:to], tickets[from:to], c.Behind, now)
-		from = to
-	}
-}
-
 // noteReadUpTo notes that all is finished that had come when the shard was last
 // read: not what has come since. What a shard reads at its end says nothing: it
 // may have ended long before, and what came then is in its children, unread.
@@ -248,65 +224,6 @@ func (l *shardLoop) tipReached() bool {
 		return true
 	}
 	return l.behind == 0 && !l.worker.serviceNow().Before(l.cfg.Until.at)
-}
-
-// dispatch gives every idle lane its batch, if one is due.
-func (l *shardLoop) dispatch(now time.Time) {
-	if !l.right.valid() || l.mark != nil || l.wakes.running || l.worker.pace.closed(l.shard) {
-		return
-	}
-	for i := range l.lanes {
-		l.startLate(i)
-	}
-	l.openGate(now)
-	for i := range l.lanes {
-		lane := &l.lanes[i]
-		if lane.busy || !lane.gather.Due(now) {
-			continue
-		}
-		if l.isolate && l.busy > 0 {
-			return
-		}
-		l.start(i, lane.gather.Take(), nil)
-	}
-	l.noteGathering()
-}
-
-// start sets a lane to work on a batch, which own says more about if it is of a
-// key that was held.
-func (l *shardLoop) start(i int, batch batching.Gathered, own *ownBatch) {
-	l.lanes[i].own, l.lanes[i].turn = own, own != nil
-	l.wakes.begins()
-	l.started = max(l.started, batch.Tickets[len(batch.Tickets)-1])
-	l.launch(&lane{shardLoop: l, ctx: l.work, batch: batch, isolate: l.isolate, own: own, number: i, settled: l.settled})
-}
-
-// launch sets a lane to work.
-func (l *shardLoop) launch(work *lane) {
-	l.lanes[work.number].busy = true
-	l.busy++
-	go func() { // ends with its batch or with the work context; awaited by run
-		err := work.run()
-		l.settled <- settlement{over: true, unmark: work.isolate, broken: err != nil, lane: work.number}
-	}()
-}
-
-// noteGathering tells the budget since when this shard's oldest record waits
-// for its batch to fill, or for its handler to finish it.
-func (l *shardLoop) noteGathering() {
-	var since time.Time
-	for i := range l.lanes {
-		if l.lanes[i].busy {
-			continue
-		}
-		if t, ok := l.lanes[i].gather.Oldest(); ok && (since.IsZero() || t.Before(since)) {
-			since = t
-		}
-	}
-	if t, ok := l.deferred.oldest(); ok && l.wakes.waker != nil && (since.IsZero() || t.Before(since)) {
-		since = t
-	}
-	l.worker.budget.gathering(l.gathered, since)
 }
 
 // settle takes a lane's report.

@@ -77,7 +77,7 @@ func (l *shardLoop) wake(now time.Time) {
 	at, _ := l.tracker.Mark()
 	call := &batching.Wake{
 		Stream: l.branch.stream.ARN, Shard: l.shard, Handler: l.handler, Why: reason, Now: l.worker.serviceNow(), Behind: l.behind, ReadUpTo: l.readUpTo,
-		Token: l.fence, Held: l.right.valid, Call: &batching.Call{},
+		Token: l.fence, Held: l.valid, Call: &batching.Call{},
 	}
 	if w.hold == nil {
 		w.hold = &callHold{}
