@@ -23,10 +23,13 @@ type Options struct {
 	// over can read at once. At 200 ms and below, one reader uses up all of them;
 	// above it, records wait longer.
 	PollFloor time.Duration
-	// PollCeiling is how soon a shard is read again that has been quiet for half
-	// a minute. The default is one second, which is what the service's guide
-	// recommends. A record that ends a long silence waits half of it on average;
-	// each read of a quiet shard costs some 75 µs of CPU.
+	// PollCeiling is how soon an idle shard is read again: one from which nothing
+	// has come for a minute, or, where records are usually further apart, for
+	// eight times as long as they are, and at most for ten minutes. The default
+	// is two seconds. Before that, a shard to which a record comes now and then is
+	// read every 400 ms, or as often as PollFloor and PollCeiling allow. A record
+	// that ends a long silence waits half of it on average; each read of an idle
+	// shard costs some 75 µs of CPU.
 	PollCeiling time.Duration
 	// ReadsPerSecond is how many reads of one shard are made in any second. The
 	// default is 5, the service's limit, which all applications that poll the
@@ -67,7 +70,7 @@ func (o Options) withDefaults() Options {
 		o.PollFloor = 250 * time.Millisecond
 	}
 	if o.PollCeiling == 0 {
-		o.PollCeiling = max(time.Second, o.PollFloor)
+		o.PollCeiling = max(2*time.Second, o.PollFloor)
 	}
 	if o.ReadsPerSecond == 0 {
 		o.ReadsPerSecond = readsPerSecond
