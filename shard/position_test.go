@@ -158,3 +158,15 @@ func FuzzCompareSequences(f *testing.F) {
 		}
 	})
 }
+
+// BenchmarkCompareSequences compares neighbours of one shard, which differ in
+// their last digits.
+func BenchmarkCompareSequences(b *testing.B) {
+	const x, y = "49601189658422359378836298521827638475320189012309704722", "49601189658422359378836298521827638475320189012309704723"
+	b.ReportAllocs()
+	for b.Loop() {
+		if CompareSequences(x, y) >= 0 {
+			b.Fatal("out of order")
+		}
+	}
+}
