@@ -5,7 +5,6 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"fmt"
-	"sync"
 )
 
 // blob reads a payload, which is base64 in a string. Its quote is looked for
@@ -41,8 +40,9 @@ func (r *jsonReader) blob() ([]byte, error) {
 	return to[:got:got], nil
 }
 
-// tail is what is left of a payload behind its groups of eight characters.
-type tail [8]byte
+// tail is what is left of a payload behind its groups of sixteen characters: at
+// most 18, as a shorter one ends for want of room for fourteen bytes.
+type tail [24]byte
 
 // odd decodes a payload that is written in another way than the service does,
 // from its byte used on: with escapes or with line breaks in it, or as no base64.
@@ -68,41 +68,43 @@ func (r *jsonReader) odd(to []byte, got, used int) ([]byte, error) {
 	return to[:got:got], nil
 }
 
-// sextets has, for two characters of base64 as a little-endian number, their
-// twelve bits, or foreign if one of them is none. 12 KiB of it are in use: those
-// rows and columns that are of the alphabet.
-var sextets = sync.OnceValue(func() *[1 << 16]uint16 {
+// sextets has, for each place in a group of four characters of base64, what a
+// character there stands for in the 24 bits of the group, or foreign if it is no
+// character of the alphabet.
+var sextets = func() (places [4][256]uint32) {
 	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
-	table := new([1 << 16]uint16)
-	for i := range table {
-		table[i] = foreign
-	}
-	for high, a := range []byte(alphabet) {
-		for low, b := range []byte(alphabet) {
-			table[int(a)|int(b)<<8] = uint16(high<<6 | low)
+	for place := range places {
+		for c := range places[place] {
+			places[place][c] = foreign
+		}
+		for i, c := range []byte(alphabet) {
+			places[place][c] = uint32(i) << (18 - 6*place)
 		}
 	}
-	return table
-})
+	return places
+}()
 
-const foreign = 1 << 15
+const foreign = 1 << 24
 
-// groups decodes base64 by eight characters to six bytes, as far as there are
-// eight of the alphabet and room for eight bytes. It says how many bytes it wrote
-// and of how many characters. Both may lie in the same place: what it writes is
-// never beyond what it has read.
+// groups decodes base64 by sixteen characters to twelve bytes, as far as there
+// are sixteen of the alphabet and room for fourteen bytes. It says how many bytes
+// it wrote and of how many characters. Both may lie in the same place: what it
+// writes is never beyond what it has read.
 func groups(to, text []byte) (got, used int) {
-	table := sextets()
-	for len(text)-used >= 8 && len(to)-got >= 8 {
-		v := binary.LittleEndian.Uint64(text[used:])
-		a, b := table[uint16(v)], table[uint16(v>>16)]
-		c, d := table[uint16(v>>32)], table[v>>48]
-		if (a|b|c|d)&foreign != 0 {
+	room, all := len(to), len(text)
+	one, two, three, four := &sextets[0], &sextets[1], &sextets[2], &sextets[3]
+	for len(text) >= 16 && len(to) >= 14 {
+		c := text[:16]
+		v := one[c[0]] | two[c[1]] | three[c[2]] | four[c[3]]
+		w := one[c[4]] | two[c[5]] | three[c[6]] | four[c[7]]
+		x := one[c[8]] | two[c[9]] | three[c[10]] | four[c[11]]
+		y := one[c[12]] | two[c[13]] | three[c[14]] | four[c[15]]
+		if v|w|x|y >= foreign {
 			break
 		}
-		bits := uint64(a)<<52 | uint64(b)<<40 | uint64(c)<<28 | uint64(d)<<16
-		binary.BigEndian.PutUint64(to[got:], bits)
-		got, used = got+6, used+8
+		binary.BigEndian.PutUint64(to, uint64(v)<<40|uint64(w)<<16)
+		binary.BigEndian.PutUint64(to[6:], uint64(x)<<40|uint64(y)<<16)
+		to, text = to[12:], text[16:]
 	}
-	return got, used
+	return room - len(to), all - len(text)
 }
