@@ -151,6 +151,7 @@ func (f *feed) keep(c fetched) {
 	f.hub.mu.Lock()
 	defer f.hub.mu.Unlock()
 	f.hub.held += c.held
+	c.Release = nil
 	c.share = newShare(f.hub, c.Records, 1)
 	f.push(c)
 }

@@ -14,6 +14,7 @@ type holding struct {
 	bytes  int64   // of records that are this handler's alone
 	shared bool    // records come in chunks that several handlers have
 	claims []claim // of those records, by their tickets
+	lent   lent    // chunks that are this handler's alone
 }
 
 // claim is a run of records of a shared chunk, with the tickets that the loop has
@@ -31,6 +32,7 @@ func (h *holding) take(c *fetched, n int, first int64) {
 	if c.share == nil {
 		h.bytes += c.held
 		h.release(sizeOf(c.Records[n:]))
+		h.lent.take(c.Release, n, first)
 		return
 	}
 	h.shared = true
@@ -43,6 +45,7 @@ func (h *holding) take(c *fetched, n int, first int64) {
 // finish gives back the records of the tickets, which have so many bytes.
 func (h *holding) finish(tickets []int64, bytes int64) {
 	if !h.shared {
+		h.lent.finish(tickets)
 		h.release(bytes)
 		return
 	}

@@ -214,6 +214,7 @@ func (h *hub) give(c fetched) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.held += c.held
+	c.Release = nil // nobody knows when the last of several handlers is done
 	h.at = h.at.behind(&c.Chunk)
 	if c.Ended {
 		end := c

@@ -6,7 +6,8 @@ import (
 )
 
 // Record is one record of a shard as a handler gets it. Its bytes stay valid
-// for as long as the handler keeps them.
+// for as long as the handler keeps them, unless the source was asked to lend them
+// only (kinesisshards.Options.Pooled).
 type Record struct {
 	// Stream is the ARN of the stream.
 	Stream string

@@ -122,6 +122,13 @@ type Chunk struct {
 	// Aggregates counts what was odd about aggregated records; zero where none
 	// are unpacked.
 	Aggregates Aggregates
+	// Release, if it is set, gives the memory back that the Data of the records
+	// lies in, to be written to at once. It is called once at most, when nobody
+	// looks at any of it any more, and by one goroutine. Not to call it is always
+	// right: the memory is the garbage collector's then. So whoever makes several
+	// chunks of one, or shares one, sets it to nil. Nil is memory that is nobody
+	// else's.
+	Release func()
 }
 
 // Aggregates counts what was odd about aggregated records of Kinesis, whose user

@@ -47,7 +47,7 @@ func (r *Rig) unpack(rec kinesisfake.Record) []prooftest.Item {
 			continue
 		}
 		one := itemOf(rec)
-		one.Sub, one.Key, one.Keyed = u.Index, u.PartitionKey, true
+		one.Sub, one.Key, one.Keyed, one.Data = u.Index, u.PartitionKey, true, u.Data
 		items = append(items, one)
 	}
 	return items

@@ -62,7 +62,7 @@ func (c *checker) Records(int) (items []prooftest.Item, count int, all bool) {
 
 // itemOf is a record that was put, as it is to be delivered.
 func itemOf(rec kinesisfake.Record) prooftest.Item {
-	return prooftest.Item{Shard: rec.ShardID, Sequence: rec.SequenceNumber, Key: rec.PartitionKey, Keyed: rec.Keyed, Arrival: rec.Arrival}
+	return prooftest.Item{Shard: rec.ShardID, Sequence: rec.SequenceNumber, Key: rec.PartitionKey, Keyed: rec.Keyed, Arrival: rec.Arrival, Data: rec.Data}
 }
 
 // Trimmed implements prooftest.World.

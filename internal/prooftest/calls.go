@@ -1,6 +1,7 @@
 package prooftest
 
 import (
+	"bytes"
 	"time"
 
 	"github.com/towpath/towpath/batching"
@@ -38,6 +39,7 @@ func (c *Checker) Began(worker string, b *batching.Batch) *Call {
 		}
 		c.delivered(call, b.Records)
 	}
+	c.intact("when they were handed to "+worker, b.Records)
 	for i := range b.Records {
 		l.entry(placeOf(&b.Records[i])).delivered++
 	}
@@ -85,6 +87,17 @@ func (c *Checker) delivered(call *Call, records []shard.Record) {
 	}
 }
 
+// intact compares payloads with what was put: memory that is used again too soon
+// has other records in it. The caller holds mu.
+func (c *Checker) intact(when string, records []shard.Record) {
+	for i := range records {
+		r := &records[i]
+		if want := c.put(r); want != nil && !bytes.Equal(r.Data, want) {
+			c.breaks("%s has the payload %.40q %s, and was put with %.40q", placeOf(r), r.Data, when, want)
+		}
+	}
+}
+
 // Ended notes what a handler answered to a call; a nil one is passed over.
 func (c *Checker) Ended(call *Call, b *batching.Batch, err error) {
 	c.mu.Lock()
@@ -95,6 +108,7 @@ func (c *Checker) Ended(call *Call, b *batching.Batch, err error) {
 	}
 	call.Ended, call.Err = time.Now(), err
 	c.close(call)
+	c.intact("when "+call.Worker+" had handled them", b.Records)
 	o := batching.Read(b.Records, err)
 	done := len(b.Records)
 	if o.Failed {
@@ -132,6 +146,7 @@ func (c *Checker) close(call *Call) {
 func (c *Checker) GaveUp(f destination.Failure) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.intact("when they were given up", f.Records)
 	for i := range f.Records {
 		e := c.Ledger.entry(placeOf(&f.Records[i]))
 		if e.gaveUp++; e.gaveUp == 1 {

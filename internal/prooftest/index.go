@@ -18,6 +18,8 @@ type Item struct {
 	Keyed bool
 	// Arrival is when it was put.
 	Arrival time.Time
+	// Data is its payload; nil if nobody is to compare it.
+	Data []byte
 }
 
 // Position is the position behind it.
@@ -46,6 +48,7 @@ type index struct {
 	of      map[string]*track // by shard
 	prior   map[place]*Item   // the one before of the same key; nil: the first
 	last    map[string]*Item  // the last one of each key
+	data    map[place][]byte  // payloads, where they are known
 }
 
 // track is one shard's records, in order.
@@ -63,7 +66,7 @@ func (c *Checker) refresh() {
 	fresh, count, all := c.world.Records(x.put)
 	if all || x.of == nil {
 		clean := x.of
-		*x = index{of: map[string]*track{}, prior: map[place]*Item{}, last: map[string]*Item{}}
+		*x = index{of: map[string]*track{}, prior: map[place]*Item{}, last: map[string]*Item{}, data: map[place][]byte{}}
 		for id, t := range clean {
 			x.of[id] = &track{clean: t.clean} // records are only ever added behind
 		}
@@ -82,6 +85,9 @@ func (c *Checker) refresh() {
 func (x *index) add(r *Item) {
 	x.records = append(x.records, r)
 	x.track(r.Shard).records = append(x.track(r.Shard).records, r)
+	if r.Data != nil {
+		x.data[r.place()] = r.Data
+	}
 	if !r.Keyed {
 		return
 	}
@@ -107,4 +113,16 @@ func (c *Checker) before(r *shard.Record) *Item {
 		before = c.index.prior[placeOf(r)]
 	}
 	return before
+}
+
+// put is the payload that a record was put with; nil if not known. The caller
+// holds mu.
+func (c *Checker) put(r *shard.Record) []byte {
+	x := &c.index
+	data, known := x.data[placeOf(r)]
+	if !known && (x.of == nil || len(x.data) > 0) {
+		c.refresh()
+		data = x.data[placeOf(r)]
+	}
+	return data
 }

@@ -69,6 +69,10 @@ func SDK(t testing.TB, p *Plan) World {
 		),
 		streamtest.WithReading(func(o *kinesisshards.Options) {
 			o.PollFloor, o.PollCeiling, o.Limit = p.Settings.Poll, 2*p.Settings.Poll, sdkLimit
+			// In every second world the memory of payloads is lent, and whoever still
+			// looks at it when it has been given back is seen.
+			o.Pooled = dice.Hash(p.Seed, 0, "pooled")&1 == 0
+			o.Poison = o.Pooled
 		}),
 	}
 	switch w.realm.source {

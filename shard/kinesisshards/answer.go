@@ -2,9 +2,10 @@ package kinesisshards
 
 import (
 	"context"
-	"io"
 	"net/http"
+	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
@@ -15,27 +16,33 @@ import (
 	"github.com/towpath/towpath/internal/recordpage"
 )
 
-// answers has the SDK give the bytes of an answer to GetRecords to package
+// call has the SDK give the bytes of an answer to GetRecords to package
 // recordpage, which reads them with a few allocations for the whole page, where
 // the SDK's own decoder makes nine for a record. Everything else, such as signing,
 // repeats and errors, is the SDK's. A client that ignores the options of a call,
 // as fakes do, or that speaks another protocol than JSON 1.1, reads as it always
 // did.
-type answers struct {
-	bodies sync.Pool // of *[]byte
+//
+// With Options.Pooled what was read lies in the body, which is the reader's until
+// release is called. It belongs to one goroutine, but for release.
+type call struct {
+	answers *answers
+	out     *kinesis.GetRecordsOutput // what was read; nil if somebody else did
+	rows    *rows                     // what out is made of
+	body    atomic.Pointer[[]byte]    // what its payloads lie in; nil if nothing is lent
 }
 
-// read is an option of one call.
-func (a *answers) read(o *kinesis.Options) {
+// options are those of the call.
+func (c *call) options(o *kinesis.Options) {
 	if plain, ok := o.Protocol.(*awsjson.Protocol); ok {
-		o.Protocol = pageProtocol{plain, a}
+		o.Protocol = pageProtocol{plain, c}
 	}
 }
 
 // pageProtocol is the SDK's protocol, but for the pages of GetRecords.
 type pageProtocol struct {
 	*awsjson.Protocol
-	answers *answers
+	call *call
 }
 
 var _ smithyhttp.ClientProtocol = pageProtocol{}
@@ -47,71 +54,106 @@ func (p pageProtocol) DeserializeResponse(ctx context.Context, schema *smithy.Op
 	if !ok || resp.StatusCode != http.StatusOK {
 		return p.Protocol.DeserializeResponse(ctx, schema, registry, resp, out)
 	}
-	if err := p.answers.page(resp, page); err != nil {
+	if err := p.call.read(resp, page); err != nil {
 		return &smithy.DeserializationError{Err: err}
 	}
 	return nil
 }
 
-// page reads the records of an answer.
-func (a *answers) page(resp *smithyhttp.Response, out *kinesis.GetRecordsOutput) error {
-	body, _ := a.bodies.Get().(*[]byte)
-	if body == nil {
-		body = new([]byte)
-	}
-	defer a.bodies.Put(body)
-	var err error
-	if *body, err = readAll(*body, resp.Body, resp.ContentLength); err != nil {
+// read reads the records of an answer.
+func (c *call) read(resp *smithyhttp.Response, out *kinesis.GetRecordsOutput) error {
+	a := c.answers
+	body, err := a.bodies.read(resp.Body, resp.ContentLength)
+	if err != nil {
 		return err
 	}
-	var page recordpage.Page
-	if err := recordpage.ReadJSON(*body, &page, recordpage.Apart); err != nil {
+	used, place := &rows{}, recordpage.Apart
+	if a.pooled {
+		place = recordpage.InBody
+		if former, ok := a.rows.Get().(*rows); ok {
+			used = former
+		}
+	}
+	if err := recordpage.ReadJSON(body, &used.page, place); err != nil {
+		a.bodies.put(body)
 		return err
 	}
-	fill(out, &page)
+	used.fill(out)
+	c.out, c.rows = out, used
+	if a.pooled {
+		c.body.Store(&body)
+	} else {
+		a.bodies.put(body)
+	}
 	return nil
 }
 
-// smallBody is the room for an answer that does not say how long it is.
-const smallBody = 4 << 10
+// lends reports whether the records of an answer lie in memory that is to be
+// released.
+func (c *call) lends(out *kinesis.GetRecordsOutput) bool {
+	return c.out == out && c.body.Load() != nil
+}
 
-// readAll reads a body into the room of a former one. One that says its length is
-// read without a second allocation; one that says too much is refused by whoever
-// bounds it.
-func readAll(room []byte, from io.Reader, length int64) ([]byte, error) {
-	want := smallBody
-	if 0 <= length && length <= mostAnswer {
-		want = int(length) + 1 // so that its end is seen
-	}
-	if cap(room) < want {
-		room = make([]byte, 0, want)
-	}
-	room = room[:0]
-	for {
-		n, err := from.Read(room[len(room):cap(room)])
-		room = room[:len(room)+n]
-		if err == io.EOF {
-			return room, nil
-		}
-		if err != nil {
-			return room[:0], err
-		}
-		if len(room) == cap(room) {
-			room = append(room, 0)[:len(room)]
-		}
+// harvested says that nobody looks any more at what the SDK gave, but for the
+// payloads that it points to.
+func (c *call) harvested() {
+	if c.answers.pooled && c.rows != nil {
+		c.rows.forget()
+		c.answers.rows.Put(c.rows)
+		c.out, c.rows = nil, nil
 	}
 }
 
-// fill gives a page as the SDK gives it.
-func fill(out *kinesis.GetRecordsOutput, p *recordpage.Page) {
+// release gives back what payloads lie in. Any goroutine may do so, more than
+// once.
+func (c *call) release() {
+	body := c.body.Swap(nil)
+	switch {
+	case body == nil:
+	case c.answers.poison:
+		// It stays poisoned: whoever has kept a part of it sees that for ever.
+		for i := range *body {
+			(*body)[i] = poisoned
+		}
+	default:
+		c.answers.bodies.put(*body)
+	}
+}
+
+// poisoned is what released payloads consist of with Options.Poison: no letter, no
+// digit, and no beginning of UTF-8.
+const poisoned = 0xDB
+
+// answers is the memory that the answers to a source are read in.
+type answers struct {
+	pooled, poison bool
+	bodies         bodies
+	rows           sync.Pool // of *rows
+}
+
+// rows are the records of an answer, as they were read and as the SDK gives them.
+type rows struct {
+	page recordpage.Page
+	sdk  []types.Record
+}
+
+func (r *rows) forget() {
+	r.page.Reset()
+	clear(r.sdk)
+}
+
+// fill gives the page as the SDK gives it.
+func (r *rows) fill(out *kinesis.GetRecordsOutput) {
+	p := &r.page
 	out.MillisBehindLatest, out.NextShardIterator = p.Behind, p.Next
 	out.Records, out.ChildShards = nil, nil
 	if p.Records != nil {
-		out.Records = make([]types.Record, len(p.Records))
+		r.sdk = slices.Grow(r.sdk[:0], len(p.Records))[:len(p.Records)]
+		out.Records = slices.Clip(r.sdk)
 	}
 	for i := range p.Records {
 		from, to := &p.Records[i], &out.Records[i]
-		to.Data, to.EncryptionType = from.Data, types.EncryptionType(from.Encryption)
+		*to = types.Record{Data: from.Data, EncryptionType: types.EncryptionType(from.Encryption)}
 		if from.Has&recordpage.GivenSequence != 0 {
 			to.SequenceNumber = &from.Sequence
 		}

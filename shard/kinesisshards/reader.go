@@ -61,10 +61,12 @@ func (r *reader) Next(ctx context.Context) (shard.Chunk, error) {
 // read asks for a page, and delivers what is new in it.
 func (r *reader) read(ctx context.Context) (shard.Chunk, error) {
 	limit := r.limit
-	out, used, err := r.getRecords(ctx)
+	c := &call{answers: r.source.answers}
+	out, used, err := r.getRecords(ctx, c)
 	if err != nil {
 		return shard.Chunk{}, err
 	}
+	defer c.harvested()
 	next := aws.ToString(out.NextShardIterator)
 	p := portion{
 		records: out.Records, children: out.ChildShards, behind: out.MillisBehindLatest, closed: next == "", heard: time.Now(),
@@ -78,6 +80,9 @@ func (r *reader) read(ctx context.Context) (shard.Chunk, error) {
 	chunk, err := r.deliver(ctx, p, h)
 	if err != nil {
 		return shard.Chunk{}, err
+	}
+	if c.lends(out) {
+		chunk.Release = c.release
 	}
 	r.iterator = iterator{}
 	if !h.cut && h.skipped == 0 && (next != used || len(out.Records) == 0) {
@@ -93,7 +98,7 @@ func (r *reader) read(ctx context.Context) (shard.Chunk, error) {
 
 // getRecords asks for the next page. The iterator it used is told, so that an
 // answer which gives the same one again is noticed.
-func (r *reader) getRecords(ctx context.Context) (out *kinesis.GetRecordsOutput, used string, err error) {
+func (r *reader) getRecords(ctx context.Context, c *call) (out *kinesis.GetRecordsOutput, used string, err error) {
 	n, err := r.source.stream()
 	if err != nil {
 		return nil, "", err
@@ -103,7 +108,7 @@ func (r *reader) getRecords(ctx context.Context) (out *kinesis.GetRecordsOutput,
 			return nil, "", err
 		}
 		used = r.iterator.token
-		out, err = r.ask(ctx, n)
+		out, err = r.ask(ctx, n, c)
 		if err == nil {
 			r.limit = min(2*r.limit, r.source.options.Limit)
 			return out, used, nil
@@ -126,14 +131,14 @@ func (r *reader) getRecords(ctx context.Context) (out *kinesis.GetRecordsOutput,
 // some servers answer a bad one with an internal error.
 const doubtfulAfter = 2
 
-func (r *reader) ask(ctx context.Context, n name) (*kinesis.GetRecordsOutput, error) {
+func (r *reader) ask(ctx context.Context, n name, c *call) (*kinesis.GetRecordsOutput, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	return r.source.client.GetRecords(ctx, &kinesis.GetRecordsInput{
 		ShardIterator: &r.iterator.token,
 		Limit:         aws.Int32(int32(r.limit)),
 		StreamARN:     text(n.arn),
-	}, fewTries, boundAnswer, r.source.answers.read)
+	}, fewTries, boundAnswer, c.options)
 }
 
 // mostAnswer is how many bytes of an answer to GetRecords are read. The service

@@ -60,8 +60,9 @@ func (r *unpacking) Next(ctx context.Context) (shard.Chunk, error) {
 	part := r.chunk
 	part.Records, part.Aggregates = r.aggregates.Take(r.limit, r.MaxBytes())
 	r.chunk.Loss, r.chunk.Skipped = nil, 0
+	r.chunk.Release = nil // goes with a part that is all there is, and with no other
 	if r.aggregates.Left() {
-		part.Ended, part.Children = false, nil
+		part.Ended, part.Children, part.Release = false, nil, nil
 		part.Behind = max(part.Behind, time.Millisecond)
 	}
 	return part, nil
