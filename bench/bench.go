@@ -35,7 +35,7 @@ func setUp(ctx context.Context, o options, log io.Writer) (*bench, error) {
 			return nil, err
 		}
 	}
-	if b.server, err = startServer(log); err != nil {
+	if b.server, err = startServer(o.http2, log); err != nil {
 		return nil, errors.Join(err, b.kcl.stop())
 	}
 	return b, nil

@@ -22,6 +22,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 
 	"github.com/towpath/towpath/bench/measure"
@@ -32,6 +33,7 @@ import (
 const (
 	serveVerb   = "serve"
 	measureVerb = "measure"
+	http2Word   = "http2" // to the server
 )
 
 func main() {
@@ -52,7 +54,7 @@ func run(ctx context.Context, args []string, in io.Reader, out, log io.Writer) e
 	if len(args) > 0 {
 		switch args[0] {
 		case serveVerb:
-			return serve(ctx, in, out)
+			return serve(ctx, args[1:], in, out)
 		case measureVerb:
 			return measureOne(ctx, args[1:], out)
 		}
@@ -70,14 +72,14 @@ func run(ctx context.Context, args []string, in io.Reader, out, log io.Writer) e
 
 // serve is the process of the server. It ends when nobody is left who reads from
 // it: its standard input ends with the one who started it.
-func serve(ctx context.Context, in io.Reader, out io.Writer) error {
+func serve(ctx context.Context, args []string, in io.Reader, out io.Writer) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	go func() { // ends with the process
 		_, _ = io.Copy(io.Discard, in)
 		cancel()
 	}()
-	return ready.Serve(ctx, func(a ready.Address) error { return json.NewEncoder(out).Encode(a) })
+	return ready.Serve(ctx, slices.Contains(args, http2Word), func(a ready.Address) error { return json.NewEncoder(out).Encode(a) })
 }
 
 // measureOne is the process of one measurement.

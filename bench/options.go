@@ -16,7 +16,7 @@ import (
 
 // options are what the command line says.
 type options struct {
-	json, quick, gate bool
+	json, quick, gate, http2 bool
 
 	consumers []string
 	sizes     []int
@@ -44,6 +44,7 @@ func parseOptions(args []string, log io.Writer) (options, error) {
 	flags.BoolVar(&o.json, "json", false, "print the rows of the readers as a JSON array")
 	flags.BoolVar(&o.quick, "quick", false, "within a minute: three runs of fewer records, TLS alone, without the KCL")
 	flags.BoolVar(&o.gate, "gate", false, "hold ratios and allocations against the bounds in bounds.go; status 1 if one is broken")
+	flags.BoolVar(&o.http2, "http2", false, "offer HTTP/2 over TLS, which Go's clients then speak; the KCL is left on HTTP/1.1")
 	consumers := flags.String("consumers", "", "who reads, between commas, of "+strings.Join(allConsumers, ",")+" (default all)")
 	sizes := flags.String("sizes", "100,1024,10240", "bytes of a payload, between commas")
 	tls := flags.String("tls", "", "on, off or both (default both)")

@@ -26,12 +26,16 @@ type server struct {
 	life    io.Closer // the server ends when it is closed
 }
 
-func startServer(log io.Writer) (*server, error) {
+func startServer(http2 bool, log io.Writer) (*server, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, fmt.Errorf("find this program: %w", err)
 	}
-	s := &server{process: exec.Command(self, serveVerb)}
+	args := []string{serveVerb}
+	if http2 {
+		args = append(args, http2Word)
+	}
+	s := &server{process: exec.Command(self, args...)}
 	s.process.Stderr = log
 	if s.life, err = s.process.StdinPipe(); err != nil {
 		return nil, fmt.Errorf("start the server: %w", err)

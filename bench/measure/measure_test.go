@@ -16,7 +16,7 @@ func on(t *testing.T) ready.Address {
 	ctx, cancel := context.WithCancel(context.Background())
 	told, over := make(chan ready.Address, 1), make(chan error, 1)
 	go func() {
-		over <- ready.Serve(ctx, func(a ready.Address) error {
+		over <- ready.Serve(ctx, false, func(a ready.Address) error {
 			told <- a
 			return nil
 		})

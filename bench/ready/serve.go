@@ -35,8 +35,8 @@ type Address struct {
 }
 
 // Serve listens on two free ports of 127.0.0.1, says where, and answers until ctx
-// ends. It speaks HTTP/1.1 alone.
-func Serve(ctx context.Context, ready func(Address) error) error {
+// ends. It speaks HTTP/1.1 alone, unless http2 has TLS offer HTTP/2 too.
+func Serve(ctx context.Context, http2 bool, ready func(Address) error) error {
 	certificate, text, err := selfSigned()
 	if err != nil {
 		return err
@@ -48,19 +48,16 @@ func Serve(ctx context.Context, ready func(Address) error) error {
 		}
 		defer listeners[i].Close()
 	}
-	server := &http.Server{
-		Handler:           route(New(), dynamofake.New(nil)),
-		ReadHeaderTimeout: time.Minute,
-		ErrorLog:          log.New(io.Discard, "", 0), // readers are killed in the middle of answers
-		TLSConfig:         &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS13},
-		TLSNextProto:      map[string]func(*http.Server, *tls.Conn, http.Handler){},
-	}
+	handler := route(New(), dynamofake.New(nil))
+	plain, secure := newServer(handler), newServer(handler)
+	secure.TLSConfig = &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS13}
+	secure.Protocols.SetHTTP2(http2)
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return server.Serve(listeners[0]) })
-	group.Go(func() error { return server.ServeTLS(listeners[1], "", "") })
+	group.Go(func() error { return plain.Serve(listeners[0]) })
+	group.Go(func() error { return secure.ServeTLS(listeners[1], "", "") })
 	group.Go(func() error {
 		<-ctx.Done()
-		return server.Close()
+		return errors.Join(plain.Close(), secure.Close())
 	})
 	err = ready(Address{
 		Plain: "http://" + listeners[0].Addr().String(), TLS: "https://" + listeners[1].Addr().String(), Certificate: text,
@@ -72,6 +69,17 @@ func Serve(ctx context.Context, ready func(Address) error) error {
 		return err
 	}
 	return nil
+}
+
+func newServer(handler http.Handler) *http.Server {
+	var protocols http.Protocols
+	protocols.SetHTTP1(true)
+	return &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: time.Minute,
+		ErrorLog:          log.New(io.Discard, "", 0), // readers are killed in the middle of answers
+		Protocols:         &protocols,
+	}
 }
 
 // route sends what is for DynamoDB there.

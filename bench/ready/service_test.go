@@ -186,7 +186,7 @@ func TestServerEndsWithItsContext(t *testing.T) {
 	told := make(chan Address, 1)
 	over := make(chan error, 1)
 	go func() {
-		over <- Serve(ctx, func(a Address) error {
+		over <- Serve(ctx, false, func(a Address) error {
 			told <- a
 			return nil
 		})
