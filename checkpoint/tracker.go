@@ -70,6 +70,14 @@ func (t *Tracker) Begin(r *shard.Record) (ticket int64) {
 	return t.next - 1
 }
 
+// Rest lets go of the room that was needed, if nothing is unfinished: a shard to
+// which nothing comes costs none.
+func (t *Tracker) Rest() {
+	if t.first == t.next {
+		t.ring = nil
+	}
+}
+
 // at is where a ticket stands in the ring.
 func (t *Tracker) at(ticket int64) *tracked {
 	return &t.ring[ticket&int64(len(t.ring)-1)]

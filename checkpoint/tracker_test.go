@@ -159,6 +159,32 @@ func ExampleTracker() {
 	// 102 0
 }
 
+// At rest a tracker has no room, and goes on with the next ticket where it was.
+func TestTrackerAtRestHoldsNoRoom(t *testing.T) {
+	tr := NewTracker(Progress{})
+	for i := range 5000 {
+		tr.Begin(record(i + 1))
+	}
+	for i := range int64(4999) {
+		tr.Done(i)
+	}
+	if tr.Rest(); tr.Pending() != 1 || tr.ring == nil {
+		t.Fatal("a tracker with a record in hand is not at rest")
+	}
+	tr.Done(4999)
+	if tr.Rest(); tr.ring != nil {
+		t.Errorf("room for %d is kept", len(tr.ring))
+	}
+	tr.Rest()
+	if ticket := tr.Begin(record(5001)); ticket != 5000 {
+		t.Errorf("the next ticket is %d", ticket)
+	}
+	tr.Done(5000)
+	if at, _ := tr.Mark(); at != record(5001).Position() {
+		t.Errorf("the mark is %s", at)
+	}
+}
+
 // BenchmarkTracker keeps a thousand records in flight and finishes them in
 // groups of four, last first.
 func BenchmarkTracker(b *testing.B) {

@@ -37,9 +37,11 @@ func BenchmarkEngine(b *testing.B) {
 		}
 		cost()
 	})
-	batches := []int{10, 100, 1000}
+	for _, shards := range []int{16, 1000} {
+		b.Run(fmt.Sprintf("shards=%d", shards), func(b *testing.B) { runEngine(b, shards, func(*consumer.Config) {}) })
+	}
 	for _, factor := range []int{1, 10} {
-		for _, size := range batches {
+		for _, size := range []int{10, 100, 1000} {
 			b.Run(fmt.Sprintf("factor=%d/batch=%d", factor, size), func(b *testing.B) {
 				runEngine(b, 8, func(cfg *consumer.Config) { cfg.ParallelizationFactor, cfg.BatchSize = factor, size })
 			})

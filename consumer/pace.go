@@ -107,7 +107,7 @@ func (p *pace) kept() (gen int64, ok bool) {
 // closed reports whether no handler may be called for a shard.
 func (p *pace) closed(shardID string) bool {
 	now := p.told.Load()
-	return now.share == 0 || now.control.Paused(shardID)
+	return now.share == 0 || len(now.control.Pauses) > 0 && now.control.Paused(shardID)
 }
 
 // limited reports whether the fleet is.

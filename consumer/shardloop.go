@@ -189,6 +189,7 @@ func (l *shardLoop) take(c fetched, now time.Time) {
 	}
 	if len(records) == 0 {
 		l.memory.take(&c, 0, 0)
+		l.tracker.Rest()
 	} else {
 		l.memory.take(&c, len(records), tickets[0])
 		l.gather(&c, records, tickets, now)

@@ -5,6 +5,8 @@ package streamtest_test
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
+	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
@@ -28,7 +30,7 @@ import (
 
 // What a thousand idle shards cost: the engine, the driver and the SDK's client,
 // whose calls are answered at once and in the process, so that sockets and TLS
-// come on top. Memory is heap and stacks after a collection, less what there was
+// come on top. Each has had a page of records before. Memory is heap and stacks after a collection, less what there was
 // before; the time is the processor's, over ten seconds in which each shard is
 // read as often as one from which nothing has come for a minute.
 //
@@ -36,7 +38,7 @@ import (
 func BenchmarkIdleShards(b *testing.B) {
 	const shards, lasts = 1000, 10 * time.Second
 	for b.Loop() {
-		empty := memoryInUse()
+		emptyHeap, emptyStacks := memoryInUse()
 		answers := &readyAnswers{shards: shards}
 		client := kinesis.NewFromConfig(aws.Config{
 			Region: "eu-west-1", HTTPClient: answers, Credentials: credentials.NewStaticCredentialsProvider("key", "secret", ""),
@@ -63,7 +65,9 @@ func BenchmarkIdleShards(b *testing.B) {
 		used, reads = processorTime(b)-used, answers.read.Load()-reads
 		b.ReportMetric(used.Seconds()/time.Since(began).Seconds(), "cores")
 		b.ReportMetric(float64(used.Microseconds())/float64(reads), "cpu-us/read")
-		b.ReportMetric(float64(memoryInUse()-empty)/shards/1024, "KB/shard")
+		heap, stacks := memoryInUse()
+		b.ReportMetric(float64(heap-emptyHeap)/shards/1024, "heap-KB/shard")
+		b.ReportMetric(float64(stacks-emptyStacks)/shards/1024, "stack-KB/shard")
 		b.ReportMetric(float64(runtime.NumGoroutine())/shards, "goroutines/shard")
 		cancel()
 		if err := <-ended; err != nil {
@@ -73,12 +77,12 @@ func BenchmarkIdleShards(b *testing.B) {
 }
 
 // memoryInUse is the heap and the stacks, in bytes.
-func memoryInUse() int64 {
+func memoryInUse() (heap, stacks int64) {
 	runtime.GC()
 	runtime.GC()
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
-	return int64(m.HeapAlloc + m.StackInuse)
+	return int64(m.HeapAlloc), int64(m.StackInuse)
 }
 
 // processorTime is what this process has used.
@@ -90,17 +94,23 @@ func processorTime(b *testing.B) time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// readyAnswers is a Kinesis without records.
+// firstPage is how many records each shard has when it is read first.
+const firstPage = 2000
+
+var readyData = base64.StdEncoding.EncodeToString(make([]byte, 100))
+
+// readyAnswers is a Kinesis to whose shards nothing comes any more.
 type readyAnswers struct {
 	shards int
 	read   atomic.Int64
 }
 
 func (a *readyAnswers) Do(r *http.Request) (*http.Response, error) {
-	if r.Body != nil {
-		io.Copy(io.Discard, r.Body)
-		r.Body.Close()
+	var asked struct{ ShardId, ShardIterator string }
+	if err := json.NewDecoder(r.Body).Decode(&asked); err != nil {
+		return nil, err
 	}
+	r.Body.Close()
 	var body bytes.Buffer
 	switch r.Header.Get("X-Amz-Target") {
 	case "Kinesis_20131202.DescribeStreamSummary":
@@ -117,7 +127,14 @@ func (a *readyAnswers) Do(r *http.Request) (*http.Response, error) {
 	case "Kinesis_20131202.GetShardIterator":
 		body.WriteString(`{"ShardIterator":"` + longIterator + `"}`)
 	case "Kinesis_20131202.GetRecords":
-		fmt.Fprintf(&body, `{"Records":[],"MillisBehindLatest":0,"NextShardIterator":"%s%012d"}`, longIterator, a.read.Add(1))
+		body.WriteString(`{"Records":[`)
+		for i := 0; i < firstPage && asked.ShardIterator == longIterator; i++ {
+			if i > 0 {
+				body.WriteByte(',')
+			}
+			fmt.Fprintf(&body, `{"SequenceNumber":"4960%052d","PartitionKey":"user-%d","Data":%q,"ApproximateArrivalTimestamp":1.7e9}`, i+1, i, readyData)
+		}
+		fmt.Fprintf(&body, `],"MillisBehindLatest":0,"NextShardIterator":"%s%012d"}`, longIterator, a.read.Add(1))
 	default:
 		return nil, fmt.Errorf("no answer for %s", r.Header.Get("X-Amz-Target"))
 	}
