@@ -11,25 +11,23 @@ import (
 	"sync"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
+
+	"github.com/towpath/towpath/ci/traffic"
 )
 
 const (
 	keysPerShard = 2                      // at the start, each in a part of its range
 	everyKey     = 200 * time.Millisecond // each has a record so often
 	putsAtOnce   = 4                      // turns in which the keys have theirs
-	putPatience  = 2 * time.Minute        // without an answer, behind which the server is taken for dead
 	poisonEvery  = 2000                   // of the records of a key
 	poisonMark   = " poison"
 )
 
 // producer puts numbered records of every key, in the order of their numbers: a
-// record is put when the one before it was accepted. It has a way of its own to
-// the stream, which nothing disturbs.
+// record is put when the one before it was accepted.
 type producer struct {
-	client *kinesis.Client
-	stream string
+	stream traffic.Stream
 	keys   []string
 	every  time.Duration // for each key
 	poison bool          // some records are refused by every handler
@@ -42,13 +40,13 @@ type producer struct {
 	fresh    []put             // accepted since they were asked for
 }
 
-func newProducer(client *kinesis.Client, s settings, path string) (*producer, error) {
+func newProducer(stream traffic.Stream, s settings, path string) (*producer, error) {
 	file, err := os.Create(path)
 	if err != nil {
 		return nil, fmt.Errorf("make the producer's ledger: %w", err)
 	}
 	return &producer{
-		client: client, stream: streamName, keys: spread(keysPerShard * s.shards), every: everyKey, poison: s.poison, file: file, ledger: bufio.NewWriter(file),
+		stream: stream, keys: spread(keysPerShard * s.shards), every: everyKey, poison: s.poison, file: file, ledger: bufio.NewWriter(file),
 		accepted: map[string]int{}, poisoned: map[string]string{},
 	}, nil
 }
@@ -77,7 +75,7 @@ func isPoison(key string, number int) bool {
 }
 
 // run puts until ctx ends, and returns nil then: what is under way is put to its
-// end. A stream that takes nothing for as long as putPatience is an error.
+// end.
 func (p *producer) run(ctx context.Context) error {
 	defer p.file.Close()
 	defer p.ledger.Flush()
@@ -100,7 +98,7 @@ func (p *producer) run(ctx context.Context) error {
 	}
 }
 
-// put puts one record of each key, and again those that were refused.
+// put puts one record of each key, and notes where it stands.
 func (p *producer) put(keys []string) error {
 	entries := make([]types.PutRecordsRequestEntry, len(keys))
 	numbers := make([]int, len(keys))
@@ -112,38 +110,18 @@ func (p *producer) put(keys []string) error {
 		}
 		entries[i] = types.PutRecordsRequestEntry{PartitionKey: &keys[i], Data: []byte(payload)}
 	}
-	for began := time.Now(); len(entries) > 0; {
-		ctx, cancel := context.WithTimeout(context.Background(), putPatience)
-		out, err := p.client.PutRecords(ctx, &kinesis.PutRecordsInput{StreamName: &p.stream, Records: entries})
-		cancel()
-		switch {
-		case err != nil && time.Since(began) > putPatience:
-			return fmt.Errorf("put records for %v: %w", putPatience, err)
-		case err != nil:
-			time.Sleep(200 * time.Millisecond) // between two requests over the network
-			continue
-		}
-		var again []types.PutRecordsRequestEntry
-		var againNumbers []int
+	return p.stream.Put(entries, func(i int, at types.PutRecordsResultEntry) {
+		key, number := keys[i], numbers[i]
 		p.mu.Lock()
-		for i, answer := range out.Records {
-			if answer.ErrorCode != nil {
-				again, againNumbers = append(again, entries[i]), append(againNumbers, numbers[i])
-				continue
-			}
-			key := *entries[i].PartitionKey
-			p.accepted[key] = numbers[i]
-			stored := put{key: key, shard: *answer.ShardId, sequence: *answer.SequenceNumber, number: numbers[i], poison: p.poison && isPoison(key, numbers[i])}
-			p.fresh = append(p.fresh, stored)
-			if stored.poison {
-				p.poisoned[*answer.ShardId+"/"+*answer.SequenceNumber] = fmt.Sprintf("%s %d", key, numbers[i])
-			}
-			fmt.Fprintf(p.ledger, "%s\t%d\t%s\t%s\t%d\n", key, numbers[i], *answer.ShardId, *answer.SequenceNumber, int64(now()))
+		defer p.mu.Unlock()
+		p.accepted[key] = number
+		stored := put{key: key, shard: *at.ShardId, sequence: *at.SequenceNumber, number: number, poison: p.poison && isPoison(key, number)}
+		p.fresh = append(p.fresh, stored)
+		if stored.poison {
+			p.poisoned[stored.shard+"/"+stored.sequence] = fmt.Sprintf("%s %d", key, number)
 		}
-		p.mu.Unlock()
-		entries, numbers = again, againNumbers
-	}
-	return nil
+		fmt.Fprintf(p.ledger, "%s\t%d\t%s\t%s\t%d\n", key, number, stored.shard, stored.sequence, int64(now()))
+	})
 }
 
 // known is what the stream has accepted so far: the last number of each key.

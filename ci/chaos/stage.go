@@ -12,12 +12,11 @@ import (
 	"strings"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
 	"github.com/towpath/towpath/ci/ledger"
+	"github.com/towpath/towpath/ci/traffic"
 	"github.com/towpath/towpath/destination"
 	"github.com/towpath/towpath/destination/sqsdestination"
 	"github.com/towpath/towpath/streamtest/awsfake"
@@ -39,12 +38,12 @@ type stage struct {
 	settings
 	began time.Time
 
-	kinesisAPI *kinesis.Client
-	dynamoAPI  *dynamodb.Client
-	sqsAPI     *sqs.Client
-	services   *exec.Cmd // nil if the services run elsewhere
-	awsInput   *os.File
-	emulators  *emulators // nil if there are none
+	stream    traffic.Stream
+	dynamoAPI *dynamodb.Client
+	sqsAPI    *sqs.Client
+	services  *exec.Cmd // nil if the services run elsewhere
+	awsInput  *os.File
+	emulators *emulators // nil if there are none
 
 	fleet    *fleet
 	producer *producer
@@ -87,7 +86,7 @@ func newStage(ctx context.Context, s settings) (g *stage, err error) {
 	if err != nil {
 		return g, err
 	}
-	g.kinesisAPI = kinesis.NewFromConfig(awsfake.LoopbackConfig("producer", g.kinesisURL), func(o *kinesis.Options) { o.Retryer = aws.NopRetryer{} })
+	g.stream = traffic.Open(streamName, g.kinesisURL)
 	g.dynamoAPI = dynamodb.NewFromConfig(awsfake.LoopbackConfig("producer", g.dynamoURL))
 	g.sqsAPI = sqs.NewFromConfig(awsfake.LoopbackConfig("producer", g.sqsURL))
 	if g.queue, err = g.makeStream(ctx); err != nil {
@@ -107,7 +106,7 @@ func newStage(ctx context.Context, s settings) (g *stage, err error) {
 	if g.lines, err = ledger.Follow(g.fleet.order.Ledger); err != nil {
 		return g, err
 	}
-	g.producer, err = newProducer(g.kinesisAPI, s, filepath.Join(s.folder, "puts"))
+	g.producer, err = newProducer(g.stream, s, filepath.Join(s.folder, "puts"))
 	return g, err
 }
 

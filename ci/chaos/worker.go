@@ -6,7 +6,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"log/slog"
 	"os"
 	"os/signal"
 	"runtime"
@@ -15,16 +14,12 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
 	"github.com/towpath/towpath/batching"
-	"github.com/towpath/towpath/checkpoint/dynamocheckpoint"
-	"github.com/towpath/towpath/ci/ledger"
-	"github.com/towpath/towpath/consumer"
+	"github.com/towpath/towpath/ci/traffic"
 	"github.com/towpath/towpath/destination/sqsdestination"
-	"github.com/towpath/towpath/shard/kinesisshards"
+	"github.com/towpath/towpath/shard"
 	"github.com/towpath/towpath/streamtest/awsfake"
 )
 
@@ -42,26 +37,16 @@ const gaveUp = 3
 // SIGTERM, or when its standard input does.
 func workerMain(args []string) int {
 	flags := flag.NewFlagSet("worker", flag.ContinueOnError)
-	kinesisURL := flags.String("kinesis", "", "endpoint of Kinesis")
-	dynamoURL := flags.String("dynamodb", "", "endpoint of DynamoDB")
+	w := &traffic.Worker{PerRecord: perRecord, Now: now, Refuse: refuse}
+	w.Bind(flags)
 	sqsURL := flags.String("sqs", "", "endpoint of SQS")
 	queue := flags.String("queue", "", "URL of the queue for what is given up")
-	application := flags.String("application", "", "name of the application and its lease table")
-	stream := flags.String("stream", "", "name of the stream")
-	name := flags.String("name", "", "of this worker")
-	path := flags.String("ledger", "", "file that every record handled is entered into")
 	samples := flags.String("samples", "", "file that what this process uses is entered into")
 	lanes := flags.Int("lanes", 2, "of a shard")
 	checkpointEvery := flags.Duration("checkpoint", 0, "how often a position is written at most")
 	if err := flags.Parse(args); err != nil {
 		return 2
 	}
-	file, err := os.OpenFile(*path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
-	if err != nil {
-		fmt.Println("open the ledger:", err)
-		return 2
-	}
-	defer file.Close()
 	go func() { // ends with the process: nobody is there any more to judge it
 		io.Copy(io.Discard, os.Stdin)
 		os.Exit(4)
@@ -69,84 +54,29 @@ func workerMain(args []string) int {
 
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
 	defer stop()
-	ctx, end := context.WithCancelCause(ctx)
-	defer end(nil)
+	w.Caller = w.Name
 	if *samples != "" {
-		go sample(ctx, *name, *samples) // ends with the process
+		go sample(ctx, w.Name, *samples) // ends with the process
 	}
-	w := &worker{name: *name, ledger: file, end: end}
-	cfg := consumer.Config{
-		Name:   *application,
-		Source: kinesisshards.Open(kinesis.NewFromConfig(awsfake.LoopbackConfig(*name, *kinesisURL)), *stream),
-		Leases: dynamocheckpoint.Open(dynamodb.NewFromConfig(awsfake.LoopbackConfig(*name, *dynamoURL)), *application,
-			func(o *dynamocheckpoint.Options) { o.CreateTables = true }),
-		Handler:               w,
-		OnFailure:             sqsdestination.Open(sqs.NewFromConfig(awsfake.LoopbackConfig(*name, *sqsURL)), *queue),
-		MaximumRetryAttempts:  batching.AtMost(1),
-		BisectBatchOnError:    true, // or what follows a poisoned record would be given up with it
-		ParallelizationFactor: *lanes,
-		CheckpointInterval:    *checkpointEvery,
-		WorkerPrefix:          *name,
-		Logger:                slog.New(slog.NewTextHandler(os.Stdout, nil)),
-		Hooks: consumer.Hooks{
-			RowQuarantined: func(e consumer.RowEvent) { w.fail(fmt.Errorf("a row cannot be believed: %+v", e)) },
-			Loss:           func(e consumer.LossEvent) { w.fail(fmt.Errorf("records were trimmed: %+v", e)) },
-			HandlerStuck:   func(e consumer.HandlerStuckEvent) { w.fail(fmt.Errorf("a handler is stuck: %+v", e)) },
-		},
-	}
-	c, err := consumer.New(cfg)
-	if err != nil {
-		fmt.Println("gave up:", err)
-		return gaveUp
-	}
-	err = c.Run(ctx)
-	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, context.Canceled) {
-		err = errors.Join(err, cause)
-	} else if errors.Is(err, context.Canceled) {
-		err = nil
-	}
-	if err != nil {
+	cfg := w.Config()
+	cfg.OnFailure = sqsdestination.Open(sqs.NewFromConfig(awsfake.LoopbackConfig(w.Caller, *sqsURL)), *queue)
+	cfg.MaximumRetryAttempts = batching.AtMost(1)
+	cfg.BisectBatchOnError = true // or what follows a poisoned record would be given up with it
+	cfg.ParallelizationFactor, cfg.CheckpointInterval = *lanes, *checkpointEvery
+	if err := w.Run(ctx, cfg); err != nil {
 		fmt.Println("gave up:", err)
 		return gaveUp
 	}
 	return 0
 }
 
-// worker enters each record into the ledger.
-type worker struct {
-	name   string
-	ledger *os.File
-	end    context.CancelCauseFunc // of the whole process
-}
-
-var (
-	errNotMine = errors.New("the shard is no longer this worker's")
-	errPoison  = errors.New("this record is poison")
-)
-
-// Handle enters the records of a batch, each with one write, and refuses poison.
-func (w *worker) Handle(ctx context.Context, b *batching.Batch) error {
-	tenure := b.Shard + "@" + strconv.FormatInt(b.Fence().Counter, 10)
-	for i := range b.Records {
-		r := &b.Records[i]
-		if strings.HasSuffix(string(r.Data), poisonMark) {
-			return batching.FailFrom(r, errPoison)
-		}
-		time.Sleep(perRecord)
-		line := ledger.Line(w.name, tenure, r.Shard, r.Sequence, r.Sub, r.PartitionKey, string(r.Data), now())
-		if ctx.Err() != nil || !b.Valid() {
-			return batching.FailFrom(r, errNotMine)
-		}
-		if _, err := w.ledger.WriteString(line); err != nil {
-			w.fail(fmt.Errorf("write the ledger: %w", err))
-			return batching.FailFrom(r, err)
-		}
+// refuse refuses poison.
+func refuse(r *shard.Record) error {
+	if strings.HasSuffix(string(r.Data), poisonMark) {
+		return errors.New("this record is poison")
 	}
 	return nil
 }
-
-// fail ends the process, as nothing that it does from here on could be judged.
-func (w *worker) fail(err error) { w.end(err) }
 
 // sample enters what this process uses until ctx ends.
 func sample(ctx context.Context, name, path string) {

@@ -27,7 +27,7 @@ func runVersion(ctx context.Context, s settings, version string, seed int64) (r 
 	defer g.close()
 	g.sayf("seed %d, %d switches each way", seed, s.switches)
 	random := rand.New(rand.NewPCG(uint64(seed), 1))
-	if err := g.makeStream(ctx); err != nil {
+	if err := g.stream.Make(ctx, 4); err != nil {
 		return r, err
 	}
 	p := newProducer(g, rand.New(rand.NewPCG(uint64(seed), 2)))

@@ -8,24 +8,23 @@ import (
 	"sync"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
+
+	"github.com/towpath/towpath/ci/traffic"
 )
 
 const (
 	keyCount      = 48 // on few shards, so that each has some
 	keysPerPut    = 6
 	betweenPuts   = 150 * time.Millisecond
-	mostInOne     = 40              // user records of one aggregated record
-	putPatience   = 2 * time.Minute // without an answer, behind which the server is taken for dead
-	aggregateOdds = 0.2             // how many of the records put are aggregated ones
+	mostInOne     = 40  // user records of one aggregated record
+	aggregateOdds = 0.2 // how many of the records put are aggregated ones
 )
 
 // producer puts numbered records of every key, in the order of their numbers: a
 // record is put when the one before it was accepted.
 type producer struct {
-	client    *kinesis.Client
-	stream    string
+	stream    traffic.Stream
 	random    *rand.Rand
 	aggregate bool // some records are aggregated
 
@@ -36,7 +35,7 @@ type producer struct {
 }
 
 func newProducer(g *stage, random *rand.Rand) *producer {
-	return &producer{client: g.kinesisAPI, stream: g.stream, random: random, aggregate: !g.plain, accepted: map[string]int{}, aggregates: map[string]int{}}
+	return &producer{stream: g.stream, random: random, aggregate: !g.plain, accepted: map[string]int{}, aggregates: map[string]int{}}
 }
 
 func keyNames() []string {
@@ -48,7 +47,7 @@ func keyNames() []string {
 }
 
 // run puts until ctx ends, and returns nil then: what is under way is put to its
-// end. A stream that takes nothing for as long as putPatience is an error.
+// end.
 func (p *producer) run(ctx context.Context) error {
 	keys := keyNames()
 	for next := 0; ; next = (next + keysPerPut) % len(keys) {
@@ -61,9 +60,7 @@ func (p *producer) run(ctx context.Context) error {
 	}
 }
 
-// put puts one record of each key, aggregated or plain, and again those that were
-// refused. A request without an answer is put again as well: its records may then
-// stand in the stream twice, which the audit recognises.
+// put puts one record of each key, aggregated or plain.
 func (p *producer) put(keys []string) error {
 	entries := make([]types.PutRecordsRequestEntry, len(keys))
 	counts := make([]int, len(keys))
@@ -81,35 +78,15 @@ func (p *producer) put(keys []string) error {
 			entries[i].Data = aggregated(key, payloads)
 		}
 	}
-	for began := time.Now(); len(entries) > 0; {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-		out, err := p.client.PutRecords(ctx, &kinesis.PutRecordsInput{StreamName: &p.stream, Records: entries})
-		cancel()
-		switch {
-		case err != nil && time.Since(began) > putPatience:
-			return fmt.Errorf("put records for %v: %w", putPatience, err)
-		case err != nil:
-			time.Sleep(200 * time.Millisecond) // between two requests over the network
-			continue
-		}
-		var again []types.PutRecordsRequestEntry
-		var againCounts []int
+	return p.stream.Put(entries, func(i int, at types.PutRecordsResultEntry) {
 		p.mu.Lock()
-		for i, answer := range out.Records {
-			if answer.ErrorCode != nil {
-				again, againCounts = append(again, entries[i]), append(againCounts, counts[i])
-				continue
-			}
-			p.accepted[*entries[i].PartitionKey] += counts[i]
-			if counts[i] > 1 {
-				p.aggregates[*answer.SequenceNumber] = counts[i]
-				p.aggregated += counts[i]
-			}
+		defer p.mu.Unlock()
+		p.accepted[keys[i]] += counts[i]
+		if counts[i] > 1 {
+			p.aggregates[*at.SequenceNumber] = counts[i]
+			p.aggregated += counts[i]
 		}
-		p.mu.Unlock()
-		entries, counts = again, againCounts
-	}
-	return nil
+	})
 }
 
 // known is what the stream has accepted so far: the last number of each key.

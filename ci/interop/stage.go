@@ -12,11 +12,10 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 
 	"github.com/towpath/towpath/ci/ledger"
+	"github.com/towpath/towpath/ci/traffic"
 	"github.com/towpath/towpath/streamtest/awsfake"
 )
 
@@ -41,9 +40,8 @@ type stage struct {
 	settings
 	version     string
 	application string
-	stream      string
+	stream      traffic.Stream
 	ledger      string
-	kinesisAPI  *kinesis.Client
 	dynamoAPI   *dynamodb.Client
 	began       time.Time
 
@@ -57,11 +55,10 @@ type stage struct {
 func newStage(s settings, version string) (*stage, error) {
 	name := "interop-" + strings.ReplaceAll(version, ".", "-")
 	g := &stage{
-		settings: s, version: version, application: name, stream: name + "-stream", began: time.Now(),
-		ledger:     filepath.Join(s.folder, name+".ledger"),
-		kinesisAPI: kinesis.NewFromConfig(awsfake.LoopbackConfig("producer", s.kinesis), func(o *kinesis.Options) { o.Retryer = aws.NopRetryer{} }),
-		dynamoAPI:  dynamodb.NewFromConfig(awsfake.LoopbackConfig("producer", s.dynamodb)),
-		audit:      ledger.NewAudit(nil),
+		settings: s, version: version, application: name, stream: traffic.Open(name+"-stream", s.kinesis), began: time.Now(),
+		ledger:    filepath.Join(s.folder, name+".ledger"),
+		dynamoAPI: dynamodb.NewFromConfig(awsfake.LoopbackConfig("producer", s.dynamodb)),
+		audit:     ledger.NewAudit(nil),
 	}
 	if err := os.Remove(g.ledger); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("make the ledger: %w", err)
@@ -98,7 +95,7 @@ func (g *stage) start(k kind, beside bool) (*process, error) {
 		p.cmd = g.java("work", p.name)
 	case towpath:
 		p.cmd = exec.Command(os.Args[0], "worker", "-kinesis", g.kinesis, "-dynamodb", g.dynamodb,
-			"-application", g.application, "-stream", g.stream, "-name", p.name, "-ledger", g.ledger, fmt.Sprintf("-beside=%t", beside))
+			"-application", g.application, "-stream", g.stream.Name, "-name", p.name, "-ledger", g.ledger, fmt.Sprintf("-beside=%t", beside))
 	}
 	p.log = filepath.Join(g.folder, g.application+"-"+p.name+".log")
 	out, err := os.Create(p.log)
@@ -126,7 +123,7 @@ func (g *stage) java(verb, worker string) *exec.Cmd {
 		"-Dorg.slf4j.simpleLogger.showDateTime=true", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
 		"-Dorg.slf4j.simpleLogger.logFile=System.out",
 		"-cp", classes+":"+jars,
-		"KclWorker", verb, g.kinesis, g.dynamodb, g.application, g.stream, worker, g.ledger)
+		"KclWorker", verb, g.kinesis, g.dynamodb, g.application, g.stream.Name, worker, g.ledger)
 }
 
 // end ends a worker, politely or not, and returns when it is gone.
