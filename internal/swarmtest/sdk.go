@@ -2,12 +2,9 @@ package swarmtest
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"log/slog"
-	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -21,7 +18,6 @@ import (
 	"github.com/towpath/towpath/consumer"
 	"github.com/towpath/towpath/destination"
 	"github.com/towpath/towpath/destination/sqsdestination"
-	"github.com/towpath/towpath/internal/clock"
 	"github.com/towpath/towpath/internal/dice"
 	"github.com/towpath/towpath/internal/prooftest"
 	"github.com/towpath/towpath/shard"
@@ -349,149 +345,3 @@ func (w *sdk) Trace() uint64 { return w.trace.sum() }
 
 // Close implements World.
 func (w *sdk) Close() { w.rig.End() }
-
-// task is what a worker's records are handled by.
-type task struct {
-	world *sdk
-	by    string
-}
-
-// Handle takes a time and fails as the plan says, and always on poison.
-func (h *task) Handle(ctx context.Context, b *batching.Batch) error {
-	w, first := h.world, b.First().Sequence
-	w.trace.note("call", h.by+b.Shard+first, b.Last().Sequence)
-	weather := &w.plan.Weather
-	took := time.Duration(w.draw(h.by, b.Shard, first, "handle") * float64(w.plan.Settings.Handle))
-	if w.strikes(weather.HandlerSlow, h.by, b.Shard, first, "slow") {
-		took *= 10
-	}
-	if err := clock.Sleep(ctx, took); err != nil {
-		return err
-	}
-	if w.strikes(weather.HandlerPanics, h.by, b.Shard, first, "panics") {
-		panic(errHandler)
-	}
-	for i := range b.Records {
-		if bytes.Contains(b.Records[i].Data, []byte("poison")) {
-			if w.draw(b.Shard, first, "names it") < 0.5 {
-				return batching.FailFrom(&b.Records[i], errHandler)
-			}
-			return errHandler
-		}
-	}
-	if w.strikes(weather.HandlerFails, h.by, b.Shard, first, "fails") {
-		return errHandler
-	}
-	return nil
-}
-
-// bin is where a worker's failures go if not to a queue.
-type bin struct {
-	world *sdk
-	by    string
-}
-
-// String names it.
-func (d *bin) String() string { return "bin" }
-
-var errBin = errors.New("injected: the bin gives no answer")
-
-// Send takes a time, and accepts as the plan says.
-func (d *bin) Send(ctx context.Context, f destination.Failure) error {
-	w, first := d.world, f.Records[0].Sequence
-	if err := clock.Sleep(ctx, time.Millisecond+time.Duration(w.draw(d.by, f.Shard, first, "send")*float64(40*time.Millisecond))); err != nil {
-		return err
-	}
-	w.mu.Lock()
-	outage := w.outage
-	w.mu.Unlock()
-	if outage || w.rig.Dead(d.by) || w.strikes(w.plan.Weather.DestinationFails, d.by, f.Shard, first, "refuses") {
-		return errBin
-	}
-	w.rig.Checker().GaveUp(f)
-	w.trace.note("gave up", f.Shard+first, "")
-	if w.strikes(w.plan.Weather.DestinationLost, d.by, f.Shard, first, "lost") {
-		return errBin
-	}
-	return nil
-}
-
-// rage has the weather change and the incidents happen, until the storm is over.
-func (w *sdk) rage() {
-	start := time.Now()
-	skies, incidents := w.realm.skies, w.realm.incidents
-	for len(skies)+len(incidents) > 0 {
-		next := w.plan.Storm
-		if len(skies) > 0 {
-			next = min(next, skies[0].at)
-		}
-		if len(incidents) > 0 {
-			next = min(next, incidents[0].at)
-		}
-		select {
-		case <-time.After(next - time.Since(start)):
-		case <-w.storming:
-			return
-		}
-		if len(skies) > 0 && skies[0].at <= next {
-			w.sky.set(skies[0].weather)
-			skies = skies[1:]
-			continue
-		}
-		w.befalls(&incidents[0])
-		incidents = incidents[1:]
-	}
-}
-
-// befalls has an incident happen. A row that is edited is mended when the storm is
-// over.
-func (w *sdk) befalls(in *incident) {
-	if in.code != "" {
-		who := ""
-		if !in.everybody {
-			w.mu.Lock()
-			who = w.order[in.n%len(w.order)]
-			w.mu.Unlock()
-		}
-		w.sky.refuse(spell{worker: who, service: in.service, code: in.code, until: time.Now().Add(in.lasts)})
-		return
-	}
-	var rows []dynamofake.Item
-	for _, row := range w.rig.AWS.DynamoDB().Items(streamtest.Application) {
-		if row["checkpoint"].Text() != shard.End().String() {
-			rows = append(rows, row)
-		}
-	}
-	if len(rows) == 0 {
-		return
-	}
-	row := rows[in.n%len(rows)]
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	key := row["leaseKey"].Text()
-	if _, already := w.garbled[key]; already {
-		return
-	}
-	w.garbled[key] = row
-	edited := maps.Clone(row)
-	edited["checkpoint"] = dynamofake.S(in.garbage)
-	w.rig.PutRow(edited)
-}
-
-// mend gives rows that were edited their positions back, unless they are gone.
-func (w *sdk) mend() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for key, before := range w.garbled {
-		row, there := w.rig.AWS.DynamoDB().Item(streamtest.Application, dynamofake.Item{"leaseKey": dynamofake.S(key)})
-		if text := row["checkpoint"].Text(); there && slices.Contains(garbage, text) {
-			mended := maps.Clone(row)
-			mended["checkpoint"] = before["checkpoint"]
-			w.rig.PutRow(mended)
-		}
-	}
-}
-
-func (i *incident) String() string {
-	return fmt.Sprintf("%v %s %s %q %v", i.at, i.code, i.service, i.garbage, i.lasts)
-}
