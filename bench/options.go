@@ -33,7 +33,7 @@ type options struct {
 
 // The consumers and parts that can be chosen.
 var (
-	allConsumers = []string{"towpath", "sdk", "kcl", "floor"}
+	allConsumers = []string{"towpath", "towpath-pooled", "sdk", "kcl", "floor"}
 	allParts     = []string{"readers", "shards", "lanes", "idle"}
 )
 

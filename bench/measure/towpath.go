@@ -6,7 +6,10 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
 	"runtime"
+	"runtime/pprof"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -78,6 +81,7 @@ func (t Task) settle(ctx context.Context, c *consumer.Consumer) error {
 func (t Task) source(client kinesisshards.Client) *kinesisshards.Source {
 	return kinesisshards.Open(client, t.Stream.Name(), func(o *kinesisshards.Options) {
 		o.ReadsPerSecond, o.BytesPerSecond = readsPerSecond, bytesPerSecond
+		o.Pooled = t.Consumer == "towpath-pooled"
 	})
 }
 
@@ -138,6 +142,7 @@ func idle(ctx context.Context, t Task) (Usage, error) {
 		defer close(done)
 		u, failed = t.leaveAlone(ctx, c, calls)
 		u.Held = held() - before
+		failed = errors.Join(failed, t.keepHeap())
 	}()
 	err = runUntil(ctx, c, done)
 	cancel()
@@ -167,4 +172,16 @@ func held() int64 {
 	var stats runtime.MemStats
 	runtime.ReadMemStats(&stats)
 	return int64(stats.HeapInuse + stats.StackInuse)
+}
+
+// keepHeap writes what is held, by whom, beside the profile of the processor.
+func (t Task) keepHeap() error {
+	if t.Profile == "" {
+		return nil
+	}
+	file, err := os.Create(strings.TrimSuffix(t.Profile, ".pb.gz") + "-heap.pb.gz")
+	if err != nil {
+		return fmt.Errorf("keep a profile: %w", err)
+	}
+	return errors.Join(pprof.Lookup("heap").WriteTo(file, 0), file.Close())
 }
