@@ -10,6 +10,7 @@ import (
 
 // ReadEvent tells of one read with something in it.
 type ReadEvent struct {
+	// Worker is the worker's id, and Shard the shard that the records are of.
 	Worker, Shard string
 	// Handler is set if a handler that has fallen behind others read by itself.
 	Handler string
@@ -29,7 +30,8 @@ type ReadFailedEvent struct {
 	Worker, Shard string
 	// Handler is set if a handler that has fallen behind others read by itself.
 	Handler string
-	Err     error
+	// Err is why it failed.
+	Err error
 }
 
 // OddAggregatesEvent tells of aggregated records that are not as they should be.
