@@ -31,7 +31,8 @@ type fleet struct {
 	unsure     map[string]time.Duration // rows of which it cannot be told whether a parent is in the way, since when: see placed
 	spared     map[string]time.Duration // leases whose hand-over was withdrawn, and when
 	offering   bool                     // this worker has made leases free
-	quarantine map[string]bool          // rows reported as not to be believed
+	offers     *offers
+	quarantine map[string]bool // rows reported as not to be believed
 	audit      auditor
 	dog        watchdog
 	unread     int           // leases that no worker takes, as last told
@@ -60,7 +61,7 @@ func newFleet(life context.Context, w *worker, s *session) *fleet {
 		worker: w, session: s, life: life, peers: newPeers(w.timing), tenures: map[string]*tenure{},
 		asked: map[string]time.Duration{}, quarantine: map[string]bool{}, named: map[string]bool{}, spared: map[string]time.Duration{}, given: map[string]int{},
 		hints: make(chan []shard.Hint, 1), ended: make(chan *tenure), resumed: make(chan struct{}, 1), bundle: newBundle(w),
-		orphans: w.orphans, signs: map[string]string{},
+		orphans: w.orphans, offers: newOffers(w.timing), signs: map[string]string{},
 		halted: w.pace.table != nil, // until this session knows what the fleet is told
 	}
 }

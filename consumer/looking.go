@@ -362,6 +362,7 @@ func (f *fleet) follow(ctx context.Context, hints []shard.Hint) {
 		if h.Kind == shard.HintFree {
 			// Its holder may have died, which this worker has not seen.
 			f.observeAt = min(f.observeAt, f.clock.Elapsed())
+			f.offers.told[h.Key] = true
 		}
 		if !seen[h.Key] {
 			seen[h.Key] = true

@@ -102,7 +102,7 @@ func (p *peers) views(now time.Duration) []shard.WorkerView {
 		if known := p.byID[id]; known.Row.Alive() {
 			views = append(views, shard.WorkerView{
 				ID: id, Age: now - known.First, Leaving: known.Row.Leaving, MaxLeases: known.Row.MaxLeases,
-				Idle: now-known.PlansSeen > planTimeout, Silent: p.hushed(known),
+				Idle: now-known.PlansSeen > planTimeout, Silent: p.hushed(known), New: known.Row.Plans == 0,
 			})
 		}
 	}

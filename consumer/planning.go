@@ -34,7 +34,7 @@ func (f *fleet) plan(ctx context.Context) {
 			f.recognise(row, lineage.Runnable(row.Shard))
 		}
 	}
-	moves := shard.Plan(view)
+	moves := f.offers.plan(view, f.clock.Elapsed())
 	f.unplaced(moves.Unplaced)
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(parallelTakes)

@@ -48,6 +48,8 @@ type WorkerView struct {
 	// Idle is set if its plan counter does not move: it is not relied on as the
 	// planner.
 	Idle bool
+	// New is set if it has not planned yet, as far as is known.
+	New bool
 	// Silent is set if it has missed its last beats. It may be dead: it keeps what
 	// it has until that is certain, is given nothing, and is not relied on as the
 	// planner, unless all are silent.
