@@ -77,9 +77,13 @@ func (t Task) settle(ctx context.Context, c *consumer.Consumer) error {
 	return nil
 }
 
-// source is the stream of the task, without the service's limits.
+// source is the stream of the task, without the service's limits where there is
+// something to read.
 func (t Task) source(client kinesisshards.Client) *kinesisshards.Source {
 	return kinesisshards.Open(client, t.Stream.Name(), func(o *kinesisshards.Options) {
+		if t.Stream.Records == 0 {
+			return
+		}
 		o.ReadsPerSecond, o.BytesPerSecond = readsPerSecond, bytesPerSecond
 		o.Pooled = t.Consumer == "towpath-pooled"
 	})
