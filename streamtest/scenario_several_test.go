@@ -77,7 +77,7 @@ func TestScenarioSeveralHandlersOnOneLease(t *testing.T) {
 				named = append(named, consumer.NamedHandler{Name: string(name), Handler: handle})
 			}
 			c, err := consumer.New(consumer.Config{
-				Name: "several", Source: kinesisshards.Open(kinesis.NewFromConfig(cfg), streamtest.Stream),
+				Name: "several", Source: kinesisshards.Open(kinesis.NewFromConfig(cfg), streamtest.Stream, lent),
 				Leases:   dynamocheckpoint.Open(dynamodb.NewFromConfig(cfg), "several", func(o *dynamocheckpoint.Options) { o.CreateTables = true }),
 				Handlers: named, MaximumInFlight: 200, CheckpointInterval: time.Second,
 				Logger: slog.New(slog.DiscardHandler), WorkerPrefix: worker,

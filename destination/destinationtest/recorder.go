@@ -4,6 +4,7 @@
 package destinationtest
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"slices"
@@ -73,6 +74,9 @@ func (r *Recorder) Script(next ...Behaviour) {
 // Send does as it was told.
 func (r *Recorder) Send(ctx context.Context, f destination.Failure) error {
 	f.Records = slices.Clone(f.Records)
+	for i := range f.Records {
+		f.Records[i].Data = bytes.Clone(f.Records[i].Data) // which may be lent only
+	}
 	return r.next(f)(ctx, f, func() {
 		r.mu.Lock()
 		defer r.mu.Unlock()
