@@ -22,7 +22,7 @@ func (r *jsonReader) blob() ([]byte, error) {
 	text := r.b[r.i : r.i+n]
 	to := text[:base64.StdEncoding.DecodedLen(n)]
 	if r.place == Apart {
-		to = r.page.room(len(to), r.more(len(r.page.Records)-1))
+		to = r.page.room(len(to), r.more(r.i, len(r.b)))
 	}
 	got, used := groups(to, text)
 	if n-used > len(tail{}) {

@@ -12,7 +12,7 @@ import (
 // says. A body without a byte is an empty page. What stands behind the answer is
 // not looked at. After an error the page is empty.
 func ReadJSON(body []byte, page *Page, place Place) error {
-	r := jsonReader{tokens: tokens{b: body}, page: page, place: place, room: page.begin()}
+	r := jsonReader{tokens: tokens{b: body}, builder: begin(page, place)}
 	if len(body) == 0 {
 		return nil
 	}
@@ -25,10 +25,7 @@ func ReadJSON(body []byte, page *Page, place Place) error {
 
 type jsonReader struct {
 	tokens
-	page  *Page
-	place Place
-	room  []Record // of a page that was read before; empty
-	begun int      // where the list of records begins
+	builder
 }
 
 // answer reads the whole. A member that is null is one that is not there, here
@@ -70,47 +67,19 @@ func (r *jsonReader) records() error {
 	if err := r.open('['); err != nil {
 		return err
 	}
-	r.begun = r.i
-	r.page.Records, r.room = r.room, nil
-	if r.page.Records == nil {
-		r.page.Records = []Record{}
-	}
+	r.list(r.i)
 	for first := true; ; first = false {
 		if ok, err := r.item(first); !ok || err != nil {
 			return err
 		}
-		if err := r.grow(); err != nil {
+		to, err := r.grow(r.i, len(r.b))
+		if err != nil {
 			return err
 		}
-		if err := r.record(&r.page.Records[len(r.page.Records)-1]); err != nil {
+		if err := r.record(to); err != nil {
 			return fmt.Errorf("record %d: %w", len(r.page.Records)-1, err)
 		}
 	}
-}
-
-// grow adds an empty record. When the first has been read there is room for as
-// many of its size as the answer can have.
-func (r *jsonReader) grow() error {
-	n := len(r.page.Records)
-	if n >= MaxRecords {
-		return fmt.Errorf("there are more than %d records", MaxRecords)
-	}
-	if n == cap(r.page.Records) && n > 0 {
-		more := r.more(n)
-		grown := make([]Record, n, n+min(max(more+more/16, n/4)+1, MaxRecords))
-		copy(grown, r.page.Records)
-		r.page.Records = grown
-	}
-	r.page.Records = append(r.page.Records, Record{})
-	return nil
-}
-
-// more is how many records are likely to follow where so many have been read.
-func (r *jsonReader) more(read int) int {
-	if read <= 0 {
-		return 0
-	}
-	return (len(r.b) - r.i) / max((r.i-r.begun)/read, 1)
 }
 
 func (r *jsonReader) record(to *Record) error {
@@ -170,21 +139,16 @@ func (r *jsonReader) shared() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return r.page.text(b, r.more(len(r.page.Records)-1)*len(b)), nil
+	return r.page.text(b, r.more(r.i, len(r.b))*len(b)), nil
 }
 
 // encryption is a word of which all records have the same.
 func (r *jsonReader) encryption() (string, error) {
 	b, err := r.text()
-	switch {
-	case err != nil:
+	if err != nil {
 		return "", err
-	case string(b) == "NONE":
-		return "NONE", nil
-	case string(b) == "KMS":
-		return "KMS", nil
 	}
-	return r.page.text(b, 0), nil
+	return r.word(b), nil
 }
 
 func (r *jsonReader) integer() (*int64, error) {

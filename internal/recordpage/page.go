@@ -98,13 +98,6 @@ func (p *Page) Reset() {
 	*p = Page{Records: p.Records[:0]}
 }
 
-// begin makes the page an empty one.
-func (p *Page) begin() (room []Record) {
-	p.Reset()
-	room, p.Records = p.Records, nil
-	return room
-}
-
 // room is memory for a payload of up to n bytes, where about so many more of that
 // size are still to come.
 func (p *Page) room(n, more int) []byte {

@@ -98,10 +98,10 @@ func (t *tokens) null() (bool, error) {
 	if t.next() != 'n' {
 		return false, nil
 	}
-	return true, t.word("null")
+	return true, t.literal("null")
 }
 
-func (t *tokens) word(w string) error {
+func (t *tokens) literal(w string) error {
 	if len(t.b)-t.i < len(w) {
 		return errCut
 	}
@@ -282,11 +282,11 @@ func (t *tokens) skip(depth int) error {
 		_, _, err := t.quoted()
 		return err
 	case 't':
-		return t.word("true")
+		return t.literal("true")
 	case 'f':
-		return t.word("false")
+		return t.literal("false")
 	case 'n':
-		return t.word("null")
+		return t.literal("null")
 	}
 	_, err := t.number()
 	return err

@@ -51,6 +51,11 @@ var _ smithyhttp.ClientProtocol = pageProtocol{}
 // is cut is worth another try.
 func (p pageProtocol) DeserializeResponse(ctx context.Context, schema *smithy.OperationSchema, registry *smithy.TypeRegistry, resp *smithyhttp.Response, out smithy.Deserializable) error {
 	page, ok := out.(*kinesis.GetRecordsOutput)
+	if ok && p.call.answers.cbor && resp.StatusCode != http.StatusOK {
+		if err := inJSON(resp); err != nil {
+			return &smithy.DeserializationError{Err: err}
+		}
+	}
 	if !ok || resp.StatusCode != http.StatusOK {
 		return p.Protocol.DeserializeResponse(ctx, schema, registry, resp, out)
 	}
@@ -74,7 +79,11 @@ func (c *call) read(resp *smithyhttp.Response, out *kinesis.GetRecordsOutput) er
 			used = former
 		}
 	}
-	if err := recordpage.ReadJSON(body, &used.page, place); err != nil {
+	readPage := recordpage.ReadJSON
+	if a.cbor && recordpage.IsCBOR(body) {
+		readPage = recordpage.ReadCBOR
+	}
+	if err := readPage(body, &used.page, place); err != nil {
 		a.bodies.put(body)
 		return err
 	}
@@ -126,9 +135,10 @@ const poisoned = 0xDB
 
 // answers is the memory that the answers to a source are read in.
 type answers struct {
-	pooled, poison bool
-	bodies         bodies
-	rows           sync.Pool // of *rows
+	pooled, poison, cbor bool
+
+	bodies bodies
+	rows   sync.Pool // of *rows
 }
 
 // rows are the records of an answer, as they were read and as the SDK gives them.

@@ -19,7 +19,7 @@ func must(t *testing.T, err error) {
 }
 
 // rig is a stream of the fake behind the SDK's client.
-func rig(t *testing.T) shardtest.Rig {
+func rig(t *testing.T, options ...func(*kinesisshards.Options)) shardtest.Rig {
 	const stream = "clicks"
 	a := awsfake.New()
 	r := rigOf(t, a, stream)
@@ -32,7 +32,7 @@ func rig(t *testing.T) shardtest.Rig {
 		failures--
 		return awsfake.Fail("InternalFailure", 500)
 	})
-	r.Source = kinesisshards.Open(client, stream)
+	r.Source = kinesisshards.Open(client, stream, options...)
 	r.Missing = kinesisshards.Open(client, "no-such-stream")
 	r.Fail = func(_ *testing.T, n int) { failures = n }
 	return r
@@ -81,5 +81,13 @@ func rigOf(t *testing.T, a *awsfake.AWS, stream string) shardtest.Rig {
 }
 
 func TestSourceKeepsItsPromisesOnTheFake(t *testing.T) {
-	shardtest.RunSourceInBubble(t, rig)
+	shardtest.RunSourceInBubble(t, func(t *testing.T) shardtest.Rig { return rig(t) })
+}
+
+func TestSourceKeepsItsPromisesInCBOR(t *testing.T) {
+	shardtest.RunSourceInBubble(t, func(t *testing.T) shardtest.Rig { return rig(t, inCBOR, poisoned) })
+}
+
+func TestSourceKeepsItsPromisesPooled(t *testing.T) {
+	shardtest.RunSourceInBubble(t, func(t *testing.T) shardtest.Rig { return rig(t, poisoned) })
 }

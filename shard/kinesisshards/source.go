@@ -48,7 +48,7 @@ func Open(client Client, stream string, options ...func(*Options)) *Source {
 		option(&o)
 	}
 	o = o.withDefaults()
-	return &Source{client: client, given: stream, options: o, consumers: newRegistry(o.FanOut, client), answers: &answers{pooled: o.Pooled, poison: o.Poison}}
+	return &Source{client: client, given: stream, options: o, consumers: newRegistry(o.FanOut, client), answers: &answers{pooled: o.Pooled, poison: o.Poison, cbor: o.CBOR}}
 }
 
 // Validate reports everything that is wrong with the name of the stream and the

@@ -96,6 +96,10 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.subscribeToShard(w, r, body)
 		return
 	}
+	if name == "GetRecords" && r.Header.Get("Content-Type") == cborType {
+		s.getRecordsInCBOR(w, body)
+		return
+	}
 	call, known := operations[name]
 	if !known {
 		writeError(w, &Error{"UnknownOperationException", "no operation " + strconv.Quote(name)})
@@ -114,16 +118,21 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // writeError answers with an error: 400 for those of the service, 500 for others.
 func writeError(w http.ResponseWriter, err error) {
-	status := http.StatusBadRequest
-	e, ok := err.(*Error)
-	if !ok {
-		e, status = &Error{"InternalFailure", err.Error()}, http.StatusInternalServerError
-	} else if e.Code == "InternalFailure" {
-		status = http.StatusInternalServerError
-	}
+	e, status := errorOf(err)
 	w.Header().Set("Content-Type", "application/x-amz-json-1.1")
 	w.WriteHeader(status)
 	_ = json.NewEncoder(w).Encode(map[string]string{"__type": e.Code, "message": e.Message})
+}
+
+func errorOf(err error) (e *Error, status int) {
+	e, ok := err.(*Error)
+	if !ok {
+		return &Error{"InternalFailure", err.Error()}, http.StatusInternalServerError
+	}
+	if e.Code == "InternalFailure" {
+		return e, http.StatusInternalServerError
+	}
+	return e, http.StatusBadRequest
 }
 
 // epoch is a time in the protocol: seconds since 1970 with milliseconds.
