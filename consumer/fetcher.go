@@ -37,20 +37,24 @@ type fetcher struct {
 // run reads until ctx ends or the shard does, and closes the reader.
 func (f *fetcher) run(ctx context.Context) {
 	defer f.close()
-	for {
-		c, ok := f.read(ctx)
-		if !ok {
-			return
-		}
-		select {
-		case f.chunks <- c:
-		case <-ctx.Done():
-			f.worker.budget.release(c.held)
-			return
-		}
-		if c.Ended {
-			return
-		}
+	// It waits here and not further in: what an idle shard costs is above all the
+	// stack that it waits with.
+	for f.ready(ctx) && f.pass(ctx) {
+	}
+}
+
+// pass reads once and hands over what that brings. It reports whether to go on.
+func (f *fetcher) pass(ctx context.Context) bool {
+	c, came, goOn := f.once(ctx)
+	if !came {
+		return goOn
+	}
+	select {
+	case f.chunks <- c:
+		return !c.Ended
+	case <-ctx.Done():
+		f.worker.budget.release(c.held)
+		return false
 	}
 }
 
@@ -72,33 +76,44 @@ func closeReader(r shard.Reader) error {
 // read brings the next chunk; not ok is that there will be none. A failed read is
 // reported and repeated; the reader waits as long as it should between two.
 func (f *fetcher) read(ctx context.Context) (c fetched, ok bool) {
-	for {
-		if f.reader.Ready(ctx) != nil || f.mayRead(ctx) != nil {
-			return fetched{}, false
+	for f.ready(ctx) {
+		if c, came, goOn := f.once(ctx); came || !goOn {
+			return c, came
 		}
-		c, err := f.next(ctx)
-		switch {
-		case ctx.Err() != nil:
-			f.worker.budget.release(c.held)
-			return fetched{}, false
-		case errors.Is(err, shard.ErrNoShard):
-			c = fetched{Chunk: shard.Chunk{Ended: true}, gone: true}
-		case errors.Is(err, shard.ErrNoStream) && f.worker.streamGone(ctx, f.shard, err):
-			return fetched{}, false
-		case err != nil:
-			for _, status := range f.statuses {
-				status.readFailed(err)
-			}
-			fire(f.worker.cfg.Hooks.ReadFailed, ReadFailedEvent{Worker: f.worker.session.id, Shard: f.shard, Handler: f.handler, Err: err})
-			f.worker.log.Debug("read failed", "shard", f.shard, "error", err)
-			continue
-		}
-		if c.Loss != nil && !f.worker.reportLoss(*c.Loss, f.handler) {
-			f.worker.budget.release(c.held)
-			return fetched{}, false
-		}
-		return c, true
 	}
+	return fetched{}, false
+}
+
+// ready waits until the next read is due and may be made; false is that there
+// will be none.
+func (f *fetcher) ready(ctx context.Context) bool {
+	return f.reader.Ready(ctx) == nil && f.mayRead(ctx) == nil
+}
+
+// once reads once. If no chunk came of it, goOn says whether to try again.
+func (f *fetcher) once(ctx context.Context) (c fetched, came, goOn bool) {
+	c, err := f.next(ctx)
+	switch {
+	case ctx.Err() != nil:
+		f.worker.budget.release(c.held)
+		return fetched{}, false, false
+	case errors.Is(err, shard.ErrNoShard):
+		c = fetched{Chunk: shard.Chunk{Ended: true}, gone: true}
+	case errors.Is(err, shard.ErrNoStream) && f.worker.streamGone(ctx, f.shard, err):
+		return fetched{}, false, false
+	case err != nil:
+		for _, status := range f.statuses {
+			status.readFailed(err)
+		}
+		fire(f.worker.cfg.Hooks.ReadFailed, ReadFailedEvent{Worker: f.worker.session.id, Shard: f.shard, Handler: f.handler, Err: err})
+		f.worker.log.Debug("read failed", "shard", f.shard, "error", err)
+		return fetched{}, false, true
+	}
+	if c.Loss != nil && !f.worker.reportLoss(*c.Loss, f.handler) {
+		f.worker.budget.release(c.held)
+		return fetched{}, false, false
+	}
+	return c, true, true
 }
 
 // mayRead waits until nobody wants the shard left alone, what lies behind the

@@ -46,7 +46,7 @@ func BenchmarkIdleShards(b *testing.B) {
 		c, err := consumer.New(consumer.Config{
 			Name: streamtest.Application, Leases: checkpointtest.NewTable(), Logger: slog.New(slog.DiscardHandler),
 			Source: kinesisshards.Open(client, streamtest.Stream, func(o *kinesisshards.Options) {
-				o.PollFloor, o.PollCeiling = 2*time.Second, 2*time.Second
+				o.PollFloor, o.PollCeiling = 3*time.Second, 3*time.Second
 			}),
 			Handler: consumer.HandlerFunc(func(context.Context, *batching.Batch) error { return nil }),
 		})

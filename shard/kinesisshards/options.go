@@ -26,7 +26,7 @@ type Options struct {
 	// PollCeiling is how soon an idle shard is read again: one from which nothing
 	// has come for a minute, or, where records are usually further apart, for
 	// eight times as long as they are, and at most for ten minutes. The default
-	// is two seconds. Before that, a shard to which a record comes now and then is
+	// is three seconds. Before that, a shard to which a record comes now and then is
 	// read every 400 ms, or as often as PollFloor and PollCeiling allow. A record
 	// that ends a long silence waits half of it on average; each read of an idle
 	// shard costs some 75 µs of CPU.
@@ -97,7 +97,7 @@ func (o Options) withDefaults() Options {
 		o.PollFloor = 250 * time.Millisecond
 	}
 	if o.PollCeiling == 0 {
-		o.PollCeiling = max(2*time.Second, o.PollFloor)
+		o.PollCeiling = max(3*time.Second, o.PollFloor)
 	}
 	if o.ReadsPerSecond == 0 {
 		o.ReadsPerSecond = readsPerSecond
