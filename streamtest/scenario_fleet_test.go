@@ -246,8 +246,7 @@ func TestScenario16TwoWorkersMakeTheTables(t *testing.T) {
 			return awsfake.Fault{}
 		})
 		rig.PutN(100, 100)
-		a, b := rig.Start("a"), rig.Start("b")
-		rig.Await("both work", everyHolder(rig, 4, "a", "b"))
+		a, b := two(rig, 4)
 		rig.Await("all done", rig.AllDone)
 		if took := time.Since(began); took > 60*time.Second {
 			t.Errorf("it took %v", took)
@@ -270,9 +269,7 @@ func TestScenario07ThrottledTable(t *testing.T) {
 		defer rig.Close()
 		var m moves
 		quick := func(c *consumer.Config) { c.CheckpointInterval = time.Second; m.watch(c) }
-		rig.Start("a", quick)
-		rig.Start("b", quick)
-		rig.Await("both work", everyHolder(rig, 4, "a", "b"))
+		two(rig, 4, quick)
 		time.Sleep(15 * time.Second)
 		stop := flow(t, rig, 50*time.Millisecond)
 		defer stop()

@@ -23,9 +23,7 @@ func TestScenarioTableIsDeniedForAWhile(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		rig := streamtest.New(t, 4)
 		defer rig.Close()
-		rig.Start("a")
-		rig.Start("b")
-		rig.Await("both work", everyHolder(rig, 4, "a", "b"))
+		two(rig, 4)
 		stop := flow(t, rig, 20*time.Millisecond)
 		allow := rig.AWS.Intercept(func(_ context.Context, c awsfake.Call) awsfake.Fault {
 			if c.Service == "dynamodb" {
@@ -52,9 +50,7 @@ func TestScenarioSessionDeletedByHand(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		rig := streamtest.New(t, 4)
 		defer rig.Close()
-		rig.Start("a")
-		rig.Start("b")
-		rig.Await("both work", everyHolder(rig, 4, "a", "b"))
+		two(rig, 4)
 		stop := flow(t, rig, 20*time.Millisecond)
 		deleted := 0
 		for _, row := range rig.AWS.DynamoDB().Items(sessionTable) {

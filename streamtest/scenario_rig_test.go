@@ -61,6 +61,14 @@ func holds(rig *streamtest.Rig, worker string, want int) func() bool {
 	}
 }
 
+// two starts the workers a and b, which are alike, and waits until each has its
+// share of the shards.
+func two(rig *streamtest.Rig, shards int, set ...func(*consumer.Config)) (a, b *streamtest.Worker) {
+	a, b = rig.Start("a", set...), rig.Start("b", set...)
+	rig.Await("both work", everyHolder(rig, shards, "a", "b"))
+	return a, b
+}
+
 // handled reports whether so many records have been handled.
 func handled(rig *streamtest.Rig, n int) func() bool {
 	return func() bool { return rig.Ledger.Handled() >= n }

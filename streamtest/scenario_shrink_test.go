@@ -21,9 +21,7 @@ func TestScenarioKilledWorkerIsReplacedWithin12s(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			rig := streamtest.New(t, 4)
 			defer rig.Close()
-			a := rig.Start("a")
-			rig.Start("b")
-			rig.Await("both work", everyHolder(rig, 4, "a", "b"))
+			a, _ := two(rig, 4)
 			stop := flow(t, rig, 20*time.Millisecond)
 			time.Sleep(2*time.Second + time.Duration(ms)*time.Millisecond)
 			killed := time.Now()
@@ -59,9 +57,7 @@ func TestScenarioStoppedWorkerRepeatsNothing(t *testing.T) {
 						c.ParallelizationFactor, c.Handler = lanes, slow(takes)
 						c.BatchSize = 20
 					}
-					a := rig.Start("a", set)
-					rig.Start("b", set)
-					rig.Await("both work", everyHolder(rig, 4, "a", "b"))
+					a, _ := two(rig, 4, set)
 					var mine []string
 					for _, row := range rig.Rows() {
 						if nameOf(row.Owner) == "a" {
