@@ -39,7 +39,7 @@ type fleet struct {
 	bundle     *bundle       // many streams
 	fresh      []shard.Lease // the table, where it was read in the same tick and not changed
 	rounds     int           // plans in a row that found leases free
-	hushed     int           // workers that had missed their last beats when the sessions were read
+	quiet      int           // workers that had missed their last beats when the sessions were read
 
 	planAt, observeAt, sweepAt, upkeepAt time.Duration
 	caughtAt                             time.Duration // when the table may be asked whether all is done
@@ -73,8 +73,8 @@ func (f *fleet) run(life, stop context.Context) {
 	defer timer.Stop()
 	for {
 		switch o := f.occasion(timer.C, life, stop); {
-		case o.stop, o.over, o.ended != nil:
-			if f.over(o.ended); f.overAll(stop, life) {
+		case o.over, o.ended != nil:
+			if f.ends(o.ended, stop, life) {
 				return
 			}
 		case o.hints != nil:
@@ -102,9 +102,9 @@ func (f *fleet) tick(ctx context.Context) {
 	}
 	if !f.session.valid() || !f.act() {
 		if f.holdsNothing() {
-			f.session.looks.Add(1)
+			f.session.looks.Add(1) // a sweep would find the row of every shard that runs
 		}
-		return // nothing may be taken, and nothing is held
+		return // nothing may be taken
 	}
 	defer f.acted()
 	if f.clock.Elapsed() >= f.upkeepAt {
@@ -174,11 +174,11 @@ func (f *fleet) observe(ctx context.Context) {
 	f.mu.Lock()
 	heard := f.peers.observe(rows, now)
 	dead, next := f.peers.silent(f.session.id, now)
-	hushed := f.peers.hushedOnes()
-	if hushed > f.hushed && f.rounds > 0 {
+	quiet := f.peers.quietOnes()
+	if quiet > f.quiet && f.rounds > 0 {
 		heard = somebodyDied // what is free may have been left to it
 	}
-	f.hushed = hushed
+	f.quiet = quiet
 	f.given = map[string]int{}
 	f.mu.Unlock()
 	f.observeAt = min(f.observeAt, next) // on the dot, not at the next beat
@@ -220,6 +220,7 @@ func (f *fleet) revoke(ctx context.Context, dead shard.Session) bool {
 	return true
 }
 
+// holdsNothing reports whether no shard is worked here.
 func (f *fleet) holdsNothing() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -261,9 +262,6 @@ func (f *fleet) start(row shard.Lease, from string, sentAt time.Duration) {
 
 // over takes note of a tenure that has ended.
 func (f *fleet) over(t *tenure) {
-	if t == nil {
-		return
-	}
 	f.mu.Lock()
 	delete(f.tenures, t.row.Key)
 	f.session.leases.Store(int64(len(f.tenures)))
@@ -282,10 +280,13 @@ func (f *fleet) over(t *tenure) {
 	}
 }
 
-// overAll takes note of the other tenures that have ended, so that one plan
-// follows from all of them, and ends what is to end. It reports whether that is
-// the run of the fleet.
-func (f *fleet) overAll(stop, life context.Context) (over bool) {
+// ends takes note of a tenure that has ended, if one has, and of the others that
+// have, so that one plan follows from all of them, and ends what is to end. It
+// reports whether that is the run of the fleet.
+func (f *fleet) ends(ended *tenure, stop, life context.Context) (over bool) {
+	if ended != nil {
+		f.over(ended)
+	}
 	f.dice.Rest("ended", f.session.id)
 	for {
 		select {

@@ -72,21 +72,21 @@ func (f *fleet) putDown(ctx context.Context) {
 func (f *fleet) heir() string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	best, least, hushed := "", 0.0, false
+	best, least, bestQuiet := "", 0.0, false
 	for id, p := range f.peers.byID {
 		if id == f.session.id || !f.peers.live(id) {
 			continue
 		}
-		load, silent := p.Row.Load+float64(f.given[id]), f.peers.hushed(p)
+		load, quiet := p.Row.Load+float64(f.given[id]), f.peers.quiet(p)
 		if p.Row.MaxLeases > 0 && load >= float64(p.Row.MaxLeases) {
 			continue
 		}
 		better := load < least || load == least && id < best
-		if silent != hushed {
-			better = hushed
+		if quiet != bestQuiet {
+			better = bestQuiet
 		}
 		if best == "" || better {
-			best, least, hushed = id, load, silent
+			best, least, bestQuiet = id, load, quiet
 		}
 	}
 	if best != "" {

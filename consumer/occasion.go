@@ -14,18 +14,16 @@ import (
 // occasion is what the fleet's loop goes on for. The zero occasion is that
 // something is due.
 type occasion struct {
-	stop, over, asked, resumed bool
-	ended                      *tenure
-	hints                      []shard.Hint
+	over           bool // the run or the session is
+	asked, resumed bool
+	ended          *tenure
+	hints          []shard.Hint
 }
 
 // occasion waits for the next one: what ends the run comes before what it is busy
 // with, and what has ended before what may begin.
 func (f *fleet) occasion(due <-chan time.Time, life, stop context.Context) occasion {
-	switch {
-	case stop.Err() != nil:
-		return occasion{stop: true}
-	case life.Err() != nil:
+	if stop.Err() != nil || life.Err() != nil {
 		return occasion{over: true}
 	}
 	select {
@@ -60,7 +58,7 @@ func (f *fleet) occasion(due <-chan time.Time, life, stop context.Context) occas
 	case <-f.resumed:
 		return occasion{resumed: true}
 	case <-stop.Done():
-		return occasion{stop: true}
+		return occasion{over: true}
 	case <-life.Done():
 		return occasion{over: true}
 	}
@@ -154,6 +152,8 @@ func (l *shardLoop) event(of sources) event {
 		return event{kind: isPressed}
 	case c := <-of.chunks:
 		return event{kind: isRead, chunk: c}
+	// What comes now has no place in the order: it is asked for from without, or has
+	// the loop look again at what it would have looked at in any case.
 	case u := <-l.unparks:
 		return event{kind: wantsUnpark, unpark: u}
 	case <-of.pace:

@@ -102,23 +102,23 @@ func (p *peers) views(now time.Duration) []shard.WorkerView {
 		if known := p.byID[id]; known.Row.Alive() {
 			views = append(views, shard.WorkerView{
 				ID: id, Age: now - known.First, Leaving: known.Row.Leaving, MaxLeases: known.Row.MaxLeases,
-				Idle: now-known.PlansSeen > planTimeout, Silent: p.hushed(known), New: known.Row.Plans == 0,
+				Idle: now-known.PlansSeen > planTimeout, Silent: p.quiet(known), New: known.Row.Plans == 0,
 			})
 		}
 	}
 	return views
 }
 
-// hushed reports whether a live worker has missed its last beats. The time is that
+// quiet reports whether a live worker has missed its last beats. The time is that
 // of the last reading: whoever was paused knows nothing of the others' beats since.
-func (p *peers) hushed(known *checkpoint.Sighting) bool {
+func (p *peers) quiet(known *checkpoint.Sighting) bool {
 	return known.Row.Alive() && p.read-known.Seen > p.timing.quiet
 }
 
-// hushedOnes is how many have.
-func (p *peers) hushedOnes() (n int) {
+// quietOnes is how many have.
+func (p *peers) quietOnes() (n int) {
 	for _, known := range p.byID {
-		if p.hushed(known) {
+		if p.quiet(known) {
 			n++
 		}
 	}
