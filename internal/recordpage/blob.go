@@ -7,31 +7,47 @@ import (
 	"fmt"
 )
 
-// blob reads a payload, which is base64 in a string. Its quote is looked for
-// first, which is fast; that it is the right one shows when it is decoded, as a
-// backslash is no character of base64.
+// blob reads a payload, which is base64 in a string. It is decoded up to its quote
+// or whatever else is no character of base64, before it is known how long it is:
+// over its own characters, or into what is left of the block. What does not fit
+// there moves to where it does.
 func (r *jsonReader) blob() ([]byte, error) {
 	if r.next() != '"' {
 		return nil, r.unexpected("a string")
 	}
 	r.i++
-	n := bytes.IndexByte(r.b[r.i:], '"')
+	text := r.b[r.i:]
+	to := text
+	if r.place == Apart {
+		to = r.page.ahead()
+	}
+	got, used := groups(to, text)
+	n := bytes.IndexByte(text[used:], '"')
 	if n < 0 {
 		return nil, errCut
 	}
-	text := r.b[r.i : r.i+n]
-	to := text[:base64.StdEncoding.DecodedLen(n)]
-	if r.place == Apart {
-		to = r.page.room(len(to), r.more(r.i, len(r.b)))
+	n += used
+	size := base64.StdEncoding.DecodedLen(n)
+	switch {
+	case r.place == InBody || 0 < size && size <= len(to):
+		to = to[:size]
+		if r.place == Apart {
+			r.page.block = r.page.block[size:]
+		}
+	default:
+		begun := to[:got]
+		to = r.page.room(size, r.more(r.i, len(r.b)))
+		copy(to, begun)
+		g, u := groups(to[got:], text[used:n])
+		got, used = got+g, used+u
 	}
-	got, used := groups(to, text)
 	if n-used > len(tail{}) {
 		return r.odd(to, got, used)
 	}
 	// The end, with its padding. It may lie where it is written to, and is read
 	// once more if it is odd.
 	var in, out tail
-	k, err := base64.StdEncoding.Decode(out[:], in[:copy(in[:], text[used:])])
+	k, err := base64.StdEncoding.Decode(out[:], in[:copy(in[:], text[used:n])])
 	if err != nil {
 		return r.odd(to, got, used)
 	}

@@ -112,6 +112,9 @@ func (p *Page) room(n, more int) []byte {
 	return b
 }
 
+// ahead is what is left of the block, as far as one payload may fill it.
+func (p *Page) ahead() []byte { return p.block[:min(len(p.block), ownBlock)] }
+
 // text is a string of these bytes, where about so many more bytes of text are
 // still to come.
 func (p *Page) text(b []byte, more int) string {
