@@ -40,8 +40,8 @@ func took(seconds float64) measure.Usage {
 // ratio.
 func TestRatioIsOfRunsOneAfterTheOther(t *testing.T) {
 	quiet, busy := 1.0, 10.0
-	a := []measure.Usage{took(quiet), took(busy), took(quiet)}
-	b := []measure.Usage{took(2 * quiet), took(2 * busy), took(2 * quiet), took(7)}
+	a := []measure.Usage{took(quiet), took(busy), took(busy)}
+	b := []measure.Usage{took(2 * quiet), took(2 * busy), took(2 * busy), took(7)}
 	if got := ratio(a, b); got != 0.5 {
 		t.Errorf("ratio = %g, want 0.5", got)
 	}
