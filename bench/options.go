@@ -33,7 +33,7 @@ type options struct {
 
 // The consumers and parts that can be chosen.
 var (
-	allConsumers = []string{"towpath", "towpath-pooled", "sdk", "kcl", "floor"}
+	allConsumers = []string{"towpath", "towpath-pooled", "towpath-cbor", "towpath-cbor-pooled", "sdk", "kcl", "floor"}
 	allParts     = []string{"readers", "shards", "lanes", "idle"}
 )
 
@@ -42,7 +42,7 @@ func parseOptions(args []string, log io.Writer) (options, error) {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.SetOutput(log)
 	flags.BoolVar(&o.json, "json", false, "print the rows of the readers as a JSON array")
-	flags.BoolVar(&o.quick, "quick", false, "within a minute: three runs of fewer records, TLS alone, without the KCL")
+	flags.BoolVar(&o.quick, "quick", false, "within a minute: three runs of fewer records, TLS alone, without CBOR and the KCL")
 	flags.BoolVar(&o.gate, "gate", false, "hold ratios and allocations against the bounds in bounds.go; status 1 if one is broken")
 	flags.BoolVar(&o.http2, "http2", false, "offer HTTP/2 over TLS, which Go's clients then speak; the KCL is left on HTTP/1.1")
 	consumers := flags.String("consumers", "", "who reads, between commas, of "+strings.Join(allConsumers, ",")+" (default all)")
@@ -108,7 +108,7 @@ func (o options) withDefaults(consumers, tls *string) options {
 	if *consumers == "" {
 		*consumers = strings.Join(allConsumers, ",")
 		if o.quick || o.gate {
-			*consumers = strings.Join(slices.DeleteFunc(slices.Clone(allConsumers), func(c string) bool { return c == "kcl" }), ",")
+			*consumers = strings.Join(slices.DeleteFunc(slices.Clone(allConsumers), func(c string) bool { return c == "kcl" || strings.Contains(c, "-cbor") }), ",")
 		}
 	}
 	if *tls == "" {

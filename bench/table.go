@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/towpath/towpath/bench/measure"
@@ -50,7 +51,7 @@ func (r *results) print(out io.Writer) error {
 	fmt.Fprintln(w, "\t\t\t\t\t\t\t\t\t")
 	fmt.Fprintln(w, "ratio\tbytes\tTLS\tto sdk\tto kcl\tto floor\t")
 	for _, s := range r.order {
-		if s.consumer != "towpath" && s.consumer != "towpath-pooled" {
+		if !strings.HasPrefix(s.consumer, "towpath") {
 			continue
 		}
 		fmt.Fprintf(w, "%s\t%d\t%s\t", s.consumer, s.size, onOff(s.tls))

@@ -33,7 +33,7 @@ func on(t *testing.T) ready.Address {
 // Each consumer counts what was asked for, plain and over TLS.
 func TestConsumersCountRecords(t *testing.T) {
 	server := on(t)
-	for _, name := range []string{"towpath", "towpath-pooled", "sdk", "floor"} {
+	for _, name := range []string{"towpath", "towpath-pooled", "towpath-cbor", "sdk", "floor"} {
 		for _, tls := range []bool{false, true} {
 			task := Task{
 				Consumer: name, Server: server, TLS: tls, Stream: ready.Stream{Shards: 2, Records: 50, Bytes: 100},

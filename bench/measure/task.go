@@ -10,8 +10,8 @@ import (
 
 // Task says what to measure.
 type Task struct {
-	// Consumer is who reads: towpath, towpath-pooled, sdk or floor; or idle, which
-	// is towpath on a stream into which nobody puts anything.
+	// Consumer is who reads: towpath, with -cbor or -pooled or both, sdk or floor;
+	// or idle, which is towpath on a stream into which nobody puts anything.
 	Consumer string `json:"consumer"`
 	// Server is where the stream is.
 	Server ready.Address `json:"server"`
@@ -60,11 +60,13 @@ type Usage struct {
 
 // consumers are what can be measured here, by name.
 var consumers = map[string]func(context.Context, Task) (Usage, error){
-	"towpath":        towpath,
-	"towpath-pooled": towpath,
-	"sdk":            sdk,
-	"floor":          floor,
-	"idle":           idle,
+	"towpath":             towpath,
+	"towpath-pooled":      towpath,
+	"towpath-cbor":        towpath,
+	"towpath-cbor-pooled": towpath,
+	"sdk":                 sdk,
+	"floor":               floor,
+	"idle":                idle,
 }
 
 // Run measures.

@@ -85,7 +85,8 @@ func (t Task) source(client kinesisshards.Client) *kinesisshards.Source {
 			return
 		}
 		o.ReadsPerSecond, o.BytesPerSecond = readsPerSecond, bytesPerSecond
-		o.Pooled = t.Consumer == "towpath-pooled"
+		o.Pooled = strings.HasSuffix(t.Consumer, "-pooled")
+		o.CBOR = strings.Contains(t.Consumer, "-cbor")
 	})
 }
 
