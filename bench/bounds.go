@@ -20,6 +20,5 @@ var bounds = []bound{
 	{"towpath, allocations a record, 100 B", 0.13, "0.095 were measured, for a page as at 1 KB"},
 	{"towpath, bytes a record, 1 KB", 2000, "1,600 were measured: payload and record once; one more copy of the payload is 1 KB"},
 	{"towpath-pooled, bytes a record, 1 KB", 400, "230 were measured: the record without its payload"},
-	{figureIdle, 110, "70 were measured with a thousand shards and 90 with the gate's two hundred, over which what a process holds once is spread"},
-	{figureLanes, 0.25, "up to 0.1 was measured on a busy machine; lanes that wait for one another lose half and more"},
+	{figureIdle, 100, "80 were measured; over the gate's two hundred shards is spread what a process holds once, so that it is 66 for a thousand"},
 }
