@@ -83,7 +83,7 @@ var decisions = []mutant{
 		Breaks: "all records of a key are in one lane", By: batches("TestLane")},
 	{Name: "returned-behind-the-waiting", File: "batching/gate.go", In: "func (g *Gate) Return", Old: "k.queue, k.head = append(queue, k.waiting()...), 0", New: "k.queue, k.head = append(k.waiting(), queue...), 0",
 		Breaks: "what failed of a key comes before what has come since", By: batches("TestGateKeepsTheOrderOfEachKey")},
-	{Name: "assembled-backwards", File: "batching/assembler.go", In: "func (a *Assembler) Return", Old: "queue = append(queue, waiting...)", New: "queue = append(waiting, queue...)",
+	{Name: "assembled-backwards", File: "batching/assembler.go", In: "func (a *Assembler) Return", Old: "slices.Insert(slices.Clone(a.queue[a.head:]), 0, back), 0", New: "append(slices.Clone(a.queue[a.head:]), back), 0",
 		Breaks: "what a lane takes back comes before what it has gathered since", By: batches("TestAssembler")},
 	{Name: "emitted-of-the-unhandled", File: "batching/kept.go", Old: "done[records[i].Position()] = i < v.Handled", New: "done[records[i].Position()] = true",
 		Breaks: "what was made of records that are called again is not sent", By: batches("TestOnlyWhatWasMadeOfHandledRecordsIsKept")},

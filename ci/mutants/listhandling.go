@@ -79,7 +79,7 @@ var handling = []mutant{
 	{Name: "feed-joins-too-early", File: "consumer/hub.go", In: "func (h *hub) join", Old: "f.attached || f.at.after.Compare(h.at.after) < 0", New: "f.attached",
 		Breaks: "a handler joins the others when it has read as far", By: engines("TestFeedJoins|TestNewHandlerBeginsWhereTheSlowestIs")},
 
-	{Name: "loss-is-not-told", File: "consumer/fetcher.go", In: "func (f *fetcher) read(", Old: "if c.Loss != nil && !f.worker.reportLoss(*c.Loss, f.handler) {", New: "if false {",
+	{Name: "loss-is-not-told", File: "consumer/fetcher.go", In: "func (f *fetcher) once(", Old: "if c.Loss != nil && !f.worker.reportLoss(*c.Loss, f.handler) {", New: "if false {",
 		Breaks: "records that were trimmed unread are declared as lost", By: fleets("TestScenarioLossIsDeclaredWithItsWindow")},
 	{Name: "rest-of-a-shard-lost-in-silence", File: "consumer/lettinggo.go", In: "func (t *tenure) end", Old: "if !t.worker.reportLoss(loss, l.handler) {", New: "if loss.Shard == \"\" {",
 		Breaks: "the rest of a shard that expired unread is declared as lost", By: fleets("TestScenarioLossOfTheRestOfAShard")},
