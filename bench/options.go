@@ -123,7 +123,10 @@ func (o options) withDefaults(consumers, tls *string) options {
 			o.runs = 3
 		}
 	}
-	if o.quick || o.gate {
+	switch {
+	case o.quick:
+		o.volume /= 8
+	case o.gate:
 		o.volume /= 5
 	}
 	return o
