@@ -1,7 +1,7 @@
 # make help lists everything. What a target does beyond one command lives in .ci/run and ci/.
 
 .DEFAULT_GOAL := help
-.PHONY: help check test race fmt lint ci example simulate walks mutants models chaos soak fuzz security interop servers-up servers-down localstack-up localstack-down server-test clean
+.PHONY: help check test race fmt lint ci example simulate walks mutants models chaos soak fuzz bench security interop servers-up servers-down localstack-up localstack-down server-test clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -47,6 +47,9 @@ soak: ## the same at a low rate, with what the processes use (MINUTES=120)
 
 fuzz: ## every fuzz target (TIME=20s, TARGETS=pattern)
 	@ci/fuzz.sh run $(or $(TIME),20s)
+
+bench: ## what a record costs beside other readers (BENCH='-quick -json', '-parts all', …)
+	@go run ./bench $(BENCH)
 
 security: ## gosec, govulncheck, what is built in, a build that can be repeated
 	@ci/security.sh
