@@ -91,6 +91,26 @@ func TestScenarioRowDeletedUnderABusyOwner(t *testing.T) {
 	})
 }
 
+// The owner is in the middle of a long call. It has found out, and lets the call
+// end before it puts the row back: until then nobody else makes it, as the shard is
+// still being worked.
+func TestScenarioRowDeletedUnderALongCall(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		rig := streamtest.New(t, 1)
+		defer rig.Close()
+		long := func(c *consumer.Config) { c.DrainTimeout, c.LeaseDuration = 5*time.Minute, 4*time.Second }
+		w1 := rig.Start("w1", handling(lingering(2*time.Minute)), long)
+		rig.Await("the shard has an owner", func() bool { return works(w1, 1) })
+		rig.Start("w2", handling(lingering(2*time.Minute)), long)
+		rig.PutN(10, 5)
+		time.Sleep(5 * time.Second) // it is called
+		deleteLease(t, rig, firstShard)
+		rig.Await("everything handled", rig.AllDone)
+		rig.Await("the row is back", func() bool { return leaseItem(rig, firstShard) != nil })
+		exactly(t, rig, 10)
+	})
+}
+
 // The same for a shard to which nothing comes: the owner finds out though it has
 // nothing to write, before the maintenance run makes a row that begins from the
 // start. Nothing is replayed, whoever of the fleet does the maintenance.

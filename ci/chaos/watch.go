@@ -48,6 +48,7 @@ type watch struct {
 	troubles map[string][]*trouble
 	owners   map[string]string        // of lease rows, by shard, where they are known
 	upset    map[string]time.Duration // shards whose row was deleted, until when they are not judged
+	ended    map[string]bool          // shards whose end is written
 
 	failovers, handovers []time.Duration
 	disturbed            []time.Duration // fail-overs
@@ -63,7 +64,7 @@ const (
 
 func newWatch(slow func(format string, args ...any)) *watch {
 	return &watch{slow: slow, keys: map[string]handled{}, shards: map[string]handled{}, waiting: map[string]*gap{}, troubles: map[string][]*trouble{},
-		owners: map[string]string{}, upset: map[string]time.Duration{}}
+		owners: map[string]string{}, upset: map[string]time.Duration{}, ended: map[string]bool{}}
 }
 
 // harm notes that something is done to a worker, and returns what ends it.
@@ -97,7 +98,7 @@ func (w *watch) dies(worker string, at time.Duration) {
 		}
 		g := gaps[last.shard]
 		if g == nil {
-			g = &gap{victim: worker, shard: last.shard, from: at, disturbed: w.upset[last.shard] > at}
+			g = &gap{victim: worker, shard: last.shard, from: at, disturbed: w.upset[last.shard] > at || w.ended[last.shard]}
 			gaps[last.shard] = g
 		}
 		w.waiting[key] = g
@@ -157,6 +158,7 @@ func (w *watch) row(r row) {
 	if r.checkpoint == shard.End().Sequence {
 		// What comes next of its keys is its children's, which may have to wait for
 		// another parent.
+		w.ended[r.shard] = true
 		for _, g := range w.waiting {
 			g.disturbed = g.disturbed || g.shard == r.shard
 		}

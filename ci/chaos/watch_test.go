@@ -129,7 +129,11 @@ func TestKeysOfAShardThatHasEndedMayWaitForItsChildren(t *testing.T) {
 	w.dies("a", 2*second)
 	w.row(row{shard: "s1", owner: "b/1", checkpoint: "SHARD_END", at: 13 * second})
 	w.record("b", "child", "k1", 60*second)
-	if len(w.failovers) != 0 || len(w.disturbed) != 1 {
-		t.Errorf("fail-overs %v, want none", w.failovers)
+	w.record("c", "s2", "k2", 61*second)
+	w.row(row{shard: "s2", owner: "c/1", checkpoint: "SHARD_END", at: 62 * second})
+	w.dies("c", 63*second) // which had nothing left to do there
+	w.record("b", "child", "k2", 120*second)
+	if len(w.failovers) != 0 || len(w.disturbed) != 2 {
+		t.Errorf("fail-overs %v, want none, and two that are counted apart: %v", w.failovers, w.disturbed)
 	}
 }
