@@ -96,18 +96,17 @@ func TestScenarioRowDeletedUnderABusyOwner(t *testing.T) {
 // still being worked.
 func TestScenarioRowDeletedUnderALongCall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		rig := streamtest.New(t, 1)
+		rig := streamtest.New(t, 2)
 		defer rig.Close()
-		long := func(c *consumer.Config) { c.DrainTimeout, c.LeaseDuration = 5*time.Minute, 4*time.Second }
-		w1 := rig.Start("w1", handling(lingering(2*time.Minute)), long)
-		rig.Await("the shard has an owner", func() bool { return works(w1, 1) })
-		rig.Start("w2", handling(lingering(2*time.Minute)), long)
-		rig.PutN(10, 5)
-		time.Sleep(5 * time.Second) // it is called
+		long := func(c *consumer.Config) { c.DrainTimeout, c.LeaseDuration = 20*time.Minute, 4*time.Second }
+		w1, w2 := rig.Start("w1", handling(lingering(3*time.Minute)), long), rig.Start("w2", handling(lingering(3*time.Minute)), long)
+		rig.Await("a shard each", func() bool { return works(w1, 1) && works(w2, 1) })
+		rig.PutN(20, 10)
+		time.Sleep(5 * time.Second) // both are called
 		deleteLease(t, rig, firstShard)
 		rig.Await("everything handled", rig.AllDone)
 		rig.Await("the row is back", func() bool { return leaseItem(rig, firstShard) != nil })
-		exactly(t, rig, 10)
+		exactly(t, rig, 20)
 	})
 }
 
