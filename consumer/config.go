@@ -155,7 +155,8 @@ type Config struct {
 	// from before they are read until they are finished: at least 32 MiB;
 	// default a quarter of the process's memory limit (GOMEMLIMIT, or the
 	// container's), or 256 MiB where there is none. When it is used up, reading
-	// waits.
+	// waits. A batch is a view of the read that it came in: until the last batch of
+	// a read is done, the whole of it may stay in memory.
 	MemoryBudget int64
 	// MaximumInFlight is how many records of one shard may be read and not
 	// finished before reading waits; a read is taken whole. Default 10,000, or

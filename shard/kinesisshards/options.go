@@ -52,8 +52,8 @@ type Options struct {
 	// soon as every record of an answer is finished: handled, acknowledged if that
 	// was put off, accepted by a destination, filtered or dropped. The default,
 	// false, leaves it to the garbage collector, and records are valid for as long
-	// as anybody keeps them. Reading takes about a third less of the processor
-	// with it, and makes next to no garbage. What it asks for is that a handler
+	// as anybody keeps them. Reading 1 KB records takes some 13 % less of the
+	// processor with it, all things counted, and makes next to no garbage. What it asks for is that a handler
 	// copies what it keeps of a record's Data beyond the end of its call, or its
 	// acknowledgement: in its state, in a window, in a goroutine of its own. So
 	// must a destination, a publisher, and a parser that gives parts of what it is
@@ -69,7 +69,7 @@ type Options struct {
 	// that keeps payloads it should have copied sees so at once. It needs Pooled.
 	Poison bool
 	// CBOR has GetRecords asked, and as a rule answered, in x-amz-cbor-1.1 instead
-	// of JSON, which spares the base64: reading takes about half of the processor.
+	// of JSON, which spares the base64: a third of the processor, at 1 KB.
 	// The default is false. It is what the Java SDK speaks to Kinesis, and so the
 	// KCL, but the service's model names JSON alone; towpath speaks it to its own
 	// fake so far, and has not been run with it against AWS. An answer in JSON is
