@@ -2,6 +2,7 @@ package recordpage_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -31,7 +32,7 @@ func sdkRead(body []byte) (out *kinesis.GetRecordsOutput, err error) {
 	}()
 	out = &kinesis.GetRecordsOutput{}
 	answer := &smithyhttp.Response{Response: &http.Response{StatusCode: 200, Body: io.NopCloser(bytes.NewReader(body))}}
-	return out, sdkProtocol.DeserializeResponse(nil, operation, kinesis.TypeRegistry, answer, out)
+	return out, sdkProtocol.DeserializeResponse(context.Background(), operation, kinesis.TypeRegistry, answer, out)
 }
 
 // same says how a page differs from what the SDK read.
