@@ -70,6 +70,12 @@ func (s *show) limit() time.Duration {
 	return 2 * time.Minute
 }
 
+// patience is how long it may take until everything is handled: a large fleet with
+// one key handles thousands of records one after the other.
+func (s *show) patience() time.Duration {
+	return s.limit() + time.Duration(len(s.plan.Puts))*s.plan.Settings.Handle/time.Duration(max(1, s.plan.Settings.Keys))
+}
+
 func (s *show) play() {
 	for range s.plan.Workers {
 		s.join()
@@ -210,7 +216,7 @@ func (s *show) calm() {
 			s.Put(fmt.Sprint("after-", i), false)
 		}
 	}
-	done := s.await(s.limit(), "Inv-L1: not everything is finished", s.Checker().Complete)
+	done := s.await(s.patience(), "Inv-L1: not everything is finished", s.Checker().Complete)
 	if !done {
 		s.explain()
 		return
