@@ -104,8 +104,12 @@ func TestScenarioRowDeletedUnderALongCall(t *testing.T) {
 		rig.PutN(20, 10)
 		time.Sleep(5 * time.Second) // both are called
 		deleteLease(t, rig, firstShard)
-		rig.Await("everything handled", rig.AllDone)
+		deleted := time.Now()
 		rig.Await("the row is back", func() bool { return leaseItem(rig, firstShard) != nil })
+		if took := time.Since(deleted); took < 170*time.Second {
+			t.Errorf("the row was made again after %v, while the call went on for three minutes", took)
+		}
+		rig.Await("everything handled", rig.AllDone)
 		exactly(t, rig, 20)
 	})
 }

@@ -94,6 +94,8 @@ var engine = []mutant{
 		Breaks: "a row that was deleted is left to its owner for the lease duration", By: fleets("TestScenarioRowDeleted")},
 	{Name: "repair-under-an-owner-cut-off", File: "consumer/missing.go", In: "func (f *fleet) overdue", Old: "max(a.since+f.timing.lease-now, f.peers.working(a))", New: "a.since + f.timing.lease - now",
 		Breaks: "a row that was deleted is not made again while its owner may work its shard", By: test{Package: "./internal/swarmtest", Run: "TestPlansThatFoundSomething"}},
+	{Name: "look-without-its-rows", File: "consumer/looking.go", In: "func (f *fleet) sweep", Old: "found = false // until", New: "// until",
+		Breaks: "a worker whose row is gone has not found its rows", By: fleets("TestScenarioRowDeletedUnderALongCall")},
 	{Name: "offer-to-the-dead", File: "consumer/offering.go", In: "func (o *offers) plan", Old: "v.Workers[i].Silent = true", New: "_ = i",
 		Breaks: "what falls to a worker that does not take it falls to others", By: engines("TestWhoDoesNotTakeWhatFallsToItIsPassedOver")},
 	{Name: "another-stream-unseen", File: "consumer/upkeep.go", In: "func (f *fleet) sameStream", Old: "if !now.CreatedAt.Equal(f.stream.CreatedAt) {", New: "if false {",
