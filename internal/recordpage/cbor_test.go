@@ -228,7 +228,7 @@ func holdCBOR(t *testing.T, body []byte) {
 	switch {
 	case err == nil && w.err != nil:
 		t.Errorf("it was read, want %v", w.err)
-	case err != nil && w.err == nil && !errors.Is(err, recordpage.ErrDeep) && !endless(body):
+	case err != nil && w.err == nil && !errors.Is(err, recordpage.ErrDeep) && !endless(body) && !twice(body, tree):
 		t.Errorf("%v; want it read", err)
 	case err == nil:
 		got := fmt.Sprintf("%+v", summary(&p))
@@ -239,6 +239,36 @@ func holdCBOR(t *testing.T, body []byte) {
 			t.Errorf("in the body: got %s, want %s", got, want)
 		}
 	}
+}
+
+// twice reports whether a map may have a name more than once: the tree has the last
+// of them alone, and the first may be what is refused.
+func twice(body []byte, tree cbor.Value) bool {
+	named := map[string]int{}
+	var walk func(cbor.Value)
+	walk = func(v cbor.Value) {
+		switch v := v.(type) {
+		case cbor.Map:
+			for name, of := range v {
+				named[name]++
+				walk(of)
+			}
+		case cbor.List:
+			for _, item := range v {
+				walk(item)
+			}
+		case *cbor.Tag:
+			walk(v.Value)
+		}
+	}
+	walk(tree)
+	for _, name := range []string{"Records", "ChildShards", "MillisBehindLatest", "NextShardIterator", "Data", "SequenceNumber", "PartitionKey",
+		"ApproximateArrivalTimestamp", "EncryptionType", "ShardId", "ParentShards", "HashKeyRange", "StartingHashKey", "EndingHashKey"} {
+		if bytes.Count(body, []byte(name)) > named[name] {
+			return true
+		}
+	}
+	return false
 }
 
 // endless reports whether a list or a map may begin anywhere of so many items that

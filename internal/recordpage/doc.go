@@ -10,6 +10,8 @@
 //     decoder goes on behind some of it, and panics at other.
 //   - A timestamp is a number, not "NaN" or "Infinity", at which the SDK's panics
 //     or gives any time at all.
+//   - A field that is given twice must be of its type both times; of two the last
+//     one counts.
 //   - Values are nested at most [MaxDepth] deep, and a page has at most
 //     [MaxRecords] records.
 //
