@@ -80,10 +80,14 @@ func (k *kcl) startDynamo(ctx context.Context, local string) error {
 		if err == nil {
 			return answer.Body.Close()
 		}
-		if time.Since(began) > time.Minute || ctx.Err() != nil {
+		if time.Since(began) > time.Minute {
 			return fmt.Errorf("wait for DynamoDB Local: %w", err)
 		}
-		time.Sleep(100 * time.Millisecond)
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("wait for DynamoDB Local: %w", ctx.Err())
+		case <-time.After(100 * time.Millisecond): // between two requests to another process
+		}
 	}
 }
 

@@ -101,7 +101,7 @@ func (f *fleet) tick(ctx context.Context) {
 		f.watch()
 	}
 	if !f.session.valid() || !f.act() {
-		if f.holdsNothing() {
+		if f.session.leases.Load() == 0 {
 			f.session.looks.Add(1) // a sweep would find the row of every shard that runs
 		}
 		return // nothing may be taken
@@ -221,12 +221,6 @@ func (f *fleet) revoke(ctx context.Context, dead shard.Session) bool {
 }
 
 // holdsNothing reports whether no shard is worked here.
-func (f *fleet) holdsNothing() bool {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return len(f.tenures) == 0
-}
-
 func (f *fleet) held(key string) *tenure {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -28,9 +28,18 @@ type jsonReader struct {
 	builder
 }
 
-// answer reads the whole. A member that is null is one that is not there, here
-// and in everything below; one that is there twice counts as it was given last.
-func (r *jsonReader) answer() error {
+// members reads an object, or null.
+func (r *jsonReader) members(depth int, read func(name []byte) (known bool, err error)) error {
+	if none, err := r.null(); none || err != nil {
+		return err
+	}
+	return r.object(depth, read)
+}
+
+// object reads an object. A member that is null is one that is not there; one that
+// is there twice counts as it was given last. What the function does not know is
+// skipped, which is at the given depth.
+func (r *jsonReader) object(depth int, read func(name []byte) (known bool, err error)) error {
 	if err := r.open('{'); err != nil {
 		return err
 	}
@@ -39,12 +48,24 @@ func (r *jsonReader) answer() error {
 		if !ok || err != nil {
 			return err
 		}
-		if none, err := r.null(); none || err != nil {
-			if err != nil {
-				return err
-			}
+		if none, err := r.null(); err != nil {
+			return err
+		} else if none {
 			continue
 		}
+		known, err := read(name)
+		if err == nil && !known {
+			err = r.skip(depth)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// answer reads the whole, which is not null.
+func (r *jsonReader) answer() error {
+	return r.object(2, func(name []byte) (known bool, err error) {
 		switch string(name) {
 		case "Records":
 			err = r.records()
@@ -55,12 +76,10 @@ func (r *jsonReader) answer() error {
 		case "NextShardIterator":
 			r.page.Next, err = r.own()
 		default:
-			err = r.skip(2)
+			return false, nil
 		}
-		if err != nil {
-			return err
-		}
-	}
+		return true, err
+	})
 }
 
 func (r *jsonReader) records() error {
@@ -82,6 +101,8 @@ func (r *jsonReader) records() error {
 	}
 }
 
+// record reads a record, or null. It is what object does, written out: a function
+// called for each member of each record makes reading a page some 4 % slower.
 func (r *jsonReader) record(to *Record) error {
 	if none, err := r.null(); none || err != nil {
 		return err
@@ -94,10 +115,9 @@ func (r *jsonReader) record(to *Record) error {
 		if !ok || err != nil {
 			return err
 		}
-		if none, err := r.null(); none || err != nil {
-			if err != nil {
-				return err
-			}
+		if none, err := r.null(); err != nil {
+			return err
+		} else if none {
 			continue
 		}
 		switch string(name) {

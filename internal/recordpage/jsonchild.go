@@ -79,32 +79,3 @@ func (r *jsonReader) hashes(to *HashRange) error {
 		return true, err
 	})
 }
-
-// members reads an object, or null. What the function does not know is skipped,
-// which is at the given depth.
-func (r *jsonReader) members(depth int, read func(name []byte) (known bool, err error)) error {
-	if none, err := r.null(); none || err != nil {
-		return err
-	}
-	if err := r.open('{'); err != nil {
-		return err
-	}
-	for first := true; ; first = false {
-		name, ok, err := r.member(first)
-		if !ok || err != nil {
-			return err
-		}
-		if none, err := r.null(); err != nil {
-			return err
-		} else if none {
-			continue
-		}
-		known, err := read(name)
-		if err == nil && !known {
-			err = r.skip(depth)
-		}
-		if err != nil {
-			return err
-		}
-	}
-}
