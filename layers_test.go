@@ -35,6 +35,9 @@ var floors = []struct {
 	{"internal/swarmtest", 5},    // whole fleets under faults drawn by seed
 	{"redrive", 4},               // what was given up, once more
 	{"reposition", 4},            // positions, moved by hand
+	{"telemetry", 4},             // what a worker does, as metrics
+	{"health", 4},                // whether a worker lives, and is ready
+	{"dashboard", 4},             // a fleet, as a page
 
 	{"consumer", 3},      // the engine: owns every goroutine
 	{"shard/*shards", 3}, // drivers: they share the engine's floor, so it cannot see them
@@ -48,6 +51,7 @@ var floors = []struct {
 	{"batching/window", 2},          // state over spans of time
 	{"once", 2},                     // effects that a repeat does not repeat
 	{"once/*once", 3},               // where it is kept which have happened
+	{"overview", 2},                 // a fleet, as its tables show it
 	{"destination", 2},              // where what is given up goes
 	{"streamtest/awsfake/*fake", 2}, // one service each, on the wire alone
 
@@ -57,6 +61,7 @@ var floors = []struct {
 	{"codec", 1},
 	{"shard/streams", 1}, // many streams as one source
 
+	{"autoscale", 0},            // how many workers a backlog needs
 	{"iam", 0},                  // which calls of AWS are allowed to whom
 	{"shard", 0},                // the words
 	{"internal/clock", 0},       // elapsed time on one host

@@ -1,0 +1,2 @@
+// Package prometheus gives a consumer's metrics to Prometheus, as a Collector.
+package prometheus
