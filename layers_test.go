@@ -62,6 +62,7 @@ var floors = []struct {
 	{"shard/streams", 1}, // many streams as one source
 
 	{"autoscale", 0},            // how many workers a backlog needs
+	{"cost", 0},                 // what an application costs a month
 	{"iam", 0},                  // which calls of AWS are allowed to whom
 	{"shard", 0},                // the words
 	{"internal/clock", 0},       // elapsed time on one host

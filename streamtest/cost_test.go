@@ -18,6 +18,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/towpath/towpath/cost"
 	"github.com/towpath/towpath/streamtest"
 	"github.com/towpath/towpath/streamtest/awsfake"
 )
@@ -26,12 +27,6 @@ var update = flag.Bool("update", false, "write what was counted into docs/cost.m
 
 const (
 	costDocument = "../docs/cost.md"
-	// month is 30 days.
-	month = 30 * 24 * time.Hour
-	// The prices of us-east-1 for tables billed by request, since November 2024:
-	// dollars for a million units. https://aws.amazon.com/dynamodb/pricing/on-demand/
-	dollarsWritten = 0.625
-	dollarsRead    = 0.125
 	// checkpointEvery is consumer.Config's CheckpointInterval by default.
 	checkpointEvery = 10 * time.Second
 )
@@ -169,11 +164,15 @@ func (b bill) withReadings(rig *streamtest.Rig, workers int) bill {
 	return b
 }
 
-func (b bill) dollars() float64 { return dollars(b.wrote, b.read) }
+func (b bill) dollars() float64 { return usEast().Units(b.wrote, b.read) }
 
-// dollars is what so many units a second cost in a month.
-func dollars(wrote, read float64) float64 {
-	return (wrote*dollarsWritten + read*dollarsRead) / 1e6 * month.Seconds()
+// usEast are the prices of the document.
+func usEast() cost.Prices {
+	p, err := cost.In(cost.Default)
+	if err != nil {
+		panic(err) // it is in the list
+	}
+	return p
 }
 
 func (b bill) String() string {
@@ -184,51 +183,26 @@ func (b bill) String() string {
 	return fmt.Sprintf("%s; units read %.1f, written %.1f a second; $%.2f a month", strings.Join(parts, ", "), b.read, b.wrote, b.dollars())
 }
 
-// What KCL asks of DynamoDB, by arithmetic over its sources with its defaults
-// (2.x: https://github.com/awslabs/amazon-kinesis-client/tree/v2.7.0, 3.x: v3.5.1).
-const (
-	// renewEvery is a third of failoverTimeMillis less 25 ms: each lease is written
-	// so often, idle or not.
-	renewEvery = (10_000/3.0 - 25) / 1000
-	// kclRow is a lease row of a single stream, and kclEntry what the index by
-	// owner has of it.
-	kclRow, kclEntry = 500.0, 100.0
-	takeEvery        = 20.05  // 2.x: each worker scans the lease table
-	assignEvery      = 20.0   // 3.x: the leader scans the lease table and the workers' metrics
-	discoverEvery    = 9.975  // 3.x: each worker asks the index for its leases
-	reportEvery      = 30.0   // 3.x: each worker writes its metrics
-	halfUnit         = 4096.0 // bytes of an eventually consistent half of a read unit
-)
-
-// kcl is what a fleet of KCL's writes and costs, with so many checkpoints a
-// second beside.
-func kcl(version int, s size, checkpoints float64) (writes, month float64) {
-	leases, workers := float64(s.shards), float64(s.workers)
-	scan := math.Ceil(leases*kclRow/halfUnit) / 2
-	writes = leases/renewEvery + checkpoints
-	if version == 2 {
-		return writes, dollars(writes, workers*scan/takeEvery)
+// kcl is what a fleet of KCL's writes and costs, busy or idle.
+func kcl(version int, s size, busy bool) (writes, month float64) {
+	shape := cost.Shape{Shards: s.shards, Workers: s.workers, CheckpointInterval: checkpointEvery}
+	if busy {
+		shape.Records = float64(s.shards)
 	}
-	writes += workers / reportEvery
-	metrics := math.Ceil(workers*200/halfUnit) / 2
-	query := max(1, math.Ceil(leases/workers*kclEntry/halfUnit)) / 2
-	return writes, dollars(writes, (scan+metrics)/assignEvery+workers*query/discoverEvery)
+	total := cost.KCL(version, shape, usEast()).Total()
+	return total.Writes, total.Dollars
 }
 
 // checkCost holds a row of the document against what was counted, or writes it.
 func checkCost(t *testing.T, s size, state string, b bill) {
 	t.Helper()
-	checkpoints := 0.0
-	if state == "busy" {
-		checkpoints = float64(s.shards) / checkpointEvery.Seconds()
-	}
-	writes2, month2 := kcl(2, s, checkpoints)
-	writes3, month3 := kcl(3, s, checkpoints)
+	writes2, month2 := kcl(2, s, state == "busy")
+	writes3, month3 := kcl(3, s, state == "busy")
 	want := []float64{b.requests(), b.writes(), b.wrote, b.read, b.dollars(), writes2, month2, writes3, month3}
-	name := fmt.Sprintf("| %s | %d | %s |", thousands(float64(s.shards)), s.workers, state)
+	name := fmt.Sprintf("| %s | %d | %s |", cost.Thousands(float64(s.shards)), s.workers, state)
 	row := name
 	for _, n := range want {
-		row += " " + thousands(n) + " |"
+		row += " " + cost.Thousands(n) + " |"
 	}
 	t.Logf("%s: %s", state, b)
 
@@ -260,18 +234,6 @@ func checkCost(t *testing.T, s size, state string, b bill) {
 			break
 		}
 	}
-}
-
-// thousands is a figure with three digits that count.
-func thousands(n float64) string {
-	switch {
-	case n < 9.95:
-		return strconv.FormatFloat(n, 'f', 1, 64)
-	case n < 1000:
-		return strconv.FormatFloat(n, 'f', 0, 64)
-	}
-	whole := strconv.FormatFloat(n, 'f', 0, 64)
-	return whole[:len(whole)-3] + "," + whole[len(whole)-3:]
 }
 
 // feed puts a record into each of so many equal shards again and again, until
