@@ -170,3 +170,11 @@ func sizeOf(records []shard.Record) (bytes int64) {
 	}
 	return bytes
 }
+
+// payloadOf is what the records carry, without what they take beside it.
+func payloadOf(records []shard.Record) (bytes int64) {
+	for i := range records {
+		bytes += int64(len(records[i].Data))
+	}
+	return bytes
+}

@@ -143,6 +143,7 @@ func (w *worker) run(ctx context.Context) error {
 func (w *worker) prepare(ctx context.Context) error {
 	deadline := w.clock.Elapsed() + startTimeout
 	for try := 1; ; try++ {
+		w.loops.alone(w.clock)
 		err := w.prepareOnce(ctx)
 		final := errors.Is(err, shard.ErrNoStream) || errors.Is(err, checkpoint.ErrNoTable) ||
 			errors.Is(err, checkpoint.ErrOtherStream) || errors.Is(err, checkpoint.ErrRecreated) ||
@@ -208,7 +209,7 @@ func (w *worker) live(stop context.Context) error {
 	life, end := context.WithCancelCause(context.WithoutCancel(stop))
 	defer end(nil)
 	s := &session{
-		id: newWorkerID(w.dice, w.cfg.WorkerPrefix), clock: w.clock, dice: w.dice, table: w.cfg.Leases, timing: w.timing, maxLeases: w.cfg.MaximumLeases,
+		id: newWorkerID(w.dice, w.cfg.WorkerPrefix), clock: w.clock, dice: w.dice, table: w.cfg.Leases, timing: w.timing, loops: &w.loops, maxLeases: w.cfg.MaximumLeases,
 	}
 	gen, _ := tableCall(stop, w, func(ctx context.Context) (int64, error) { return w.pace.begin(ctx), nil })
 	s.shareGen.Store(gen)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"time"
 
 	"github.com/towpath/towpath/shard"
 )
@@ -146,7 +147,7 @@ func (f *fetcher) next(ctx context.Context) (fetched, error) {
 	if err != nil {
 		return fetched{}, err
 	}
-	asked := f.worker.serviceNow()
+	asked, began := f.worker.serviceNow(), time.Now()
 	c, err := f.reader.Next(ctx)
 	if err != nil {
 		f.worker.budget.settle(reserved, 0)
@@ -160,7 +161,8 @@ func (f *fetcher) next(ctx context.Context) (fetched, error) {
 	held := f.worker.budget.settle(reserved, bytes)
 	if len(c.Records) > 0 || c.Ended {
 		fire(f.worker.cfg.Hooks.Read, ReadEvent{
-			Worker: f.worker.session.id, Shard: f.shard, Handler: f.handler, Records: len(c.Records), Bytes: bytes, Skipped: c.Skipped, Behind: c.Behind, Ended: c.Ended,
+			Worker: f.worker.session.id, Shard: f.shard, Handler: f.handler, Records: len(c.Records), Bytes: bytes, Payload: payloadOf(c.Records),
+			Skipped: c.Skipped, Behind: c.Behind, Took: time.Since(began), Ended: c.Ended,
 		})
 	}
 	if c.Aggregates != (shard.Aggregates{}) {

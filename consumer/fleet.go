@@ -72,6 +72,7 @@ func (f *fleet) run(life, stop context.Context) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
+		f.turned()
 		switch o := f.occasion(timer.C, life, stop); {
 		case o.over, o.ended != nil:
 			if f.ends(o.ended, stop, life) {
@@ -85,6 +86,7 @@ func (f *fleet) run(life, stop context.Context) {
 			f.soon()
 			f.sweepAt = min(f.sweepAt, f.clock.Elapsed())
 		}
+		f.turned()
 		if stop.Err() == nil && life.Err() == nil {
 			f.tick(life)
 		}

@@ -44,9 +44,11 @@ func (h *heart) beat(ctx context.Context) {
 			valid = false
 			h.lapse()
 		}
+		turned(&h.loops.heartbeat, h.clock)
 		row, err := h.session.beatRow(ctx)
 		switch {
 		case err == nil:
+			turned(&h.loops.answered, h.clock)
 			if valid && h.session.lapsed.Load() {
 				h.lapse() // it ran out while the answer was under way
 			}
@@ -77,6 +79,7 @@ func (h *heart) lapse() {
 // but only every second.
 func (h *heart) mailbox(ctx context.Context) {
 	for clock.Sleep(ctx, jitter(h.dice, h.timing.mailbox, "mailbox")) == nil {
+		turned(&h.loops.mailbox, h.clock)
 		row, err := tableCall(ctx, h.worker, func(ctx context.Context) (shard.Session, error) {
 			return h.cfg.Leases.Session(ctx, h.session.id)
 		})

@@ -30,6 +30,9 @@ type Hooks struct {
 	Filtered func(FilteredEvent)
 	// BatchDone: one call of the handler has returned.
 	BatchDone func(BatchEvent)
+	// Split: a batch that failed is tried again in parts, to find the record at
+	// fault.
+	Split func(SplitEvent)
 	// Woken: a call of the handler without records has returned; see Waker.
 	Woken func(WakeEvent)
 	// CommitRefused: the effects of a call were refused, so that nothing of it was

@@ -130,6 +130,12 @@ func TestEveryHookFires(t *testing.T) {
 			cfg.OnSuccess = w.failed
 			return nil
 		},
+		"Split": func(_ *testing.T, w world, cfg *consumer.Config) func(*running) {
+			w.put(zero, "b")
+			cfg.BisectBatchOnError = true
+			cfg.Handler = consumer.HandlerFunc(func(context.Context, *batching.Batch) error { return errors.New("bad") })
+			return nil
+		},
 		"Woken": func(_ *testing.T, w world, cfg *consumer.Config) func(*running) {
 			cfg.Handler = &sleeper{at: func(string) (time.Time, bool) { return time.Now(), true }}
 			return nil

@@ -93,6 +93,9 @@ func (l *lane) run() error {
 			return err
 		}
 		work.Settle(verdict)
+		if len(verdict.Next) > 1 {
+			l.tellSplit(verdict.Next)
+		}
 		if verdict.Aside {
 			l.giveBack(verdict)
 			return nil
@@ -103,6 +106,13 @@ func (l *lane) run() error {
 			}
 		}
 	}
+}
+
+// tellSplit tells of a failed segment of which the parts are next.
+func (l *lane) tellSplit(parts []batching.Segment) {
+	fire(l.cfg.Hooks.Split, SplitEvent{
+		Worker: l.worker.session.id, Shard: l.shard, Handler: l.handler, Records: parts[len(parts)-1].To - parts[0].From, Parts: len(parts),
+	})
 }
 
 // oneByOne is the work of a batch whose records are handled alone.
@@ -290,6 +300,7 @@ func (l *lane) call(s batching.Segment, records []shard.Record) (batching.Outcom
 		event.Handled = outcome.From
 	}
 	event.Handled -= event.Rejected
+	event.aged(batch)
 	if l.left.Deferred() != nil {
 		event.Handled, event.Deferred = 0, event.Handled
 	}

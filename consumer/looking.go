@@ -253,6 +253,7 @@ func (f *fleet) sweep(ctx context.Context) {
 	unnamed, found := f.heldWithout(named), true
 	for _, key := range slices.Sorted(maps.Keys(unnamed)) {
 		t := unnamed[key]
+		f.turned()
 		row, err := tableCall(ctx, f.worker, func(ctx context.Context) (shard.Lease, error) {
 			return f.cfg.Leases.Get(ctx, key)
 		})
@@ -308,6 +309,7 @@ func (f *fleet) tableFailed(did string, err error) {
 // look reads one row and does what it says. Parents are asked for by name, as
 // the row of a child may name this worker before they are done.
 func (f *fleet) look(ctx context.Context, key string) {
+	f.turned()
 	row, err := tableCall(ctx, f.worker, func(ctx context.Context) (shard.Lease, error) {
 		return f.cfg.Leases.Get(ctx, key)
 	})

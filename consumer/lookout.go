@@ -95,6 +95,7 @@ func (w *worker) lookOnce(ctx context.Context, table checkpoint.Neighbours, out 
 // reports whether it has found another one that has none.
 func (w *worker) seekAbsent(ctx context.Context, rows []shard.Lease, has, absent map[string]bool) (fresh bool, err error) {
 	for _, row := range rows {
+		w.loops.alone(w.clock)
 		owner := row.Holder()
 		if row.Fault != nil || row.Finished() || owner == "" || has[owner] || absent[owner] {
 			continue

@@ -242,6 +242,7 @@ func (f *fleet) take(ctx context.Context, seen shard.Lease, absent string) bool 
 	if !f.session.valid() || f.held(seen.Key) != nil || f.isHalted() {
 		return true
 	}
+	f.turned() // of a thousand that are not answered, each waits
 	sentAt := f.clock.Elapsed()
 	row, err := tableCall(ctx, f.worker, func(ctx context.Context) (shard.Lease, error) {
 		return f.cfg.Leases.Take(ctx, seen, f.session.id, absent)
@@ -269,6 +270,7 @@ func (f *fleet) take(ctx context.Context, seen shard.Lease, absent string) bool 
 
 // ask asks for a hand-over, and tells the owner.
 func (f *fleet) ask(ctx context.Context, seen shard.Lease, to string) {
+	f.turned()
 	_, err := tableCall(ctx, f.worker, func(ctx context.Context) (shard.Lease, error) {
 		return f.cfg.Leases.Ask(ctx, seen, to)
 	})
@@ -278,6 +280,7 @@ func (f *fleet) ask(ctx context.Context, seen shard.Lease, to string) {
 }
 
 func (f *fleet) withdraw(ctx context.Context, seen shard.Lease) {
+	f.turned()
 	_, err := tableCall(ctx, f.worker, func(ctx context.Context) (shard.Lease, error) {
 		return f.cfg.Leases.Withdraw(ctx, seen)
 	})

@@ -19,8 +19,11 @@ type ReadEvent struct {
 	Records int
 	Bytes   int64
 	Skipped int
-	// Behind is how far behind the tip it ended.
-	Behind time.Duration
+	// Payload is the sum of the records' payloads in bytes, which Bytes counts
+	// with their keys and what a record takes in memory.
+	Payload int64
+	// Behind is how far behind the tip it ended, Took how long the read ran.
+	Behind, Took time.Duration
 	// Ended is set at the end of the shard.
 	Ended bool
 }
@@ -69,11 +72,33 @@ type BatchEvent struct {
 	// Handled is how many of them are done by it, Rejected how many it gave up,
 	// and Deferred how many it will finish later.
 	Handled, Rejected, Deferred int
+	// Payload is the sum of the records' payloads in bytes.
+	Payload int64
 	// Behind is how far behind the tip the batch was read, Took how long the
 	// call ran.
 	Behind, Took time.Duration
+	// Oldest and Newest are how old the batch's first and last record were when
+	// the call began: by the service's time, since the service took them.
+	Oldest, Newest time.Duration
 	// Err is what the handler returned.
 	Err error
+}
+
+// aged says how much was in a batch, and how old it was.
+func (e *BatchEvent) aged(batch *batching.Batch) {
+	e.Payload = payloadOf(batch.Records)
+	if len(batch.Records) > 0 {
+		e.Oldest = max(0, batch.Now.Sub(batch.First().ArrivedAt))
+		e.Newest = max(0, batch.Now.Sub(batch.Last().ArrivedAt))
+	}
+}
+
+// SplitEvent tells of a batch that is tried again in parts.
+type SplitEvent struct {
+	Worker, Shard, Handler string
+	// Records is how many records failed as one, and Parts in how many parts they
+	// are tried now.
+	Records, Parts int
 }
 
 // WakeEvent tells of one call of the handler without records.

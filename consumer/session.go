@@ -65,6 +65,7 @@ type session struct {
 	dice   dice.Dice
 	table  checkpoint.Leases
 	timing timing
+	loops  *loops // of the worker
 
 	validUntil atomic.Int64 // on the worker's clock
 	lapsed     atomic.Bool  // somebody has found it run out
@@ -137,6 +138,7 @@ func (s *session) extend(sentAt time.Duration) {
 // register writes the session, as often as it takes.
 func (s *session) register(ctx context.Context) error {
 	for try := 1; ; try++ {
+		s.loops.alone(s.clock)
 		sentAt := s.clock.Elapsed()
 		err := s.call(ctx, s.timing.tableCall, func(ctx context.Context) error { return s.table.Register(ctx, s.row()) })
 		if errors.Is(err, checkpoint.ErrFenced) {

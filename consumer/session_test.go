@@ -39,7 +39,7 @@ func (t *slowTable) Heartbeat(_ context.Context, s shard.Session) (shard.Session
 func slowSession(takes time.Duration) (*session, *slowTable) {
 	clock := &stopped{at: time.Hour}
 	table := &slowTable{clock: clock, takes: takes}
-	return &session{id: "anna", clock: clock, table: table, timing: timingOf(10*time.Second, time.Second)}, table
+	return &session{id: "anna", clock: clock, table: table, loops: new(loops), timing: timingOf(10*time.Second, time.Second)}, table
 }
 
 // A worker believes in its leases for the lease duration less its fifth, from when

@@ -64,6 +64,7 @@ func (f *fleet) dropStates(ctx context.Context) {
 	}
 	var left []string
 	for _, key := range f.audit.dropped {
+		f.turned()
 		err := tableDo(ctx, f.worker, func(ctx context.Context) error { return states.DropStates(ctx, key) })
 		if err != nil {
 			f.log.Debug("drop the states of a deleted row", "key", key, "error", err)

@@ -13,14 +13,20 @@ import (
 
 // Status is what a worker is doing now.
 type Status struct {
-	// Worker is its id; empty if the consumer does not run.
+	// Worker is its id; empty if the consumer does not run, and before it has
+	// registered for the first time.
 	Worker string
+	// Stopping tells that the run was told to end and lets its shards go.
+	Stopping bool
+	// Loops are when the loops of the worker have turned. It is there before
+	// Worker is, and zero if the consumer does not run.
+	Loops Loops
 	// Valid tells whether its session is, and ValidFor for how long without
 	// another heartbeat.
 	Valid    bool
 	ValidFor time.Duration
-	// MemoryHeld is how many bytes of the memory budget are in use.
-	MemoryHeld int64
+	// MemoryHeld is how many bytes of MemoryBudget are in use.
+	MemoryHeld, MemoryBudget int64
 	// Limited tells whether the calls that run at once in the whole fleet are
 	// limited, Limit to how many, and Share how many of them are this worker's;
 	// 0 before it has learnt of it. ControlError says why it could not read that
@@ -85,6 +91,17 @@ type ShardStatus struct {
 	Malformed, Outside, OutsideDropped int64
 	// Behind is how far behind the tip the last read ended.
 	Behind time.Duration
+	// Age is how old what is not finished is: the oldest record that is read and
+	// not finished, by the service's time, or what the last read has not reached.
+	// 0 before the first read.
+	Age time.Duration
+	// Retention is how long the service keeps a record of the stream: what is as
+	// old as that is trimmed, finished or not. 0 if the source does not say.
+	Retention time.Duration
+	// Still is for how long the shard has got nowhere although it has something to
+	// do and nobody holds it back, as of the last look, a few times in a lease
+	// duration. See Config.StallTimeout.
+	Still time.Duration
 	// ReadAt, ProgressAt and CheckpointAt are when something was last read,
 	// finished and written; zero if never.
 	ReadAt, ProgressAt, CheckpointAt time.Time
@@ -127,11 +144,12 @@ func (c *Consumer) Status() Status {
 	if w == nil {
 		return Status{}
 	}
+	loops := w.loops.snapshot(w.clock)
 	f := w.currentFleet()
 	if f == nil {
-		return Status{}
+		return Status{Loops: loops, MemoryBudget: w.cfg.MemoryBudget}
 	}
-	s := Status{Worker: f.session.id, Valid: f.session.valid(), ValidFor: max(0, f.session.left()), MemoryHeld: w.budget.inUse(), Breaker: w.breakerState()}
+	s := Status{Loops: loops, Stopping: w.stopping(), MemoryBudget: w.cfg.MemoryBudget, Worker: f.session.id, Valid: f.session.valid(), ValidFor: max(0, f.session.left()), MemoryHeld: w.budget.inUse(), Breaker: w.breakerState()}
 	control, share, fault := w.pace.now()
 	s.Running, _ = w.pace.slots.inUse()
 	s.Limited, s.Limit, s.ControlError, s.Pauses = control.Limited, control.Limit, fault, slices.Clone(control.Pauses)
@@ -141,6 +159,7 @@ func (c *Consumer) Status() Status {
 	}
 	s.Streams, s.StreamsError = w.streamsNow()
 	s.Neighbours = w.neighboursAtWork()
+	service := w.serviceNow()
 	f.mu.Lock()
 	for _, t := range f.tenures {
 		if t.ended() {
@@ -148,6 +167,7 @@ func (c *Consumer) Status() Status {
 		}
 		for _, status := range t.statuses {
 			one := status.snapshot()
+			one.Age, one.Retention = status.age(service), t.branch.stream.Retention
 			one.Paused = control.Paused(one.Shard)
 			one.Error = cmp.Or(one.Error, w.noted(one.Shard, one.Handler))
 			s.Shards = append(s.Shards, one)
@@ -187,6 +207,12 @@ func (s *shardStatus) publishHeld(keys, records, deferred int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.now.KeysHeld, s.now.RecordsHeld, s.now.Deferred = keys, records, deferred
+}
+
+func (s *shardStatus) publishStill(still time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.now.Still = still
 }
 
 func (s *shardStatus) publishParked(p ParkedStatus) {

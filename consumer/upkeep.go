@@ -113,6 +113,7 @@ func (f *fleet) upkeepRun(ctx context.Context) error {
 	lineages := f.lineages(rows)
 	f.fresh = rows
 	for _, row := range deletable(lineages) {
+		f.turned()
 		f.fresh = nil
 		err := tableDo(ctx, f.worker, func(ctx context.Context) error { return f.cfg.Leases.Delete(ctx, epoch, row) })
 		if errors.Is(err, checkpoint.ErrEpochOver) {
@@ -197,6 +198,7 @@ func (f *fleet) bury(ctx context.Context, rows []shard.Lease) {
 	f.mu.Unlock()
 	f.audit.revoked = revoked
 	for _, d := range dead {
+		f.turned()
 		err := tableDo(ctx, f.worker, func(ctx context.Context) error { return f.cfg.Leases.Bury(ctx, d) })
 		if err != nil {
 			f.log.Debug("bury session", "session", d.ID, "error", err)

@@ -55,7 +55,9 @@ func (f *fleet) watch() {
 			}
 			known[status] = v
 			s := status.snapshot()
-			if v.look(s, f.heldUp(t, s.Shard, i), passed) && v.still >= f.cfg.StallTimeout && !v.told {
+			stands := v.look(s, f.heldUp(t, s.Shard, i), passed)
+			status.publishStill(v.still)
+			if stands && v.still >= f.cfg.StallTimeout && !v.told {
 				v.told = true
 				f.stalled(t, s, v.still, status.begun.Load())
 			}

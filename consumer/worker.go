@@ -46,6 +46,8 @@ type worker struct {
 	session *session
 	fleet   *fleet
 
+	loops loops
+
 	service atomic.Int64 // how far the service's clock is ahead of this host's, in nanoseconds
 
 	mu      sync.Mutex
@@ -74,6 +76,7 @@ func newWorker(cfg Config, c clock.Clock, d dice.Dice) *worker {
 		running: map[string]*atomic.Int64{}, fences: map[string]batching.Fence{}, notes: map[noteKey]string{},
 		neighbours: map[string]time.Duration{},
 	}
+	w.loops.begin(c)
 	w.streams, _ = cfg.Source.(shard.Streams)
 	w.pace = newPace(cfg.Leases, or(cfg.MaximumConcurrency, noLimit), &w.keyPauses)
 	for i := range w.parts {
