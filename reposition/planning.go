@@ -241,7 +241,7 @@ func (p *Plan) only(now standing) error {
 	if _, ok := now.byID[p.Shard]; ok {
 		return fmt.Errorf("the stream does not list %s any more: nothing can be read of it", p.Shard)
 	}
-	return fmt.Errorf("there is no shard %s: see the rows of the table", p.Shard)
+	return fmt.Errorf("there is no shard %s in the table: %w", p.Shard, shard.ErrNoShard)
 }
 
 // within says what is wrong with a sequence number that lies outside its shard.

@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodbstreams"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
@@ -31,7 +30,6 @@ func whose() []cli.Flag {
 		&cli.StringFlag{Name: "stream", Aliases: []string{"s"}, Usage: "`NAME` or ARN of the Kinesis data stream that it reads"},
 		&cli.StringFlag{Name: "changes-of", Usage: "`TABLE` of DynamoDB whose stream it reads, instead of -stream"},
 		&cli.DurationFlag{Name: "silence", Usage: "for how long a worker does not answer before it counts as dead; at least the fleet's LeaseDuration (default 1m)"},
-		&cli.BoolFlag{Name: "insecure-endpoint", Usage: "let AWS_ENDPOINT_URL lead to another host without TLS: credentials' signatures and positions can be read and changed on the way"},
 		&cli.DurationFlag{Name: "patience", Usage: "for how long the fleet may take to stand still (default 5m)"},
 	}
 }
@@ -51,25 +49,20 @@ func misnamed(c *cli.Command) error {
 	return errors.Join(problems...)
 }
 
-// environment is the AWS configuration of the environment; AWS_ENDPOINT_URL leads
-// it to servers elsewhere.
-func environment(ctx context.Context) (aws.Config, error) {
-	cfg, err := config.LoadDefaultConfig(ctx)
-	switch {
-	case err != nil:
-		return cfg, fmt.Errorf("load the AWS configuration: %w", err)
-	case cfg.Region == "":
-		return cfg, errors.New("the AWS configuration names no region: set AWS_REGION")
-	}
-	return cfg, nil
-}
-
 // leasesOf are the tables of an application.
 func leasesOf(cfg aws.Config, application, table, sessions string, create bool) *dynamocheckpoint.Table {
 	return dynamocheckpoint.Open(dynamodb.NewFromConfig(cfg), application, func(o *dynamocheckpoint.Options) {
 		o.TableName, o.SessionTable = cmp.Or(table, o.TableName), cmp.Or(sessions, o.SessionTable)
 		o.CreateTables = create
 	})
+}
+
+// sourceOf is the stream that the flags of whose name.
+func sourceOf(c *cli.Command, cfg aws.Config) shard.Source {
+	if stream := c.String("stream"); stream != "" {
+		return kinesisshards.Open(kinesis.NewFromConfig(cfg), stream)
+	}
+	return dynamoshards.Open(dynamodbstreams.NewFromConfig(cfg), c.String("changes-of"))
 }
 
 // Whose table an application's positions are taken from.
@@ -96,25 +89,19 @@ func rowsOf(c *cli.Command, cfg aws.Config) (rows reposition.Rows, noEnds bool) 
 
 // mover is what moves the positions of the application that the flags name.
 func mover(ctx context.Context, c *cli.Command, create bool) (*reposition.Mover, aws.Config, error) {
-	cfg, err := environment(ctx)
-	if err == nil && !c.Bool("insecure-endpoint") {
-		err = secured(cfg)
-	}
+	cfg, err := environment(ctx, c)
 	if err != nil {
 		return nil, cfg, err
 	}
-	var source shard.Source
-	if stream := c.String("stream"); stream != "" {
-		source = kinesisshards.Open(kinesis.NewFromConfig(cfg), stream)
-	} else {
-		source = dynamoshards.Open(dynamodbstreams.NewFromConfig(cfg), c.String("changes-of"))
-	}
 	m, err := reposition.Open(reposition.Config{
 		Leases: leasesOf(cfg, c.String("application"), c.String("table"), c.String("sessions"), create),
-		Source: source, By: who(), Silence: c.Duration("silence"), Patience: c.Duration("patience"),
+		Source: sourceOf(c, cfg), By: who(), Silence: c.Duration("silence"), Patience: c.Duration("patience"),
 		Report: func(m shard.Move) { fmt.Fprintln(c.Root().Writer, m) },
 	})
-	return m, cfg, err
+	if err != nil {
+		return nil, cfg, usageError{err} // a name that is none
+	}
+	return m, cfg, nil
 }
 
 // who is who calls the command.

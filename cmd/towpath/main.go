@@ -1,4 +1,5 @@
-// Command towpath is the tool beside the library.
+// Command towpath is the tool beside the library. Its commands read, and what
+// writes prints a plan first and asks.
 //
 //	towpath match -pattern FILE < RECORDS
 //
@@ -8,47 +9,77 @@
 //	towpath reset -application NAME -stream NAME [-to WHERE] [-yes]
 //	towpath fork  -application NAME -stream NAME -from NAME [-yes]
 //
-// move positions, each with a plan first: without -yes nothing is written.
+// move positions.
 //
 //	towpath iam -mode MODE,… -stream ARN -application NAME
 //
 // prints the policy that allows what a program asks of AWS, and nothing else.
+//
+// # Exit statuses
+//
+//	0  it is done, or the plan is printed that was asked for
+//	1  it was begun and did not succeed
+//	2  it was called wrongly; nothing was asked of AWS
+//	3  something that was named is not there, or is not allowed: a table, a
+//	   stream, a shard, a permission
+//	4  AWS was not reached: no region, no or expired credentials, a name that
+//	   does not resolve, an endpoint that refuses or does not answer in time
+//
+// Every status but 0 comes with one line on standard error, which begins with
+// "towpath: " and says what was being done, what went wrong and, where that is
+// known, what to do.
+//
+// # Output
+//
+// Tables are for people, and may change. With -output json a command prints one
+// JSON document, and those that print as they go (tail, record, play, failures)
+// one document a line. Names are in snake_case and stay; times are RFC 3339 in
+// UTC; a name that ends in _seconds is a number of seconds; what is not known is
+// left out. What is asked and warned then goes to standard error.
 package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
+	"time"
 
 	"github.com/urfave/cli/v3"
 )
 
 func main() { os.Exit(run(context.Background(), os.Args, os.Stdin, os.Stdout, os.Stderr)) }
 
-// Exit statuses beside 0.
-const (
-	exitFailed = 1 // what it was to do did not succeed
-	exitUsage  = 2 // it was called wrongly, such as with a pattern that is none
-)
+// help is what the tool says of itself.
+const help = `Commands read, and what writes prints a plan first and asks; -yes does it unasked. Whom it is
+about is said by -application (or -table) and -stream. AWS is reached as the environment says:
+AWS_REGION, AWS_PROFILE, AWS_ENDPOINT_URL, ...
 
-// usageError is an error of the call.
-type usageError struct{ error }
+Exit status:
+  0  it is done, or the plan is printed that was asked for
+  1  it was begun and did not succeed
+  2  it was called wrongly; nothing was asked of AWS
+  3  what was named is not there, or not allowed: a table, a stream, a shard, a permission
+  4  AWS was not reached: no region, no credentials, an endpoint that refuses or does not answer
 
-func (e usageError) Unwrap() error { return e.error }
+With -output json there is one JSON document, or one a line from tail, record, play and failures.
 
-// calledWrongly takes the place of the library's page of help on standard output.
-func calledWrongly(_ context.Context, _ *cli.Command, err error, _ bool) error {
-	return usageError{err}
-}
+Completion: source <(towpath completion bash), or zsh, fish, pwsh.`
 
 // run is the command with its surroundings as arguments.
 func run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) int {
 	tool := &cli.Command{
-		Name:      "towpath",
-		Usage:     "look after consumers of Kinesis and DynamoDB streams",
-		Commands:  []*cli.Command{matchCommand(), seekCommand(), resetCommand(), forkCommand(), iamCommand()},
+		Name:        "towpath",
+		Usage:       "look after consumers of Kinesis and DynamoDB streams",
+		Description: help,
+		Commands:    commands(),
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Value: asTable, Usage: "`FORM` of what is printed: " + asTable + " or " + asJSON},
+			&cli.StringFlag{Name: "color", Value: colorAuto, Usage: "`WHEN` to colour: " + colorAuto + " (on a terminal, unless NO_COLOR is set), " + colorAlways + " or " + colorNever},
+			&cli.DurationFlag{Name: "timeout", Value: callTimeout, Usage: "for how long one answer of AWS is waited for, with its repeats"},
+			&cli.BoolFlag{Name: "insecure-endpoint", Usage: "let AWS_ENDPOINT_URL lead to another host without TLS: credentials' signatures and positions can be read and changed on the way"},
+		},
+		Before:    checkGlobals,
 		Reader:    in,
 		Writer:    out,
 		ErrWriter: errs,
@@ -61,15 +92,35 @@ func run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) 
 			}
 			return cli.ShowRootCommandHelp(c)
 		},
+		EnableShellCompletion: true,
+		ConfigureShellCompletionCommand: func(c *cli.Command) {
+			c.Hidden, c.Usage = false, "print a script that completes commands and flags, for bash, zsh, fish or pwsh"
+		},
+	}
+	for _, c := range tool.Commands {
+		if c.OnUsageError == nil {
+			c.OnUsageError = calledWrongly
+		}
 	}
 	err := tool.Run(ctx, args)
 	if err == nil {
-		return 0
+		return exitDone
 	}
-	fmt.Fprintf(errs, "towpath: %v\n", err)
-	if usage := (usageError{}); errors.As(err, &usage) {
-		fmt.Fprintln(errs, "See towpath --help.")
-		return exitUsage
+	status := statusOf(err)
+	fmt.Fprintf(errs, "towpath: %s\n", sentenceOf(err, status))
+	return status
+}
+
+// checkGlobals refuses values of the flags that every command takes.
+func checkGlobals(ctx context.Context, c *cli.Command) (context.Context, error) {
+	if form := c.String("output"); form != asTable && form != asJSON {
+		return ctx, usageError{fmt.Errorf("-output %q is no form: want %s or %s", form, asTable, asJSON)}
 	}
-	return exitFailed
+	if when := c.String("color"); when != colorAuto && when != colorAlways && when != colorNever {
+		return ctx, usageError{fmt.Errorf("-color %q: want %s, %s or %s", when, colorAuto, colorAlways, colorNever)}
+	}
+	if d := c.Duration("timeout"); d < 100*time.Millisecond {
+		return ctx, usageError{fmt.Errorf("-timeout %s is too short for any answer: want 100ms or more", d)}
+	}
+	return ctx, nil
 }

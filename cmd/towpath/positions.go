@@ -11,13 +11,10 @@ import (
 )
 
 // dryRun is what every command that moves positions says of itself.
-const dryRun = "Without -yes the plan is printed and nothing is written.\n\n" +
+const dryRun = "The plan is printed, and done with -yes, or if somebody at a terminal says so.\n\n" +
 	"AWS is reached as the environment says (AWS_REGION, AWS_PROFILE, AWS_ENDPOINT_URL, …).\n\n" +
-	"Exit status: 0 if it is done, or planned; 1 if it could not be; 2 if the call is wrong."
-
-func yes() cli.Flag {
-	return &cli.BoolFlag{Name: "yes", Aliases: []string{"y"}, Usage: "do it, after the plan is printed"}
-}
+	"Exit status: 0 if it is done, or planned; 1 if it could not be; 2 if the call is wrong; 3 if a\n" +
+	"table, the stream or a permission is missing; 4 if AWS was not reached."
 
 func seekCommand() *cli.Command {
 	return &cli.Command{
@@ -144,7 +141,7 @@ func forkCommand() *cli.Command {
 // carryOut prints a plan and, with -yes, applies it.
 func carryOut(ctx context.Context, c *cli.Command, m *reposition.Mover, plan *reposition.Plan, err error) error {
 	if errors.Is(err, reposition.ErrUnderway) {
-		return fmt.Errorf("%w\nfinish it with: towpath seek -resume -yes, or give it up with: towpath seek -abort -yes", err)
+		return fmt.Errorf("%w: finish it with: towpath seek -resume -yes, or give it up with: towpath seek -abort -yes", err)
 	}
 	if err != nil {
 		return err
@@ -154,8 +151,7 @@ func carryOut(ctx context.Context, c *cli.Command, m *reposition.Mover, plan *re
 	if _, err := fmt.Fprint(out, plan); err != nil {
 		return fmt.Errorf("nothing is written: print the plan: %w", err)
 	}
-	if !c.Bool("yes") {
-		_, err := fmt.Fprintln(out, "nothing is written: add -yes to do it")
+	if do, err := agreed(c); err != nil || !do {
 		return err
 	}
 	if err := m.Apply(ctx, plan); err != nil {
@@ -189,15 +185,15 @@ func settle(ctx context.Context, c *cli.Command) error {
 	if _, err := fmt.Fprintln(out, move); err != nil {
 		return fmt.Errorf("nothing is written: print the move: %w", err)
 	}
-	switch {
-	case !move.Active():
+	if !move.Active() {
 		return reposition.ErrNoMove
-	case !c.Bool("yes"):
-		_, err := fmt.Fprintln(out, "nothing is written: add -yes to do it")
+	}
+	if do, err := agreed(c); err != nil || !do {
 		return err
-	case c.Bool("resume"):
+	}
+	if c.Bool("resume") {
 		err = m.Resume(ctx)
-	default:
+	} else {
 		err = m.Abort(ctx)
 	}
 	if err != nil {

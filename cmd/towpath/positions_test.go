@@ -212,15 +212,15 @@ func TestSeekSaysWhatIsWrong(t *testing.T) {
 		{"seek -a x -s y -too tip", 2, []string{"too"}},
 		{"reset -a x -s y -to 7", 2, []string{"use seek"}},
 		{"fork -a x -s y -at horizon", 2, []string{"-from NAME", `-at "horizon" is no time`}},
-		{"seek -a nobody -s clicks -to tip", 1, []string{"nobody-sessions", "no such table"}},
-		{"seek -a clickstream -s nothing -to tip", 1, []string{"nothing", "no such stream"}},
-		{"seek -a clickstream -s clicks -to tip -shard shardId-7", 1, []string{"no shard shardId-7"}},
+		{"seek -a nobody -s clicks -to tip", 3, []string{"nobody-sessions", "no such table"}},
+		{"seek -a clickstream -s nothing -to tip", 3, []string{"nothing", "no such stream"}},
+		{"seek -a clickstream -s clicks -to tip -shard shardId-7", 3, []string{"no shard shardId-7"}},
 		{"seek -a clickstream -s clicks -resume", 1, []string{"no move is under way"}},
 		{"seek -a clickstream -s clicks -to 2999-01-01T00:00:00Z", 1, []string{"in the future"}},
 		{"fork -a x -s y -from z -from-kind ours", 2, []string{`-from-kind "ours"`, "vmware"}},
 		{"fork -a x -s y -from z -from-kind harlow", 2, []string{"-from-table"}},
-		{"fork -a shadow -s clicks -from nobody -from-kind vmware", 1, []string{"nobody", "no such table"}},
-		{"fork -a shadow -s clicks -from nobody", 1, []string{"rows of nobody", "no such table"}},
+		{"fork -a shadow -s clicks -from nobody -from-kind vmware", 3, []string{"nobody", "no such table"}},
+		{"fork -a shadow -s clicks -from nobody", 3, []string{"rows of nobody", "no such table"}},
 	} {
 		status, _, errs := tool(t, "", nil, strings.Fields(c.args)...)
 		if status != c.status {

@@ -1,0 +1,15 @@
+package main
+
+import "github.com/urfave/cli/v3"
+
+// commands are all of them, in the order of the help: looking, then the stream,
+// then acting, then what surrounds it.
+func commands() []*cli.Command {
+	return []*cli.Command{
+		matchCommand(),
+		seekCommand(),
+		resetCommand(),
+		forkCommand(),
+		iamCommand(),
+	}
+}

@@ -1,0 +1,370 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/aws/aws-sdk-go-v2/service/kinesis"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+
+	"github.com/towpath/towpath/batching"
+	"github.com/towpath/towpath/checkpoint/dynamocheckpoint"
+	"github.com/towpath/towpath/consumer"
+	"github.com/towpath/towpath/destination/sqsdestination"
+	"github.com/towpath/towpath/shard"
+	"github.com/towpath/towpath/shard/kinesisshards"
+	"github.com/towpath/towpath/streamtest/awsfake"
+)
+
+// scene is what a script plays in.
+type scene struct {
+	aws *awsfake.AWS
+
+	mu     sync.Mutex
+	fleets map[string]*sceneFleet
+	heals  []func()
+	put    map[string]int // records of each stream
+}
+
+func newScene() *scene {
+	return &scene{aws: awsfake.New(), fleets: map[string]*sceneFleet{}, put: map[string]int{}}
+}
+
+// end ends what the scene started.
+func (s *scene) end() {
+	for _, f := range s.fleets {
+		f.halt()
+	}
+}
+
+var errScene = errors.New("wrong words for the scene: see TestScripts")
+
+func streamScene(_ context.Context, s *scene, args []string) error {
+	if len(args) != 2 {
+		return errScene
+	}
+	n, err := strconv.Atoi(args[1])
+	if err != nil {
+		return err
+	}
+	return s.aws.Kinesis().CreateStream(args[0], n)
+}
+
+func putScene(_ context.Context, s *scene, args []string) error {
+	if len(args) < 2 {
+		return errScene
+	}
+	n, err := strconv.Atoi(args[1])
+	for i := range n {
+		key := fmt.Sprintf("k%d", i)
+		if len(args) == 3 {
+			key = args[2]
+		}
+		if _, _, err := s.aws.Kinesis().Put(args[0], key, fmt.Appendf(nil, `{"n":%d}`, i)); err != nil {
+			return err
+		}
+	}
+	s.put[args[0]] += n
+	return err
+}
+
+func splitScene(_ context.Context, s *scene, args []string) error {
+	if len(args) != 2 {
+		return errScene
+	}
+	_, _, err := s.aws.Kinesis().Split(args[0], args[1])
+	return err
+}
+
+func mergeScene(_ context.Context, s *scene, args []string) error {
+	if len(args) != 3 {
+		return errScene
+	}
+	_, err := s.aws.Kinesis().Merge(args[0], args[1], args[2])
+	return err
+}
+
+func queueScene(ctx context.Context, s *scene, args []string) error {
+	if len(args) != 1 {
+		return errScene
+	}
+	_, err := sqs.NewFromConfig(s.aws.Config("scene")).CreateQueue(ctx, &sqs.CreateQueueInput{QueueName: &args[0]})
+	return err
+}
+
+func bucketScene(_ context.Context, s *scene, args []string) error {
+	if len(args) != 1 {
+		return errScene
+	}
+	return s.aws.S3().CreateBucket(args[0])
+}
+
+// rowsScene makes the tables that a fleet would have made, and a row a shard.
+func rowsScene(ctx context.Context, s *scene, args []string) error {
+	if len(args) < 2 {
+		return errScene
+	}
+	at := map[string]shard.Position{}
+	for _, a := range args[2:] {
+		id, text, _ := strings.Cut(a, "=")
+		p, err := placeOf(text)
+		if err != nil {
+			return err
+		}
+		at[id] = p
+	}
+	cfg := s.aws.Config("scene")
+	table := dynamocheckpoint.Open(dynamodb.NewFromConfig(cfg), args[0], func(o *dynamocheckpoint.Options) { o.CreateTables = true })
+	source := kinesisshards.Open(kinesis.NewFromConfig(cfg), args[1])
+	stream, err := source.Describe(ctx)
+	if err != nil {
+		return err
+	}
+	if err := table.Prepare(ctx, stream); err != nil {
+		return err
+	}
+	listed, err := source.List(ctx)
+	if err != nil {
+		return err
+	}
+	var rows []shard.Lease
+	for _, d := range listed {
+		rows = append(rows, shard.Lease{
+			Key: d.ID, Shard: d.ID, Parents: d.Parents, Hashes: d.Hashes, Checkpoint: at[d.ID],
+			StreamCreated: stream.CreatedAt, CreatedFrom: "initial",
+		})
+	}
+	epoch, err := table.Begin(ctx)
+	if err != nil {
+		return err
+	}
+	return table.Create(ctx, epoch, rows)
+}
+
+// sceneFleet is a fleet in the process of the test.
+type sceneFleet struct {
+	stream string
+	cancel context.CancelFunc
+	ended  sync.WaitGroup
+
+	mu      sync.Mutex
+	handled int
+	moved   chan struct{} // a place for one: handled has grown
+	failed  error
+}
+
+func (f *sceneFleet) halt() {
+	f.cancel()
+	f.ended.Wait()
+}
+
+// Handle implements consumer.Handler: it counts, and refuses keys that begin with
+// bad.
+func (f *sceneFleet) Handle(_ context.Context, b *batching.Batch) error {
+	for i := range b.Records {
+		if strings.HasPrefix(b.Records[i].PartitionKey, "bad") {
+			return batching.FailFrom(&b.Records[i], errors.New("a bad record"))
+		}
+		f.mu.Lock()
+		f.handled++
+		f.mu.Unlock()
+	}
+	select {
+	case f.moved <- struct{}{}:
+	default:
+	}
+	return nil
+}
+
+func fleetScene(ctx context.Context, s *scene, args []string) error {
+	if len(args) < 3 {
+		return errScene
+	}
+	n, err := strconv.Atoi(args[2])
+	if err != nil {
+		return err
+	}
+	run, cancel := context.WithCancel(ctx)
+	f := &sceneFleet{stream: args[1], cancel: cancel, moved: make(chan struct{}, 1)}
+	s.fleets[args[0]] = f
+	failing := len(args) == 4 && args[3] == "failing"
+	for i := range n {
+		cfg := s.aws.Config(fmt.Sprintf("w%d", i+1))
+		config := consumer.Config{
+			Name:               args[0],
+			WorkerPrefix:       fmt.Sprintf("w%d", i+1),
+			Source:             kinesisshards.Open(kinesis.NewFromConfig(cfg), args[1]),
+			Leases:             dynamocheckpoint.Open(dynamodb.NewFromConfig(cfg), args[0], func(o *dynamocheckpoint.Options) { o.CreateTables = true }),
+			Handler:            f,
+			StartingPosition:   shard.TrimHorizon(),
+			CheckpointInterval: 10 * time.Millisecond,
+		}
+		if failing {
+			out, err := sqs.NewFromConfig(cfg).CreateQueue(ctx, &sqs.CreateQueueInput{QueueName: new("letters")})
+			if err != nil {
+				return err
+			}
+			config.OnFailure = sqsdestination.Open(sqs.NewFromConfig(cfg), *out.QueueUrl)
+			config.MaximumRetryAttempts, config.BisectBatchOnError = batching.AtMost(0), true
+		}
+		c, err := consumer.New(config)
+		if err != nil {
+			return err
+		}
+		f.ended.Go(func() {
+			if err := c.Run(run); err != nil && run.Err() == nil {
+				f.mu.Lock()
+				f.failed = err
+				f.mu.Unlock()
+			}
+		})
+	}
+	if failing {
+		return nil // what is refused does not count: handled waits for the rest
+	}
+	if err := f.wait(s.put[args[1]]); err != nil {
+		return err
+	}
+	return s.settled(ctx, args[0], args[1])
+}
+
+func handledScene(_ context.Context, s *scene, args []string) error {
+	if len(args) != 2 || s.fleets[args[0]] == nil {
+		return errScene
+	}
+	n, err := strconv.Atoi(args[1])
+	if err != nil {
+		return err
+	}
+	return s.fleets[args[0]].wait(n)
+}
+
+// wait waits until so many records are handled.
+func (f *sceneFleet) wait(n int) error {
+	late := time.NewTimer(20 * time.Second)
+	defer late.Stop()
+	for {
+		f.mu.Lock()
+		handled, failed := f.handled, f.failed
+		f.mu.Unlock()
+		switch {
+		case failed != nil:
+			return failed
+		case handled >= n:
+			return nil
+		}
+		select {
+		case <-f.moved:
+		case <-late.C:
+			return fmt.Errorf("%d of %d records are handled after 20 s", handled, n)
+		}
+	}
+}
+
+// settled waits until every row that a record was put for stands at its last, so
+// that what a script reads does not move.
+func (s *scene) settled(ctx context.Context, app, stream string) error {
+	last := map[string]string{}
+	for _, r := range s.aws.Kinesis().Records(stream) {
+		last[r.ShardID] = r.SequenceNumber
+	}
+	table := dynamocheckpoint.Open(dynamodb.NewFromConfig(s.aws.Config("scene")), app)
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for range 2000 {
+		rows, err := table.List(ctx)
+		if err != nil {
+			return err
+		}
+		open := 0
+		for _, row := range rows {
+			if want, ok := last[row.Shard]; ok && row.Checkpoint.Sequence != want && !row.Finished() || row.Holder() == "" && !row.Finished() {
+				open++
+			}
+		}
+		if open == 0 && len(rows) > 0 {
+			return nil
+		}
+		<-tick.C
+	}
+	return errors.New("the rows do not come to rest")
+}
+
+func haltScene(_ context.Context, s *scene, args []string) error {
+	if len(args) != 1 || s.fleets[args[0]] == nil {
+		return errScene
+	}
+	s.fleets[args[0]].halt()
+	return nil
+}
+
+func itemScene(ctx context.Context, s *scene, args []string) error {
+	if len(args) < 2 {
+		return errScene
+	}
+	client := dynamodb.NewFromConfig(s.aws.Config("scene"))
+	row, key := map[string]types.AttributeValue{}, ""
+	for _, a := range args[1:] {
+		name, value, ok := strings.Cut(a, "=")
+		if !ok {
+			return errScene
+		}
+		var v types.AttributeValue = &types.AttributeValueMemberS{Value: value}
+		if number, isNumber := strings.CutPrefix(name, "N:"); isNumber {
+			name, v = number, &types.AttributeValueMemberN{Value: value}
+		} else if list, isList := strings.CutPrefix(name, "SS:"); isList {
+			name, v = list, &types.AttributeValueMemberSS{Value: strings.Split(value, ",")}
+		}
+		if key == "" {
+			key = name
+		}
+		row[name] = v
+	}
+	_, err := client.CreateTable(ctx, &dynamodb.CreateTableInput{
+		TableName: &args[0], BillingMode: types.BillingModePayPerRequest,
+		AttributeDefinitions: []types.AttributeDefinition{{AttributeName: &key, AttributeType: types.ScalarAttributeTypeS}},
+		KeySchema:            []types.KeySchemaElement{{AttributeName: &key, KeyType: types.KeyTypeHash}},
+	})
+	var there *types.ResourceInUseException
+	if err != nil && !errors.As(err, &there) {
+		return err
+	}
+	_, err = client.PutItem(ctx, &dynamodb.PutItemInput{TableName: &args[0], Item: row})
+	return err
+}
+
+func denyScene(_ context.Context, s *scene, args []string) error {
+	if len(args) != 2 {
+		return errScene
+	}
+	s.heals = append(s.heals, s.aws.Intercept(func(_ context.Context, c awsfake.Call) awsfake.Fault {
+		if c.Caller == "test" && c.Service == args[0] && c.Operation == args[1] {
+			return awsfake.Fail("AccessDeniedException", 400)
+		}
+		return awsfake.Fault{}
+	}))
+	return nil
+}
+
+func downScene(_ context.Context, s *scene, args []string) error {
+	if len(args) != 1 {
+		return errScene
+	}
+	s.heals = append(s.heals, s.aws.Cut("test", args[0]))
+	return nil
+}
+
+func healScene(_ context.Context, s *scene, _ []string) error {
+	for _, heal := range s.heals {
+		heal()
+	}
+	s.heals = nil
+	return nil
+}
