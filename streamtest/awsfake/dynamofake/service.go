@@ -122,6 +122,10 @@ var operations = map[string]handler{
 	"DescribeTimeToLive": decoded((*Service).describeTimeToLive),
 	"UpdateTimeToLive":   decoded((*Service).updateTimeToLive),
 	"TagResource":        decoded((*Service).tagResource),
+
+	"DescribeContinuousBackups": decoded((*Service).describeBackups),
+	"UpdateContinuousBackups":   decoded((*Service).updateBackups),
+
 	"ListTagsOfResource": decoded((*Service).listTags),
 	"GetItem":            decoded((*Service).getItem),
 	"BatchGetItem":       decoded((*Service).batchGetItem),

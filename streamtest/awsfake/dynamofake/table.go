@@ -23,6 +23,7 @@ type table struct {
 	stream     *streamSpecification // nil while there is none, or it is disabled
 	latest     *stream              // the newest, disabled or not; nil if there never was one
 	ttl        string               // attribute; empty if disabled
+	recovers   bool                 // point-in-time recovery is on
 	created    time.Time
 	ready      time.Time // CREATING before
 

@@ -88,10 +88,15 @@ type details struct {
 	RetentionPeriodHours int
 	EnhancedMonitoring   []monitoring
 	EncryptionType       string
+	KeyId                string `json:",omitempty"`
 }
 
 func (t *stream) details() details {
-	return details{t.summary(), int(t.retention / time.Hour), []monitoring{{[]string{}}}, "NONE"}
+	encryption := "NONE"
+	if t.kms != "" {
+		encryption = "KMS"
+	}
+	return details{t.summary(), int(t.retention / time.Hour), []monitoring{{[]string{}}}, encryption, t.kms}
 }
 
 type describeStreamInput struct {

@@ -22,6 +22,7 @@ type stream struct {
 	created   time.Time
 	retention time.Duration
 	onDemand  bool
+	kms       string // key of KMS, as it was given; empty if records are not encrypted
 
 	shards []*shard // every shard there ever was, by number
 	open   []*shard // those that take records, by hash key

@@ -52,6 +52,8 @@ var operations = map[string]func(*Service, []byte) ([]byte, error){
 	"PutRecords":                    operation((*Service).putRecords),
 	"RegisterStreamConsumer":        operation((*Service).registerStreamConsumer),
 	"SplitShard":                    operation((*Service).splitShard),
+	"StartStreamEncryption":         operation((*Service).startEncryption),
+	"StopStreamEncryption":          operation((*Service).stopEncryption),
 	"UpdateShardCount":              operation((*Service).updateShardCount),
 }
 
