@@ -63,13 +63,14 @@ func (t *Table) Claimed(ctx context.Context) (shard.Stream, error) {
 type TableRole string
 
 const (
-	// RoleLeases is the lease table, RoleSessions that of the workers' signs of
-	// life, RoleStates that of what handlers keep, and RoleParked that of the
-	// records of parked keys.
-	RoleLeases   TableRole = "lease table"
+	// RoleLeases is the table of the positions and owners of shards.
+	RoleLeases TableRole = "lease table"
+	// RoleSessions is that of the workers' signs of life.
 	RoleSessions TableRole = "session table"
-	RoleStates   TableRole = "state table"
-	RoleParked   TableRole = "table of parked records"
+	// RoleStates is that of what handlers keep beside a lease.
+	RoleStates TableRole = "state table"
+	// RoleParked is that of the records of parked keys.
+	RoleParked TableRole = "table of parked records"
 )
 
 // Fits says why a table that is there cannot have a role for this application; nil
