@@ -35,6 +35,7 @@ var floors = []struct {
 	{"internal/swarmtest", 5},    // whole fleets under faults drawn by seed
 	{"redrive", 4},               // what was given up, once more
 	{"reposition", 4},            // positions, moved by hand
+	{"tape", 4},                  // what a stream said, in a file
 	{"telemetry", 4},             // what a worker does, as metrics
 	{"health", 4},                // whether a worker lives, and is ready
 	{"dashboard", 4},             // a fleet, as a page
@@ -59,6 +60,7 @@ var floors = []struct {
 	{"shard/kpl", 1},  // many records in one
 	{"batching", 1},   // what one call gets, and what its failure leads to
 	{"codec", 1},
+	{"follow", 1},        // a stream, read by somebody who looks on
 	{"shard/streams", 1}, // many streams as one source
 
 	{"autoscale", 0},            // how many workers a backlog needs
