@@ -51,26 +51,32 @@ var fenced = regexp.MustCompile("(?ms)^```.*?^```")
 func withoutCode(text string) string { return fenced.ReplaceAllString(text, "") }
 
 // The Go code that the texts show is code that is compiled and run: each block
-// stands, line for line, in a test at the root.
+// stands, line for line, in a test or in an example program.
 func TestGoCodeInTextsIsTested(t *testing.T) {
-	tests, err := filepath.Glob("*_test.go")
+	var tested strings.Builder
+	hold := func(file string) { tested.WriteString(trimLines(read(t, file))) }
+	walkModule(t, ".go", func(file string) {
+		if strings.HasSuffix(file, "_test.go") || strings.HasPrefix(file, "examples/") {
+			hold(file)
+		}
+	})
+	contributed, err := filepath.Glob("contrib/*/*_test.go") // modules of their own
 	if err != nil {
 		t.Fatal(err)
 	}
-	var tested string
-	for _, file := range tests {
-		tested += trimLines(read(t, file))
+	for _, file := range contributed {
+		hold(filepath.ToSlash(file))
 	}
 	block := regexp.MustCompile("(?ms)^```go\n(.*?)^```")
 	blocks := 0
-	for _, text := range []string{"README.md", "docs/testing.md", "docs/failures.md", "docs/leases.md", "docs/pace.md", "docs/dynamodb-streams.md", "docs/deferred.md", "docs/aggregation.md"} {
-		for _, m := range block.FindAllStringSubmatch(read(t, text), -1) {
+	walkModule(t, ".md", func(file string) {
+		for _, m := range block.FindAllStringSubmatch(read(t, file), -1) {
 			blocks++
-			if !strings.Contains(tested, trimLines(m[1])) {
-				t.Errorf("%s shows Go code that no test at the root holds line for line:\n%s", text, m[1])
+			if !strings.Contains(tested.String(), trimLines(m[1])) {
+				t.Errorf("%s shows Go code that no test and no example holds line for line:\n%s", file, m[1])
 			}
 		}
-	}
+	})
 	if blocks == 0 {
 		t.Error("no Go code was found in the texts")
 	}
