@@ -35,6 +35,9 @@ func (t *tenure) end(loops []*shardLoop, p checkpoint.Progress) (error, bool) {
 			return ErrLeaseLost, false
 		}
 	}
+	if err := t.otherParents(children); err != nil {
+		return ErrLeaseLost, false
+	}
 	if len(p.States) > 0 {
 		// The children begin with it: it stands before they may.
 		res, err := t.writer().keep(t.life, t.row, p)

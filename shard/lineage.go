@@ -239,6 +239,19 @@ func (l *Lineage) Missing(start Position, stream Stream) []Lease {
 	return missing
 }
 
+// FirstOf is what of Missing comes before the rows of these shards: rows of
+// their parents, and of what is above those.
+func (l *Lineage) FirstOf(children []Shard, start Position, stream Stream) []Lease {
+	var parents []string
+	for _, child := range children {
+		parents = append(parents, child.Parents...)
+	}
+	above := reach(parents, l.parents, func(string) bool { return true })
+	return slices.DeleteFunc(l.Missing(start, stream), func(row Lease) bool {
+		return !above[row.Shard] && !slices.Contains(parents, row.Shard)
+	})
+}
+
 // ancestors are the shards above one, by id.
 func (l *Lineage) ancestors(shardID string) []string {
 	above := reach([]string{shardID}, l.parents, func(string) bool { return true })

@@ -65,11 +65,14 @@ func TestLineageScenarios(t *testing.T) {
 		start := TrimHorizon()
 		var listed []Shard
 		var rows []Lease
+		ends := ""
 		for _, line := range input {
 			words := strings.Fields(line)
 			switch words[0] {
 			case "start":
 				start = position(t, words[1])
+			case "ends": // id: its children's rows are about to be made
+				ends = words[1]
 			case "listed": // id [closed] [quarters] [< parent …]
 				s := Shard{ID: words[1]}
 				for i, word := range words[2:] {
@@ -120,6 +123,9 @@ func TestLineageScenarios(t *testing.T) {
 			}
 		}
 		show("runnable", runnable)
+		for _, row := range l.FirstOf(l.Children(ends), start, Stream{Now: origin}) {
+			show("first", []string{row.Shard, row.CreatedFrom, row.Checkpoint.String()})
+		}
 		for _, row := range l.Missing(start, Stream{Now: origin}) {
 			show("create", []string{row.Shard, row.CreatedFrom, row.Checkpoint.String()})
 		}

@@ -82,6 +82,8 @@ var engine = []mutant{
 		Breaks: "a shard ends when every record is finished", By: engines("TestEndOfAShardWaitsForWhatIsDeferred")},
 	{Name: "end-before-the-last-state", File: "consumer/lettinggo.go", In: "func (t *tenure) end", Old: "if len(p.States) > 0 {", New: "if false {",
 		Breaks: "a shard's last state stands before its children begin", By: engines("TestChildrenInheritTheirParentsState")},
+	{Name: "child-of-a-merge-before-its-parent", File: "consumer/parentrows.go", In: "func (t *tenure) otherParents", Old: "if err == nil && missing {", New: "if err == nil && !missing {",
+		Breaks: "rows of both parents of a merge stand before their child's, as KCL relies on", By: fleets("TestGrandchildWaitsForAParentThatHasNoRowYet")},
 	{Name: "end-is-lost-by-one-handler", File: "consumer/tenure.go", In: "func together", Old: "[]outcome{outcomeLost, outcomeRestart, outcomeLeave}", New: "[]outcome{outcomeLost, outcomeRestart}",
 		Breaks: "a shard has ended when it has for every handler", By: engines("TestHandlersShareOneReading|TestStuckHandlerPinsOnlyItself|TestSeveralHandlers")},
 	{Name: "hand-over-to-the-dead", File: "consumer/lettinggo.go", In: "func (t *tenure) letGo", Old: "if asked && !w.fleet.takes(t.life, t.row.Owner) {", New: "if false {",
