@@ -29,9 +29,16 @@ func whose() []cli.Flag {
 		&cli.StringFlag{Name: "sessions", Usage: "session `TABLE`, if it is not the application's name with -sessions"},
 		&cli.StringFlag{Name: "stream", Aliases: []string{"s"}, Usage: "`NAME` or ARN of the Kinesis data stream that it reads"},
 		&cli.StringFlag{Name: "changes-of", Usage: "`TABLE` of DynamoDB whose stream it reads, instead of -stream"},
+	}
+}
+
+// moving are the flags of every command that moves positions.
+func moving() []cli.Flag {
+	return append(whose(),
 		&cli.DurationFlag{Name: "silence", Usage: "for how long a worker does not answer before it counts as dead; at least the fleet's LeaseDuration (default 1m)"},
 		&cli.DurationFlag{Name: "patience", Usage: "for how long the fleet may take to stand still (default 5m)"},
-	}
+		yes(),
+	)
 }
 
 // misnamed says what is missing of the flags of whose.

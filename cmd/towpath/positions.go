@@ -26,12 +26,11 @@ func seekCommand() *cli.Command {
 			"One shard is moved while its fleet runs. All shards are moved with the fleet standing still,\n" +
 			"finished ones among them; -resume finishes and -abort gives up such a move that was left half\n" +
 			"done.\n\n" + dryRun,
-		Flags: append(whose(),
+		Flags: append(moving(),
 			&cli.StringFlag{Name: "shard", Usage: "`ID` of one shard (default: all)"},
 			&cli.StringFlag{Name: "to", Usage: "`WHERE` to begin: " + places},
 			&cli.BoolFlag{Name: "resume", Usage: "go on with a move that was left half done"},
 			&cli.BoolFlag{Name: "abort", Usage: "give up a move of which nothing is written yet"},
-			yes(),
 		),
 		OnUsageError: calledWrongly,
 		Action: func(ctx context.Context, c *cli.Command) error {
@@ -66,9 +65,8 @@ func resetCommand() *cli.Command {
 		ArgsUsage: " ",
 		Description: "Every shard begins at -to, with the fleet standing still; what the stream does not list any\n" +
 			"more counts as done. Rows stay, so that fencing tokens grow.\n\n" + dryRun,
-		Flags: append(whose(),
+		Flags: append(moving(),
 			&cli.StringFlag{Name: "to", Value: "horizon", Usage: "`WHERE` to begin: horizon, tip, or a time"},
-			yes(),
 		),
 		OnUsageError: calledWrongly,
 		Action: func(ctx context.Context, c *cli.Command) error {
@@ -96,13 +94,12 @@ func forkCommand() *cli.Command {
 		ArgsUsage: " ",
 		Description: "The tables of -application are made if they are not there. Those of -from, which may be KCL's,\n" +
 			"vmware-go-kcl's or the DynamoDB store of harlow/kinesis-consumer, are only read.\n\n" + dryRun,
-		Flags: append(whose(),
+		Flags: append(moving(),
 			&cli.StringFlag{Name: "from", Usage: "`NAME` of the application whose positions are copied"},
 			&cli.StringFlag{Name: "from-table", Usage: "its lease `TABLE`, if it is not named after it"},
 			&cli.StringFlag{Name: "from-kind", Value: kindKCL, Usage: "whose table that is: `KIND` is " + kindKCL + " (towpath's, too), " + kindVMware + " or " + kindHarlow},
 			&cli.StringFlag{Name: "at", Usage: "`TIME` at which -from was started, for rows of KCL's that say AT_TIMESTAMP and not which"},
 			&cli.BoolFlag{Name: "force", Usage: "write over positions that the application has"},
-			yes(),
 		),
 		OnUsageError: calledWrongly,
 		Action: func(ctx context.Context, c *cli.Command) error {
