@@ -2,6 +2,7 @@ package towpath_test
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
@@ -182,4 +183,47 @@ func read(t *testing.T, file string) string {
 		t.Fatal(err)
 	}
 	return string(text)
+}
+
+// Every guide is in the index of the guides.
+func TestEveryGuideIsInTheIndex(t *testing.T) {
+	index := read(t, "docs/README.md")
+	walkModule(t, ".md", func(file string) {
+		guide, ok := strings.CutPrefix(file, "docs/")
+		if !ok || guide == "README.md" || path.Dir(guide) == "decisions" && guide != "decisions/README.md" {
+			return
+		}
+		if !strings.Contains(index, "]("+guide+")") {
+			t.Errorf("docs/README.md does not list %s", guide)
+		}
+	})
+}
+
+// shownOtherwise are the packages whose Example has no output, and why.
+var shownOtherwise = map[string]string{
+	"streamtest": "a rig wants a test: what the Example shows is run by TestShownTestPasses",
+}
+
+// A newcomer sees on the page of each package how it is used: there is an
+// Example, and it is run.
+func TestEveryPackageHasAnExample(t *testing.T) {
+	has, is := map[string]bool{}, map[string]bool{}
+	example := regexp.MustCompile(`(?m)^func Example\w*\(\) \{`)
+	output := regexp.MustCompile(`(?m)^\t// (Unordered o|O)utput:`)
+	walkModule(t, ".go", func(file string) {
+		pkg := path.Dir(file)
+		if top, _, _ := strings.Cut(pkg, "/"); slices.Contains([]string{"internal", "ci", "cmd", "bench"}, top) {
+			return
+		}
+		if !strings.HasSuffix(file, "_test.go") {
+			is[pkg] = true
+		} else if text := read(t, file); example.MatchString(text) && (output.MatchString(text) || shownOtherwise[pkg] != "") {
+			has[pkg] = true
+		}
+	})
+	for _, pkg := range slices.Sorted(maps.Keys(is)) {
+		if !has[pkg] {
+			t.Errorf("package %s has no Example with an output that is compared", pkg)
+		}
+	}
 }
