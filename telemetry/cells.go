@@ -1,0 +1,87 @@
+package telemetry
+
+import (
+	"sync/atomic"
+	"time"
+)
+
+// flow is the counters and histograms of one handler, or of what belongs to none.
+type flow struct {
+	handler string
+	counts  [firstState][]atomic.Int64 // by class
+	spread  [firstState]*spread
+}
+
+func newFlow(handler string) *flow {
+	f := &flow{handler: handler}
+	for i := range firstState {
+		m := &catalogue[i]
+		if handler != "" && !m.byHandler() {
+			continue // those are counted once, in the flow without a name
+		}
+		if m.Kind == Histogram {
+			f.spread[i] = newSpread(m)
+			continue
+		}
+		f.counts[i] = make([]atomic.Int64, max(1, len(m.Allowed)))
+	}
+	return f
+}
+
+func (f *flow) add(metric id, n int) {
+	if n > 0 {
+		f.counts[metric][0].Add(int64(n))
+	}
+}
+
+func (f *flow) count(metric id, class, n int) {
+	if n > 0 {
+		f.counts[metric][class].Add(int64(n))
+	}
+}
+
+// spread is a histogram. Values are nanoseconds where the unit is seconds, and the
+// plain number otherwise.
+type spread struct {
+	scale   float64 // of a value to the metric's unit
+	bounds  []int64
+	buckets []atomic.Int64 // one more than bounds
+	sum     atomic.Int64
+}
+
+func newSpread(m *Metric) *spread {
+	s := &spread{scale: 1, bounds: make([]int64, len(m.Bounds)), buckets: make([]atomic.Int64, len(m.Bounds)+1)}
+	if m.Unit == seconds {
+		s.scale = 1 / float64(time.Second)
+	}
+	for i, b := range m.Bounds {
+		s.bounds[i] = int64(b/s.scale + .5)
+	}
+	return s
+}
+
+// take counts one value.
+func (s *spread) take(v int64) {
+	low, high := 0, len(s.bounds)
+	for low < high {
+		if mid := (low + high) / 2; v > s.bounds[mid] {
+			low = mid + 1
+		} else {
+			high = mid
+		}
+	}
+	s.sum.Add(v)
+	s.buckets[low].Add(1)
+}
+
+// read is what was counted so far. The buckets are read one after the other: a
+// value that comes meanwhile is in this reading or in the next.
+func (s *spread) read() (count uint64, sum float64, buckets []uint64) {
+	sum = float64(s.sum.Load()) * s.scale
+	buckets = make([]uint64, len(s.buckets))
+	for i := range s.buckets {
+		buckets[i] = uint64(s.buckets[i].Load())
+		count += buckets[i]
+	}
+	return count, sum, buckets
+}

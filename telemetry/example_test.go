@@ -1,0 +1,63 @@
+package telemetry_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/towpath/towpath/batching"
+	"github.com/towpath/towpath/checkpoint/checkpointtest"
+	"github.com/towpath/towpath/consumer"
+	"github.com/towpath/towpath/shard/shardtest"
+	"github.com/towpath/towpath/telemetry"
+)
+
+// A recorder beside one's own hooks, read by hand. The adapters read it the same
+// way.
+func ExampleRecorder() {
+	stream := shardtest.NewStream(1)
+	for i := range 3 {
+		stream.Put("ada", fmt.Append(nil, i))
+	}
+	recorder := telemetry.New(telemetry.Options{Application: "clickstream", Stream: "clicks"})
+	mine := consumer.Hooks{ShardLeft: func(e consumer.ShardLeftEvent) { fmt.Println("left", e.Shard) }}
+	c, err := consumer.New(consumer.Config{
+		Name: "clickstream", Source: stream, Leases: checkpointtest.NewTable(), Logger: silent, Until: consumer.CaughtUp(),
+		Handler: consumer.HandlerFunc(func(context.Context, *batching.Batch) error { return nil }),
+		Hooks:   consumer.JoinHooks(mine, recorder.Hooks()),
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	recorder.Watch(c.Status)
+	if err := c.Run(context.Background()); err != nil {
+		fmt.Println(err)
+	}
+	for p := range recorder.Points() {
+		if strings.HasSuffix(p.Metric.Name, ".records") && p.Value > 0 {
+			fmt.Println(p.Metric.Name, p.Value)
+		}
+	}
+	// Output:
+	// left shardId-000000000000
+	// towpath.read.records 3
+	// towpath.handler.records 3
+	// towpath.handled.records 3
+}
+
+// The catalogue is data: here are the metrics that Lambda's dashboards know.
+func ExampleCatalogue() {
+	for _, m := range telemetry.Catalogue() {
+		if strings.HasSuffix(m.Lambda, "EventCount") {
+			fmt.Println(m.Lambda, "is", m.Name)
+		}
+	}
+	// Output:
+	// PolledEventCount is towpath.read.records
+	// FilteredOutEventCount is towpath.filtered.records
+	// InvokedEventCount is towpath.handler.records
+	// FailedInvokeEventCount is towpath.failed.records
+	// OnFailureDestinationDeliveredEventCount is towpath.given_up.records
+	// DroppedEventCount is towpath.dropped.records
+}
