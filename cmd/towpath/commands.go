@@ -6,6 +6,9 @@ import "github.com/urfave/cli/v3"
 // then acting, then what surrounds it.
 func commands() []*cli.Command {
 	return []*cli.Command{
+		leasesCommand(),
+		shardsCommand(),
+		workersCommand(),
 		matchCommand(),
 		seekCommand(),
 		resetCommand(),

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strconv"
 	"strings"
 	"sync"
@@ -203,6 +204,7 @@ func fleetScene(ctx context.Context, s *scene, args []string) error {
 			Source:             kinesisshards.Open(kinesis.NewFromConfig(cfg), args[1]),
 			Leases:             dynamocheckpoint.Open(dynamodb.NewFromConfig(cfg), args[0], func(o *dynamocheckpoint.Options) { o.CreateTables = true }),
 			Handler:            f,
+			Logger:             slog.New(slog.DiscardHandler),
 			StartingPosition:   shard.TrimHorizon(),
 			CheckpointInterval: 10 * time.Millisecond,
 		}
