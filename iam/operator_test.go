@@ -15,6 +15,7 @@ import (
 
 	"github.com/towpath/towpath/checkpoint/dynamocheckpoint"
 	"github.com/towpath/towpath/iam"
+	"github.com/towpath/towpath/overview"
 	"github.com/towpath/towpath/reposition"
 	"github.com/towpath/towpath/shard"
 	"github.com/towpath/towpath/streamtest"
@@ -270,4 +271,31 @@ func TestEveryModeIsRun(t *testing.T) {
 	if named != len(iam.Modes()) {
 		t.Errorf("%d modes are named, and the table has %d", named, len(iam.Modes()))
 	}
+}
+
+// What the commands that look ask for is within the policy of status: the whole
+// picture, where the next record is and where the tip.
+func TestLookingNeedsStatusAlone(t *testing.T) {
+	each(t, func(t *testing.T, f *fleet) {
+		g := f.guarding(iam.Scope{}, iam.Status)
+		cfg := g.config(f.AWS, "operator")
+		source := f.source(cfg, nil)
+		picture, err := overview.Look(t.Context(), overview.Config{Tables: f.table(cfg, false), Source: source})
+		if err != nil {
+			t.Fatal(err)
+		}
+		stream, err := source.Describe(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range picture.Shards {
+			if _, err := source.Open(s.Start(stream)).Next(t.Context()); err != nil {
+				t.Error(err)
+			}
+			if _, err := source.Open(shard.Start{Stream: stream, Shard: s.ID, After: shard.Latest()}).Next(t.Context()); err != nil {
+				t.Error(err)
+			}
+		}
+		g.agrees(t)
+	})
 }

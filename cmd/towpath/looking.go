@@ -16,7 +16,7 @@ import (
 
 // onlyLooks is what every command says of itself that only reads.
 const onlyLooks = "Nothing is written. The tables may be this library's or KCL's: -application, or -table, names\n" +
-	"them. What the commands that look need, towpath iam -mode look prints.\n\n" +
+	"them. What the commands that look need, towpath iam -mode status prints.\n\n" +
 	"Exit status: 0 if it is shown, whatever it shows; 2 if the call is wrong; 3 if a table, the stream\n" +
 	"or a permission is missing; 4 if AWS was not reached."
 
