@@ -52,6 +52,12 @@ func (f *family) known(id string) bool {
 	return slices.ContainsFunc(f.listed, func(s shard.Shard) bool { return s.ID == id })
 }
 
+// open reports whether a shard was open when it was listed. One that was not has
+// children behind its end, and is read to there.
+func (f *family) open(id string) bool {
+	return slices.ContainsFunc(f.listed, func(s shard.Shard) bool { return s.ID == id && s.Open() })
+}
+
 // wanted reports whether a shard is one to be read: named, or come of one, and
 // where a key is asked for, one that the key belongs to.
 func (f *family) wanted(s shard.Shard) bool {

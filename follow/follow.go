@@ -35,6 +35,8 @@ type Config struct {
 	// Until ends the run when every record is read that arrived before it, by the
 	// service's time; zero is never.
 	Until time.Time
+	// ToTip ends the run when each shard has been read to its tip once.
+	ToTip bool
 	// InOrder gives the records of all shards by the time of their arrival. One
 	// answer of each shard is then held in memory at a time; without it, of sixteen.
 	InOrder bool
@@ -51,7 +53,8 @@ type Event struct {
 	// Shard is the id of the shard.
 	Shard string
 	// Began says where the reading of the shard began, and Ended that it was read
-	// to its end, with the shards that go on from it.
+	// to its end, with the shards that go on from it: none, but not nil, if that is
+	// not known.
 	Began *shard.Position
 	Ended []shard.Shard
 	// Loss is a window of records that retention passed before they were read.
@@ -95,7 +98,7 @@ func (c *Config) validate() error {
 	return nil
 }
 
-// Run reads until Until is reached, Take has had enough, every shard has ended, or
+// Run reads until Until or the tip is reached, Take has had enough, every shard has ended, or
 // ctx ends, which is its error then. A stream or a shard that does not exist is
 // shard.ErrNoStream or shard.ErrNoShard.
 func Run(ctx context.Context, cfg Config) error {
@@ -273,6 +276,9 @@ func (r *run) answered(ctx context.Context, a answer) error {
 		r.tell(Event{Shard: id, Malformed: n})
 	}
 	r.merge.add(id, a.chunk, r.cfg.Until)
+	if r.cfg.ToTip && a.chunk.Behind == 0 && r.family.open(id) {
+		r.merge.done(id)
+	}
 	for {
 		records := r.merge.next()
 		if len(records) == 0 {
@@ -329,7 +335,7 @@ func (r *run) close(g *reading) {
 // stream of DynamoDB whose listing lags, the listing is asked once more.
 func (r *run) ended(ctx context.Context, g *reading, children []shard.Shard) error {
 	r.close(g)
-	r.tell(Event{Shard: g.start.Shard, Ended: children})
+	r.tell(Event{Shard: g.start.Shard, Ended: append([]shard.Shard{}, children...)})
 	if len(children) == 0 {
 		listed, err := r.cfg.Source.List(ctx)
 		if err != nil {

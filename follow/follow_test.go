@@ -136,6 +136,28 @@ func TestInOrderIsByArrival(t *testing.T) {
 	})
 }
 
+// To the tip, and no further: what is there is read, behind a reshard too, and
+// nothing is waited for.
+func TestToTipReadsWhatIsThere(t *testing.T) {
+	looking(t, 2, func(t *testing.T, a *awsfake.AWS, cfg *follow.Config, got *[]string) {
+		for round := range 3 {
+			for i := range 10 {
+				put(t, a, fmt.Sprint("key-", i), fmt.Sprint(round))
+			}
+			if round == 1 {
+				mergeAll(t, a)
+			} else {
+				splitAll(t, a)
+			}
+		}
+		began := time.Now()
+		cfg.ToTip = true
+		if err := follow.Run(t.Context(), *cfg); err != nil || len(*got) != 30 || time.Since(began) > time.Second {
+			t.Errorf("got %d records after %v: %v", len(*got), time.Since(began), err)
+		}
+	})
+}
+
 // Only the shards are read that a key can be in, before and after a reshard, and of
 // them only its records.
 func TestAKeyIsReadFromItsShardsAlone(t *testing.T) {

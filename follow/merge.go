@@ -59,6 +59,9 @@ func (m *merge) add(id string, c shard.Chunk, until time.Time) {
 	}
 }
 
+// done notes that a shard is not read any further.
+func (m *merge) done(id string) { m.heads[id].done = true }
+
 // next is what comes next, all of one shard; none if it is not known yet.
 func (m *merge) next() []shard.Record {
 	var first string

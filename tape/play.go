@@ -39,7 +39,8 @@ type Played struct {
 	// Twice is how many of those accepted lie behind Next, and come twice if
 	// somebody goes on from there. It is 0 if the run did not end in a call.
 	Twice int
-	// Late is by how much the last event was put later than its pace had it.
+	// Late is by how much the last event was put later than its pace had it; 0
+	// without a pace.
 	Late time.Duration
 }
 
@@ -218,7 +219,9 @@ func (p *player) count(of, rest []batching.Emitted) {
 	n, _ := strconv.Atoi(first[0].ID) // emitted wrote it
 	p.played.Next = n + after
 	p.played.Twice = p.cfg.Skip + p.played.Put - p.played.Next
-	p.played.Late = max(0, p.clock.Elapsed()-p.began-p.schedule.last)
+	if !p.cfg.Pace.Unpaced || p.cfg.Pace.Rate > 0 {
+		p.played.Late = max(0, p.clock.Elapsed()-p.began-p.schedule.last)
+	}
 	if p.cfg.Tell != nil {
 		p.cfg.Tell(p.played)
 	}

@@ -22,6 +22,7 @@ import (
 	"github.com/towpath/towpath/shard"
 	"github.com/towpath/towpath/shard/kinesisshards"
 	"github.com/towpath/towpath/streamtest/awsfake"
+	"github.com/towpath/towpath/streamtest/awsfake/kinesisfake"
 )
 
 // scene is what a script plays in.
@@ -35,7 +36,9 @@ type scene struct {
 }
 
 func newScene() *scene {
-	return &scene{aws: awsfake.New(), fleets: map[string]*sceneFleet{}, put: map[string]int{}}
+	a := awsfake.New()
+	a.Kinesis().Set(kinesisfake.WithReadLimits(false)) // a script reads one shard with many commands
+	return &scene{aws: a, fleets: map[string]*sceneFleet{}, put: map[string]int{}}
 }
 
 // end ends what the scene started.

@@ -39,9 +39,11 @@ func printJSON(c *cli.Command, document any) error {
 
 // printLine writes one document on one line, of many.
 func printLine(c *cli.Command, document any) error {
-	out := json.NewEncoder(c.Root().Writer)
-	out.SetEscapeHTML(false)
-	if err := out.Encode(document); err != nil {
+	line, err := jsonLine(document)
+	if err == nil {
+		_, err = fmt.Fprintln(c.Root().Writer, line)
+	}
+	if err != nil {
 		return fmt.Errorf("write the answer: %w", err)
 	}
 	return nil
