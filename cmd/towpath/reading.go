@@ -41,8 +41,8 @@ func reads() []cli.Flag {
 	}
 }
 
-// span are -from, -until and -for, with their defaults.
-func span(from, until string) []cli.Flag {
+// spanFlags are -from, -until and -for, with their defaults.
+func spanFlags(from, until string) []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: "from", Value: from, Usage: "`WHERE` to begin: " + beginnings},
 		&cli.StringFlag{Name: "until", Value: until, Usage: "`WHEN` to end: tip (what is there now), never, a time, or a duration for that long ago"},
@@ -52,7 +52,7 @@ func span(from, until string) []cli.Flag {
 
 const beginnings = "horizon, tip, a time such as 2026-05-04T12:30:00Z, a duration such as 10m for that long ago, or SEQUENCE[/SUB], behind that record of one -shard"
 
-// reading is a stream as the flags of reads and span say, without what is done with
+// reading is a stream as the flags of reads and spanFlags say, without what is done with
 // its records. What is wrong with them is a usageError.
 func reading(c *cli.Command, now time.Time) (follow.Config, *filter.Set, error) {
 	var problems []error

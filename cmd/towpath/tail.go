@@ -47,7 +47,7 @@ Examples:
   towpath tail -stream logs -decode cloudwatch-logs
   towpath tail -stream clicks -filter '{"data":{"status":[{"numeric":[">=",500]}]}}'
   towpath tail -changes-of orders`,
-		Flags: slices.Concat(reads(), span("tip", "never"), []cli.Flag{
+		Flags: slices.Concat(reads(), spanFlags("tip", "never"), []cli.Flag{
 			&cli.StringFlag{Name: "decode", Value: decodeAuto, Usage: "how payloads are read: `HOW` is " + strings.Join(decodings, ", ")},
 			&cli.BoolFlag{Name: "full", Usage: "show payloads whole, however long"},
 		}),

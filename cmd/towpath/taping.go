@@ -42,7 +42,7 @@ Examples:
   towpath record -stream clicks -from 1h > hour.ndjson
   towpath record -stream clicks -from 2026-05-04T12:00:00Z -until 2026-05-04T12:30:00Z -file noon.ndjson
   towpath record -stream clicks -from tip -for 10m -key user-17 -file user-17.ndjson`,
-		Flags: slices.Concat(reads(), span("horizon", "tip"), []cli.Flag{
+		Flags: slices.Concat(reads(), spanFlags("horizon", "tip"), []cli.Flag{
 			&cli.StringFlag{Name: "file", Aliases: []string{"f"}, Usage: "`FILE` to write, instead of standard output"},
 			&cli.BoolFlag{Name: "force", Usage: "write over the file if it is there"},
 		}),
