@@ -41,24 +41,45 @@ func (r *jsonReader) blob() ([]byte, error) {
 		g, u := groups(to[got:], text[used:n])
 		got, used = got+g, used+u
 	}
-	if n-used > len(tail{}) {
+	// The end may lie where it is written to, and is read once more if it is odd.
+	var end tail
+	k, ok := end.decode(text[used:n])
+	if !ok {
 		return r.odd(to, got, used)
 	}
-	// The end, with its padding. It may lie where it is written to, and is read
-	// once more if it is odd.
-	var in, out tail
-	k, err := base64.StdEncoding.Decode(out[:], in[:copy(in[:], text[used:n])])
-	if err != nil {
-		return r.odd(to, got, used)
-	}
-	got += copy(to[got:], out[:k])
+	got += copy(to[got:], end[:k])
 	r.i += n + 1
 	return to[:got:got], nil
 }
 
-// tail is what is left of a payload behind its groups of sixteen characters: at
+// tail is what is left of a payload behind its groups of sixteen characters: of at
 // most 18, as a shorter one ends for want of room for fourteen bytes.
-type tail [24]byte
+type tail [15]byte
+
+// decode decodes groups of four characters of which the last may be padded. It is
+// not ok if the text is anything else, or too long. What bits there are behind the
+// last byte does not matter, as in encoding/base64.
+func (t *tail) decode(text []byte) (got int, ok bool) {
+	if len(text)%4 != 0 || len(text) > len(t)/3*4 {
+		return 0, false
+	}
+	for ; len(text) > 0; text = text[4:] {
+		size, third, fourth := 3, text[2], text[3]
+		if fourth == '=' && len(text) == 4 {
+			size, fourth = 2, 'A'
+			if third == '=' {
+				size, third = 1, 'A'
+			}
+		}
+		v := sextets[0][text[0]] | sextets[1][text[1]] | sextets[2][third] | sextets[3][fourth]
+		if v >= foreign {
+			return 0, false
+		}
+		t[got], t[got+1], t[got+2] = byte(v>>16), byte(v>>8), byte(v)
+		got += size
+	}
+	return got, true
+}
 
 // odd decodes a payload that is written in another way than the service does,
 // from its byte used on: with escapes or with line breaks in it, or as no base64.

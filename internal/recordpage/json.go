@@ -191,9 +191,11 @@ func (r *jsonReader) time() (time.Time, error) {
 	if err != nil {
 		return time.Time{}, err
 	}
-	seconds, err := strconv.ParseFloat(string(b), 64)
-	if err != nil {
-		return time.Time{}, fmt.Errorf("%q is out of the range of timestamps", b)
+	seconds, ok := plainFloat(b)
+	if !ok {
+		if seconds, err = strconv.ParseFloat(string(b), 64); err != nil {
+			return time.Time{}, fmt.Errorf("%q is out of the range of timestamps", b)
+		}
 	}
 	return atMillisecond(seconds * 1e3), nil
 }
