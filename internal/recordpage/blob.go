@@ -129,6 +129,8 @@ const foreign = 1 << 24
 // writes is never beyond what it has read.
 func groups(to, text []byte) (got, used int) {
 	room, all := len(to), len(text)
+	got, used = vectors(to, text)
+	to, text = to[got:], text[used:]
 	one, two, three, four := &sextets[0], &sextets[1], &sextets[2], &sextets[3]
 	for len(text) >= 16 && len(to) >= 14 {
 		c := text[:16]
