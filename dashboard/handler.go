@@ -3,10 +3,10 @@ package dashboard
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"embed"
 	"errors"
 	"fmt"
-	"hash/fnv"
 	"html/template"
 	"mime"
 	"net/http"
@@ -63,9 +63,8 @@ func New(cfg Config) (*Handler, error) {
 			return nil, fmt.Errorf("dashboard: read a part of the page: %w", err)
 		}
 		if f.Name() != "page.html" {
-			sum := fnv.New64a()
-			sum.Write(content)
-			h.parts[f.Name()] = part{content, kindOfFile(f.Name()), fmt.Sprintf(`"%x"`, sum.Sum64())}
+			sum := sha256.Sum256(content)
+			h.parts[f.Name()] = part{content, kindOfFile(f.Name()), fmt.Sprintf(`"%x"`, sum[:8])}
 		}
 	}
 	return h, nil

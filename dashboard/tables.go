@@ -22,11 +22,11 @@ type tables struct {
 	ended        map[string]bool
 }
 
-// The states of a shard are those of overview.State; these the page treats by
-// themselves.
+// The states of a shard are those of overview.State, as words; these are treated
+// by themselves.
 const (
 	stateHeld    = string(overview.StateHeld)
-	stateHanding = string(overview.StateHandingOver)
+	stateHanding = "handing over"
 	stateEnded   = string(overview.StateEnded)
 )
 
@@ -51,8 +51,11 @@ func readFleet(f *overview.Fleet, at time.Time) tables {
 		}
 		row.Lo, row.Hi = partOf(s.FirstHash, s.LastHash)
 		t.shards[id] = row
-		l := liveRow{State: string(s.State), Owner: s.Holder(), Paused: s.Paused, Lag: -1, Rate: -1, KiB: tenth(s.Load),
+		l := liveRow{State: strings.ReplaceAll(string(s.State), "_", " "), Owner: s.Holder(), Paused: s.Paused, Lag: -1, Rate: -1, KiB: tenth(s.Load),
 			Position: s.Position, Counter: s.Counter, Switches: s.Switches, Suspect: s.Suspect != "", Saved: savedAt(s)}
+		if s.State == overview.StateEnded {
+			l.KiB = 0 // what it brought when it was read last
+		}
 		if s.From != "" {
 			l.Next = s.Owner
 		}

@@ -205,5 +205,5 @@ func (t *tab) picture(file string) (int, error) {
 	if err != nil {
 		return 0, fmt.Errorf("take %s: %w", filepath.Base(file), err)
 	}
-	return len(image), os.WriteFile(file, image, 0o644)
+	return len(image), os.WriteFile(file, image, 0o600)
 }

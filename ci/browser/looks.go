@@ -9,7 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 )
 
@@ -30,8 +29,8 @@ var looks = []struct {
 	{"no payload, key or text of an error is on the page", (*looker).quiet},
 	{"a shard can be picked, and its curves are drawn", (*looker).detail},
 	{"everything can be reached and worked by keyboard", (*looker).keyboard},
-	{"the page is good in light, dark and on a phone", (*looker).pictures_},
-	{"accessibility rules are kept", (*looker).axe_},
+	{"the page is good in light, dark and on a phone", (*looker).portraits},
+	{"accessibility rules are kept", (*looker).rules},
 	{"1,000 shards are drawn at once and stay smooth", (*looker).thousand},
 	{"names of enemies do nothing", (*looker).hostile},
 	{"the page goes on when the server comes back", (*looker).restart},
@@ -205,8 +204,8 @@ func (l *looker) keyboard() (string, error) {
 	return fmt.Sprintf("%d stops, each with a ring; sorted, opened and closed by Enter", stops), well(t)
 }
 
-// pictures_ keeps pictures of the fleet.
-func (l *looker) pictures_() (string, error) {
+// portraits keeps pictures of the fleet.
+func (l *looker) portraits() (string, error) {
 	var told []string
 	for _, p := range []struct {
 		name          string
@@ -244,7 +243,7 @@ func (l *looker) pictures_() (string, error) {
 	return strings.Join(told, ", "), nil
 }
 
-func (l *looker) axe_() (string, error) {
+func (l *looker) rules() (string, error) {
 	if l.axe == "" {
 		return "NOT RUN: no -axe", nil
 	}
@@ -361,9 +360,5 @@ func (l *looker) restart() (string, error) {
 	if err := t.until(30*time.Second, `document.getElementById("link").dataset.state === "live" && window.stayed`); err != nil {
 		return "", err
 	}
-	before, _ := eval[float64](t, `performance.now()`)
-	_ = before
 	return fmt.Sprintf("live again %.1f s after the server", time.Since(began).Seconds()), well(t, "ERR_CONNECTION_REFUSED", "ERR_INCOMPLETE", "ERR_EMPTY_RESPONSE", "ERR_CONNECTION_RESET")
 }
-
-var _ = chromedp.Navigate

@@ -50,7 +50,7 @@ func run(ctx context.Context) int {
 		}
 		s.pictures = dir
 	}
-	if err := os.MkdirAll(s.pictures, 0o755); err != nil {
+	if err := os.MkdirAll(s.pictures, 0o750); err != nil {
 		fmt.Fprintln(os.Stderr, "browser:", err)
 		return 1
 	}

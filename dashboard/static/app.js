@@ -47,8 +47,8 @@ function drawSummary() {
   if (s.shards === undefined) return;
   const st = s.states || {};
   tile("lag", duration(s.lag), s.lag_shard ? "shard " + short(s.lag_shard) : "", s.lag > 600000 ? "bad" : s.lag > 60000 ? "warn" : "");
-  if (s.rate >= 0) tile("rate", number(s.rate, s.rate < 10 ? 1 : 0), "records a second here" + (a.has_tables && s.kib > 0 ? ", " + number(s.kib, 1) + " KiB/s in all" : ""));
-  else tile("rate", a.has_tables ? number(s.kib, 1) : "–", "KiB a second");
+  if (s.rate >= 0) tile("rate", number(s.rate, s.rate < 10 ? 1 : 0), "records/s here" + (a.has_tables && s.kib > 0 ? ", " + bytes(s.kib * 1024) + "/s in all" : ""));
+  else tile("rate", a.has_tables ? bytes(s.kib * 1024) + "/s" : "–", "by the rows of the table");
   tile("shards", number(s.shards), Object.keys(states).filter((n) => st[n]).map((n) => st[n] + " " + n).join(", "), st.fault || st.gone || st.hole ? "bad" : st.orphaned ? "warn" : "");
   tile("workers", s.alive === s.workers ? number(s.workers) : s.alive + " of " + s.workers, s.alive === s.workers ? "all alive" : "alive", s.workers && !s.alive ? "bad" : s.alive < s.workers ? "warn" : "");
   tile("hand", a.has_here ? number(s.pending) : "–", a.has_here ? s.busy + (s.busy === 1 ? " lane" : " lanes") + " at work" : "not known from tables");
@@ -87,9 +87,10 @@ function drawCurves() {
   const p = state.points, a = one("about"), at = p.map((x) => x[0]), column = (i) => p.map((x) => x[i]);
   lagChart.draw([at, column(1)]);
   setText($("c-lag-text"), told(column(1), seconds));
-  const rate = a.has_here ? 2 : 3, unit = a.has_here ? " records/s" : " KiB/s";
+  const rate = a.has_here ? 2 : 3, kib = (y) => bytes(y * 1024) + "/s";
+  rateChart.options.format = a.has_here ? (y) => number(y, 1) : kib;
   rateChart.draw([at, column(rate)]);
-  setText($("c-rate-text"), told(column(rate), (y) => number(y, 1) + unit));
+  setText($("c-rate-text"), told(column(rate), a.has_here ? (y) => number(y, 1) + " records/s" : kib));
   $("f-calls").hidden = !a.has_recorder;
   if (a.has_recorder) {
     callChart.draw([at, column(4), column(5)]);

@@ -45,7 +45,7 @@ export class Chart {
       cursor: { sync: o.sync ? { key: o.sync } : undefined, drag: { x: false, y: false }, points: { size: 6 } },
       scales: { x: { time: true }, y: { range: (u, lo, hi) => [0, hi > 0 ? hi * 1.1 : 1] } },
       axes: [
-        Object.assign({}, axis, { space: 70, values: (u, list) => list.map((t) => new Date(t).toLocaleTimeString("en-GB", o.brief ? { hour: "2-digit", minute: "2-digit" } : {})) }),
+        Object.assign({}, axis, { space: 70, size: 28, values: (u, list) => list.map((t) => new Date(t).toLocaleTimeString("en-GB", o.brief ? { hour: "2-digit", minute: "2-digit" } : {})) }),
         Object.assign({}, axis, { size: 62, space: 32, values: (u, list) => list.map(o.format) }),
       ],
       series: [{}].concat(o.series.map((name, i) => ({

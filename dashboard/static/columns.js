@@ -11,7 +11,7 @@ export function tables({ now, pick, chosen, $ }) {
     { key: "owner", name: "Worker", text: (r) => worker(r.l.o) + (r.l.n ? " → " + worker(r.l.n) : ""), title: (r) => r.l.o || "" },
     { key: "lag", name: "Behind", num: true, text: (r) => (r.l.s === "ended" ? "–" : (r.l.l > 600000 ? "▲ " : "") + (r.l.m && r.l.l > 0 ? "≤ " : "") + duration(r.l.l)), sort: (r) => (r.l.s === "ended" ? -2 : r.l.l), cls: (r) => (r.l.s === "ended" ? "" : lagClass(r.l.l)) },
     { key: "rate", name: "Records/s", num: true, text: (r) => number(r.l.r, 1), sort: (r) => r.l.r },
-    { key: "kib", name: "KiB/s", num: true, narrow: true, text: (r) => (r.l.k ? number(r.l.k, 1) : "–"), sort: (r) => r.l.k },
+    { key: "kib", name: "KiB/s", num: true, narrow: true, text: (r) => (r.l.k ? number(r.l.k, 1) : "–"), sort: (r) => r.l.k || 0 },
     { key: "hand", name: "In hand", num: true, narrow: true, hint: "records that are read and not finished", text: (r) => (r.l.me ? number(r.l.p || 0) : "–"), sort: (r) => r.l.p || 0 },
     { key: "lanes", name: "Lanes", num: true, narrow: true, hint: "calls of the handler that run now", text: (r) => (r.l.me ? String(r.l.b || 0) : "–"), sort: (r) => r.l.b || 0 },
     { key: "keys", name: "Keys aside", num: true, narrow: true, hint: "keys that wait, and keys that are parked", text: (r) => ((r.l.h || 0) + (r.l.q || 0) ? (r.l.h || 0) + " + " + (r.l.q || 0) + " parked" : "–"), sort: (r) => (r.l.h || 0) + (r.l.q || 0) },

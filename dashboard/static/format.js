@@ -27,6 +27,7 @@ export function number(n, digits) {
 
 export function bytes(n) {
   if (n === undefined || n === null || n < 0) return dash;
+  if (n >= 1073741824) return (n / 1073741824).toFixed(1) + " GiB";
   if (n >= 1048576) return (n / 1048576).toFixed(1) + " MiB";
   return (n / 1024).toFixed(n < 10240 ? 1 : 0) + " KiB";
 }
@@ -66,7 +67,7 @@ export function worker(id) {
 export function share(lo, hi) {
   if (lo === undefined || lo < 0) return dash;
   const p = (hi - lo) * 100;
-  return p >= 10 ? p.toFixed(0) + " %" : p >= 1 ? p.toFixed(1) + " %" : p.toFixed(2) + " %";
+  return p >= 9.95 ? p.toFixed(0) + " %" : p >= 1 ? p.toFixed(1) + " %" : p.toFixed(2) + " %";
 }
 
 // states are how each state of a shard is drawn: a sign beside the colour.

@@ -160,7 +160,7 @@ export class Lineage {
       if (cls !== n.cls) { n.g.setAttribute("class", cls); n.cls = cls; }
       let label = "";
       if (n.wide >= 26) label = signOf(l.s) + (l.x ? "‖" : "") + " " + short(node.id);
-      if (n.wide >= 150 && l.o) label += "  " + worker(l.o) + (l.n ? " → " + worker(l.n) : "");
+      if (n.wide >= 100 && l.o && l.s !== "ended") label += "  " + worker(l.o) + (l.n ? " → " + worker(l.n) : "");
       if (n.wide >= 230 && l.l > 0 && l.s !== "ended") label += "  " + duration(l.l) + " behind";
       const most = Math.floor((n.wide - 10) / 6.7);
       if (label.length > most) label = most < 3 ? "" : label.slice(0, most - 1) + "…";

@@ -15,7 +15,7 @@ export function el(tag, attrs, ...children) {
 // setText writes a text if it is another, so that nothing is laid out in vain.
 export function setText(node, text) { if (node.textContent !== text) node.textContent = text; }
 
-const chunk = 120; // rows made in one go, so that no key press waits for them
+const slice = 14; // milliseconds of work in one go, so that no key press waits for it
 
 export class Table {
   // columns: {key, name, num, narrow, sort(row), text(row), cls(row), title(row), open(row)}
@@ -77,11 +77,13 @@ export class Table {
   // place puts rows in their places, some at a time.
   place(from, drawing) {
     if (drawing !== this.drawing) return; // there are newer rows
-    let made = 0, i = from, at = this.body.children[from] || null;
-    for (; i < this.want.length && made < chunk; i++) {
+    const began = performance.now();
+    let i = from, at = this.body.children[from] || null;
+    for (; i < this.want.length; i++) {
+      if (i % 16 === 0 && i > from && performance.now() - began > slice) break;
       const row = this.want[i];
       let m = this.made.get(row.id);
-      if (!m) { m = this.make(row); this.made.set(row.id, m); made++; }
+      if (!m) { m = this.make(row); this.made.set(row.id, m); }
       this.fill(m, row);
       if (m.tr === at) at = at.nextElementSibling;
       else this.body.insertBefore(m.tr, at);
