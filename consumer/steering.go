@@ -44,10 +44,13 @@ type PauseOf struct {
 	// Key is what records' order belongs to: Config.Key's, by default the
 	// partition key. Empty is every key.
 	Key string
+	// KeyHash is the key's SHA-256 in hexadecimal, as a pause shows it, for whoever
+	// does not have the key itself. It is looked at if Key is empty.
+	KeyHash string
 }
 
 func (p PauseOf) row() shard.Pause {
-	row := shard.Pause{Shard: p.Shard}
+	row := shard.Pause{Shard: p.Shard, KeyHash: p.KeyHash}
 	if p.Key != "" {
 		row.KeyHash = batching.HashKey(p.Key)
 	}
