@@ -9,6 +9,7 @@ func commands() []*cli.Command {
 		leasesCommand(),
 		shardsCommand(),
 		workersCommand(),
+		lagCommand(),
 		tailCommand(),
 		recordCommand(),
 		playCommand(),

@@ -32,6 +32,7 @@ type scene struct {
 	mu     sync.Mutex
 	fleets map[string]*sceneFleet
 	heals  []func()
+	flows  []func()
 	put    map[string]int // records of each stream
 }
 
@@ -43,6 +44,9 @@ func newScene() *scene {
 
 // end ends what the scene started.
 func (s *scene) end() {
+	for _, stop := range s.flows {
+		stop()
+	}
 	for _, f := range s.fleets {
 		f.halt()
 	}
@@ -77,6 +81,32 @@ func putScene(_ context.Context, s *scene, args []string) error {
 	}
 	s.put[args[0]] += n
 	return err
+}
+
+func flowScene(_ context.Context, s *scene, args []string) error {
+	if len(args) != 2 {
+		return errScene
+	}
+	n, err := strconv.Atoi(args[1])
+	if err != nil || n < 1 {
+		return errScene
+	}
+	flow, stop := context.WithCancel(context.Background())
+	var ended sync.WaitGroup
+	ended.Go(func() {
+		tick := time.NewTicker(time.Second / time.Duration(n))
+		defer tick.Stop()
+		for i := 0; ; i++ {
+			select {
+			case <-tick.C:
+				_, _, _ = s.aws.Kinesis().Put(args[0], fmt.Sprintf("k%d", i), []byte("{}"))
+			case <-flow.Done():
+				return
+			}
+		}
+	})
+	s.flows = append(s.flows, func() { stop(); ended.Wait() })
+	return nil
 }
 
 func splitScene(_ context.Context, s *scene, args []string) error {

@@ -24,6 +24,7 @@ func TestMain(m *testing.M) {
 //	status N towpath …        runs it and wants the exit status N
 //	stream NAME SHARDS        makes a stream of Kinesis
 //	put NAME COUNT [KEY]      puts COUNT records, under KEY or under k0, k1, …
+//	flow NAME PER-SECOND      puts so many records a second from now on
 //	split NAME SHARD          splits a shard, and merge NAME SHARD SHARD merges two
 //	queue NAME                makes a queue of SQS, and bucket NAME a bucket
 //	rows APP STREAM [SHARD=POSITION …]
@@ -60,7 +61,7 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"status": statusCommand, "stream": scened(streamScene), "put": scened(putScene), "split": scened(splitScene),
+			"status": statusCommand, "stream": scened(streamScene), "put": scened(putScene), "flow": scened(flowScene), "split": scened(splitScene),
 			"merge": scened(mergeScene), "queue": scened(queueScene), "bucket": scened(bucketScene), "rows": scened(rowsScene),
 			"fleet": scened(fleetScene), "handled": scened(handledScene), "halt": scened(haltScene), "item": scened(itemScene),
 			"deny": scened(denyScene), "down": scened(downScene), "heal": scened(healScene),

@@ -130,6 +130,10 @@ func cell(v any) string {
 		if v != 0 {
 			s = short(v)
 		}
+	case *float64:
+		if v != nil {
+			s = fmt.Sprintf("%.1f", *v)
+		}
 	case float64:
 		s = fmt.Sprintf("%.1f", v)
 	default:
