@@ -234,12 +234,13 @@ func (l lagging) since() string {
 
 // much is the records behind, for a table.
 func (l lagging) much() string {
-	return sized(l.By, fmt.Sprint(l.Records))
+	return hedged(l.By, grouped(int(l.Records)))
 }
 
-func (l lagging) bytes() string { return sized(l.By, size(l.Bytes)) }
+func (l lagging) bytes() string { return hedged(l.By, sized(l.Bytes)) }
 
-func sized(by, s string) string {
+// hedged says how well a number is known.
+func hedged(by, s string) string {
 	switch by {
 	case byEstimate:
 		return "~" + s
@@ -249,19 +250,6 @@ func sized(by, s string) string {
 		return "?"
 	}
 	return s
-}
-
-// size is a number of bytes in the largest unit that it fills.
-func size(n int64) string {
-	units := []string{"B", "KiB", "MiB", "GiB", "TiB"}
-	f, i := float64(n), 0
-	for f >= 1024 && i < len(units)-1 {
-		f, i = f/1024, i+1
-	}
-	if i == 0 {
-		return fmt.Sprintf("%d B", n)
-	}
-	return fmt.Sprintf("%.1f %s", f, units[i])
 }
 
 // when is the time to catch up, for a table.

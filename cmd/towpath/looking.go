@@ -210,11 +210,11 @@ func closing(c *cli.Command, f *overview.Fleet) error {
 			parts = append(parts, fmt.Sprintf("%d %s", n, state))
 		}
 	}
-	line := count(f.Totals.Shards, "shard")
+	line := counted(f.Totals.Shards, "shard", "shards")
 	if len(parts) > 0 {
 		line += ": " + strings.Join(parts, ", ")
 	}
-	line += "; " + count(f.Totals.Workers, "worker")
+	line += "; " + counted(f.Totals.Workers, "worker", "workers")
 	if f.Kind == overview.KindKCL {
 		line += " of KCL"
 	}
@@ -247,7 +247,7 @@ func closing(c *cli.Command, f *overview.Fleet) error {
 func controlLines(t overview.Control) []string {
 	var lines []string
 	if t.Limited {
-		line := fmt.Sprintf("limit: %s at once in the whole fleet", count(t.Limit, "call"))
+		line := fmt.Sprintf("limit: %s at once in the whole fleet", counted(t.Limit, "call", "calls"))
 		if !t.Kept {
 			line += ", not kept by all workers yet"
 		}
@@ -257,14 +257,6 @@ func controlLines(t overview.Control) []string {
 		lines = append(lines, "paused: "+shard.Pause{Shard: p.Shard, KeyHash: p.KeyHash}.String())
 	}
 	return lines
-}
-
-// count is a number of things: 1 shard, 2 shards.
-func count(n int, thing string) string {
-	if n == 1 {
-		return "1 " + thing
-	}
-	return fmt.Sprintf("%d %ss", n, thing)
 }
 
 // document is what the commands that look print as JSON: what they show, and what

@@ -78,9 +78,9 @@ func workerNotes(w overview.Worker) string {
 	case w.Leader:
 		return "gives leases to the others"
 	case w.Limited:
-		return "may make " + count(w.Share, "call") + " at once"
+		return "may make " + counted(w.Share, "call", "calls") + " at once"
 	case w.Most > 0:
-		return "takes at most " + count(w.Most, "shard")
+		return "takes at most " + counted(w.Most, "shard", "shards")
 	}
 	return ""
 }
