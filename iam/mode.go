@@ -43,6 +43,10 @@ const (
 	// Status reads leases, sessions and what the stream lists, and plans moves
 	// without carrying them out.
 	Status Mode = "status"
+	// Doctor looks an application over without writing anything: towpath doctor,
+	// with the probes of workers that poll. Probes of other modes need these modes
+	// beside it.
+	Doctor Mode = "doctor"
 	// Operator moves positions: seek and reset, with -yes.
 	Operator Mode = "operator"
 	// Fork makes the tables of an application and gives it the positions of

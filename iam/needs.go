@@ -49,6 +49,17 @@ var needs = []need{
 	{Status, leaseTable, dynamo("Scan")},
 	{Status, sessionTable, dynamo("GetItem", "Scan")},
 
+	{Doctor, stream, kinesis("DescribeStreamSummary", "ListShards", "GetShardIterator", "GetRecords", "ListStreamConsumers")},
+	{Doctor, tableStream, dynamo("DescribeStream", "GetShardIterator", "GetRecords")},
+	{Doctor, tableStreams, dynamo("ListStreams")},
+	{Doctor, changedTable, dynamo("DescribeTable")},
+	{Doctor, leaseTable, dynamo("DescribeTable", "DescribeTimeToLive", "DescribeContinuousBackups", "GetItem", "Scan")},
+	{Doctor, ownerIndex, dynamo("Query")},
+	{Doctor, sessionTable, dynamo("DescribeTable", "DescribeTimeToLive", "DescribeContinuousBackups", "GetItem", "Scan")},
+	{Doctor, stateTable, dynamo("DescribeTable", "DescribeTimeToLive", "DescribeContinuousBackups")},
+	{Doctor, parkedTable, dynamo("DescribeTable", "DescribeTimeToLive", "DescribeContinuousBackups")},
+	{Doctor, kclTables, dynamo("Scan")},
+
 	{Operator, stream, kinesis("DescribeStreamSummary", "ListShards", "GetShardIterator", "GetRecords")},
 	{Operator, tableStream, dynamo("DescribeStream", "GetShardIterator", "GetRecords")},
 	{Operator, tableStreams, dynamo("ListStreams")},

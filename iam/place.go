@@ -39,6 +39,14 @@ var (
 		return some(n.stream.String() + "/stream/*")
 	}}
 
+	// changedTable is the table whose stream is read.
+	changedTable = &place{sid: "ChangedTable", of: func(n *names) []string {
+		if n.stream.service != "dynamodb" {
+			return nil
+		}
+		return some(n.stream.String())
+	}}
+
 	leaseTable   = &place{sid: "Leases", wants: wantsTable, of: func(n *names) []string { return some(n.leases()) }}
 	sessionTable = &place{sid: "Sessions", wants: wantsSessions, of: func(n *names) []string { return some(n.table("Sessions", n.Sessions, "-sessions")) }}
 	stateTable   = &place{sid: "States", wants: "Application or States", of: func(n *names) []string { return some(n.table("States", n.States, "-state")) }}

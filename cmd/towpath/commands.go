@@ -20,6 +20,7 @@ func commands() []*cli.Command {
 		seekCommand(),
 		resetCommand(),
 		forkCommand(),
+		doctorCommand(),
 		iamCommand(),
 	}
 }

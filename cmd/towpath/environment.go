@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/smithy-go/logging"
 	"github.com/aws/smithy-go/middleware"
 	"github.com/urfave/cli/v3"
 )
@@ -40,6 +41,7 @@ func environment(ctx context.Context, c *cli.Command) (aws.Config, error) {
 		WithTransportOptions(func(t *http.Transport) { t.ResponseHeaderTimeout = timeout })
 	options := []func(*config.LoadOptions) error{
 		config.WithHTTPClient(client),
+		config.WithLogger(logging.Nop{}), // what went wrong is said once, in the error
 		config.WithAPIOptions([]func(*middleware.Stack) error{func(s *middleware.Stack) error {
 			return s.Initialize.Add(withinTime(timeout), middleware.Before)
 		}}),

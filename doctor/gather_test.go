@@ -1,0 +1,106 @@
+package doctor_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/aws/aws-sdk-go-v2/service/kinesis"
+	ktypes "github.com/aws/aws-sdk-go-v2/service/kinesis/types"
+
+	"github.com/towpath/towpath/checkpoint/dynamocheckpoint"
+	"github.com/towpath/towpath/doctor"
+	"github.com/towpath/towpath/shard/kinesisshards"
+	"github.com/towpath/towpath/streamtest"
+)
+
+// over is what the doctor is told of a rig.
+func over(rig *streamtest.Rig) doctor.Config {
+	cfg := rig.AWS.Config("doctor")
+	client, k := dynamodb.NewFromConfig(cfg), kinesis.NewFromConfig(cfg)
+	return doctor.Config{
+		Application: streamtest.Application, Dynamo: client, Kinesis: k, Table: dynamocheckpoint.Open(client, streamtest.Application),
+		Source: kinesisshards.Open(k, streamtest.Stream, func(o *kinesisshards.Options) { o.Limit = 1 }),
+		Sample: kinesisshards.Open(k, streamtest.Stream),
+	}
+}
+
+// What is really so is found: a fleet that was stopped, a backlog, a table that
+// loses rows, a key of one's own, a sample of what arrives.
+func TestGatherSeesWhatIsThere(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		rig := streamtest.New(t, 2)
+		defer rig.Close()
+		cfg := rig.AWS.Config("admin")
+		rig.PutN(40, 10)
+		w := rig.Start("w1")
+		rig.Await("everything handled", rig.AllDone)
+		time.Sleep(20 * time.Second)
+		w.Stop()
+		rig.PutN(40, 10)
+		time.Sleep(14 * time.Hour)
+		for range 30 {
+			rig.Put("hot", strings.Repeat("x", 1<<20-3))
+			time.Sleep(time.Second)
+		}
+		_, err := kinesis.NewFromConfig(cfg).StartStreamEncryption(t.Context(), &kinesis.StartStreamEncryptionInput{
+			StreamName: aws.String(streamtest.Stream), EncryptionType: ktypes.EncryptionTypeKms, KeyId: aws.String("alias/ours"),
+		})
+		d := dynamodb.NewFromConfig(cfg)
+		_, ttl := d.UpdateTimeToLive(t.Context(), &dynamodb.UpdateTimeToLiveInput{
+			TableName: aws.String(streamtest.Application), TimeToLiveSpecification: &types.TimeToLiveSpecification{AttributeName: aws.String("gone"), Enabled: aws.Bool(true)},
+		})
+		_, recover := d.UpdateContinuousBackups(t.Context(), &dynamodb.UpdateContinuousBackupsInput{
+			TableName: aws.String(streamtest.Application), PointInTimeRecoverySpecification: &types.PointInTimeRecoverySpecification{PointInTimeRecoveryEnabled: aws.Bool(true)},
+		})
+		if err := errors.Join(err, ttl, recover); err != nil {
+			t.Fatal(err)
+		}
+
+		facts, err := doctor.Gather(t.Context(), over(rig))
+		if err != nil {
+			t.Fatal(err)
+		}
+		report := doctor.Examine(facts)
+		for _, want := range []struct {
+			check string
+			level doctor.Level
+			found string
+		}{
+			{"encryption", doctor.Note, "alias/ours"},
+			{"tables", doctor.Failure, "attribute gone"},
+			{"retention", doctor.Warning, "is 14 h behind, 58 %"},
+			{"distribution", doctor.Warning, "in the last minute"},
+			{"workers", doctor.Warning, "no worker is at work"},
+			{"owners", doctor.Note, "nobody works 2 shards"},
+		} {
+			found := false
+			for _, f := range report.Findings {
+				found = found || f.Check == want.check && f.Level == want.level && strings.Contains(f.Found, want.found)
+			}
+			if !found {
+				t.Errorf("no %s of %s says %q: %+v", want.level, want.check, want.found, report.Findings)
+			}
+		}
+		if !facts.Tables[0].Recovers || facts.Tables[1].Recovers {
+			t.Errorf("point-in-time recovery: %+v", facts.Tables)
+		}
+		if calls := rig.AWS.Count("doctor", "dynamodb", "UpdateItem") + rig.AWS.Count("doctor", "dynamodb", "PutItem") + rig.AWS.Count("doctor", "dynamodb", "TransactWriteItems"); calls != 0 {
+			t.Errorf("the doctor wrote %d times", calls)
+		}
+	})
+}
+
+func TestIncompleteConfigIsRefusedAllAtOnce(t *testing.T) {
+	_, err := doctor.Gather(t.Context(), doctor.Config{Watch: -1})
+	for _, want := range []string{"Application", "Table", "Dynamo", "Source", "Kinesis or Changes", "Watch"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("the error says nothing of %s: %v", want, err)
+		}
+	}
+}

@@ -1,0 +1,72 @@
+package iam_test
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/kinesis"
+
+	"github.com/towpath/towpath/checkpoint/dynamocheckpoint"
+	"github.com/towpath/towpath/doctor"
+	"github.com/towpath/towpath/iam"
+	"github.com/towpath/towpath/streamtest"
+)
+
+// The doctor asks for what its policy allows, and finds nothing refused; what it
+// tries with ProbeWrites leaves the tables as they are.
+func TestDoctorAsksForWhatItsPolicyAllows(t *testing.T) {
+	each(t, func(t *testing.T, f *fleet) {
+		all := dynamocheckpoint.Open(dynamodb.NewFromConfig(f.AWS.Config("admin")), streamtest.Application, func(o *dynamocheckpoint.Options) { o.CreateTables = true })
+		if err := errors.Join(all.PrepareStates(t.Context()), all.PrepareParking(t.Context())); err != nil {
+			t.Fatal(err)
+		}
+		g := f.guarding(iam.Scope{}, iam.Doctor)
+		report := f.examine(g, false)
+		for _, found := range report.Findings {
+			if found.Level == doctor.Failure {
+				t.Errorf("%s: %s", found.Check, found.Found)
+			}
+		}
+		g.agrees(t)
+
+		if report := f.examine(g, true); report.Count(doctor.Failure) != 7 {
+			t.Errorf("7 writes are refused to the doctor, and it says: %+v", report.Findings)
+		}
+		before := f.AWS.DynamoDB().Tables()
+		report = f.examine(guarded(t, f.AWS, iam.Scope{Stream: f.scope.Stream, Application: streamtest.Application}, iam.Doctor, iam.Leases), true)
+		if report.Count(doctor.Failure) != 0 {
+			t.Errorf("with the permissions of workers beside it finds: %+v", report.Findings)
+		}
+		if after := f.AWS.DynamoDB().Tables(); len(after) != len(before) {
+			t.Errorf("there are tables %v, and there were %v", after, before)
+		}
+		for _, row := range f.Rows() {
+			if row.Fault != nil {
+				t.Errorf("a row was written by the doctor: %v", row.Fault)
+			}
+		}
+	})
+}
+
+// examine looks the fleet over behind a guard.
+func (f *fleet) examine(g *guard, writes bool) doctor.Report {
+	f.t.Helper()
+	cfg := g.config(f.AWS, "operator")
+	client := dynamodb.NewFromConfig(cfg)
+	looked := doctor.Config{
+		Application: streamtest.Application, Dynamo: client, Source: f.source(cfg, nil),
+		Table: dynamocheckpoint.Open(client, streamtest.Application), ProbeWrites: writes, Watch: 3 * time.Second,
+	}
+	if f.scope.Stream == clicks {
+		looked.Kinesis = kinesis.NewFromConfig(cfg)
+	} else {
+		looked.Changes = streamtest.Table
+	}
+	facts, err := doctor.Gather(f.t.Context(), looked)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return doctor.Examine(facts)
+}
