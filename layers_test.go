@@ -39,6 +39,7 @@ var floors = []struct {
 	{"telemetry", 4},             // what a worker does, as metrics
 	{"health", 4},                // whether a worker lives, and is ready
 	{"dashboard", 4},             // a fleet, as a page
+	{"doctor", 4},                // what is wrong with an application
 	{"deploy", 5},                // manifests, and the tests of them
 
 	{"consumer", 3},      // the engine: owns every goroutine
