@@ -2,6 +2,22 @@
 // records to a handler in ordered batches, retries, splits and gives up what
 // fails, and moves the checkpoint behind what is finished.
 //
+// # Start
+//
+//	c, err := consumer.New(consumer.Config{
+//		Name:    "clickstream",
+//		Source:  kinesisshards.Open(kinesisClient, "clicks"),
+//		Leases:  dynamocheckpoint.Open(dynamodbClient, "clickstream"),
+//		Handler: consumer.Each(func(ctx context.Context, click Click) error { … }),
+//	})
+//	…
+//	err = c.Run(ctx) // until ctx is done and everything has ended
+//
+// These four fields are required, and the defaults of the others are right for
+// most services; what is wrong with them New says, all of it at once. A handler
+// answers with an error or none, see [Handler]. What is to become of a record that
+// always fails is the first thing to decide: [Config.OnFailure].
+//
 // # Model
 //
 // A [Consumer] is one worker of an application. All workers of one name share a

@@ -7,7 +7,7 @@
 //	err = store.Prepare(ctx) // makes the table
 //	c, err := consumer.New(consumer.Config{
 //		Positions: store,
-//		Handler:   store.Each(func(ctx context.Context, tx *sql.Tx, r *shard.Record) error { … }),
+//		Handler:   store.Each("payments", func(ctx context.Context, tx *sql.Tx, r *shard.Record) error { … }),
 //		…
 //	})
 //
