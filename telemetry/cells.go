@@ -47,6 +47,7 @@ type spread struct {
 	bounds  []int64
 	buckets []atomic.Int64 // one more than bounds
 	sum     atomic.Int64
+	peak    atomic.Int64 // the largest since EMF last took it
 }
 
 func newSpread(m *Metric) *spread {
@@ -72,6 +73,8 @@ func (s *spread) take(v int64) {
 	}
 	s.sum.Add(v)
 	s.buckets[low].Add(1)
+	for known := s.peak.Load(); v > known && !s.peak.CompareAndSwap(known, v); known = s.peak.Load() {
+	}
 }
 
 // read is what was counted so far. The buckets are read one after the other: a
@@ -85,3 +88,6 @@ func (s *spread) read() (count uint64, sum float64, buckets []uint64) {
 	}
 	return count, sum, buckets
 }
+
+// takePeak is the largest value since it was last asked for.
+func (s *spread) takePeak() float64 { return float64(s.peak.Swap(0)) * s.scale }

@@ -46,6 +46,40 @@ func ExampleRecorder() {
 	// towpath.handled.records 3
 }
 
+// CloudWatch metrics without an agent: a line of JSON on standard output each
+// minute, and one more when the consumer has ended.
+func ExampleEMF() {
+	stream := shardtest.NewStream(1)
+	for i := range 3 {
+		stream.Put("ada", fmt.Append(nil, i))
+	}
+	cfg := consumer.Config{
+		Name: "clickstream", Source: stream, Leases: checkpointtest.NewTable(), Logger: silent, Until: consumer.CaughtUp(),
+		Handler: consumer.HandlerFunc(func(context.Context, *batching.Batch) error { return nil }),
+	}
+	recorder := telemetry.New(telemetry.Options{Application: "clickstream", Stream: "clicks"})
+	cfg.Hooks = consumer.JoinHooks(cfg.Hooks, recorder.Hooks())
+	c, err := consumer.New(cfg)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	recorder.Watch(c.Status)
+	var stdout strings.Builder // a service leaves Writer out
+	emf := telemetry.EMF{Recorder: recorder, Writer: &stdout}
+	if err := emf.While(context.Background(), c.Run); err != nil {
+		fmt.Println(err)
+	}
+	for _, word := range []string{`"application":"clickstream"`, `"towpath.read.records":3`, `"PolledEventCount":3`, `"RecordsProcessed":3`} {
+		fmt.Println(word, strings.Contains(stdout.String(), word))
+	}
+	// Output:
+	// "application":"clickstream" true
+	// "towpath.read.records":3 true
+	// "PolledEventCount":3 true
+	// "RecordsProcessed":3 true
+}
+
 // The catalogue is data: here are the metrics that Lambda's dashboards know.
 func ExampleCatalogue() {
 	for _, m := range telemetry.Catalogue() {

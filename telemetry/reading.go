@@ -26,7 +26,8 @@ type Point struct {
 	Total   float64
 	Buckets []uint64
 
-	id id
+	id   id
+	from *spread // a histogram's
 }
 
 // Points are all series as they are now, those of one metric together, in the
@@ -67,7 +68,7 @@ func (f *flow) points(i id, named bool, yield func(Point) bool) bool {
 		values = append(values, f.handler)
 	}
 	if s := f.spread[i]; s != nil {
-		p := Point{Metric: m, Values: values, id: i}
+		p := Point{Metric: m, Values: values, id: i, from: s}
 		p.Count, p.Total, p.Buckets = s.read()
 		return yield(p)
 	}
