@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"os"
 	"time"
 )
 
@@ -47,9 +46,9 @@ const (
 type EMF struct {
 	// Recorder is whose metrics are written. It is required.
 	Recorder *Recorder
-	// Writer is where the lines go, each in one call: default os.Stdout. An error
-	// is told once, to Logger, until a line is written again; what the line had
-	// is in a later one.
+	// Writer is where the lines go, each in one call, such as os.Stdout. It is
+	// required. An error is told once, to Logger, until a line is written again;
+	// what the line had is in a later one.
 	Writer io.Writer
 	// Interval is how long between two writings: default a minute, which is as
 	// fine as CloudWatch keeps it; at least a second.
@@ -76,9 +75,6 @@ type EMF struct {
 const leastInterval = time.Second
 
 func (e EMF) withDefaults() EMF {
-	if e.Writer == nil {
-		e.Writer = os.Stdout
-	}
 	if e.Interval == 0 {
 		e.Interval = time.Minute
 	}
@@ -103,6 +99,9 @@ func (e EMF) Validate() error {
 	e = e.withDefaults()
 	if e.Recorder == nil {
 		problems = append(problems, errors.New("Recorder is missing: set it to one of telemetry.New"))
+	}
+	if e.Writer == nil {
+		problems = append(problems, errors.New("Writer is missing: set it to os.Stdout, where the process's output goes to CloudWatch Logs"))
 	}
 	if e.Interval < leastInterval {
 		problems = append(problems, fmt.Errorf("Interval is %s, want at least %s", e.Interval, leastInterval))

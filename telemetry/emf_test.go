@@ -250,12 +250,12 @@ func TestEMFValuesLieAsTheyDid(t *testing.T) {
 // All that is wrong with an EMF is said at once.
 func TestEMFSaysWhatIsWrong(t *testing.T) {
 	err := telemetry.EMF{Interval: time.Millisecond, Names: 8, Namespace: "AWS/Lambda", KCLNamespace: "a b"}.Validate()
-	for _, want := range []string{"Recorder is missing", "Interval is 1ms", "Names is 8", `Namespace is "AWS/Lambda"`, `KCLNamespace is "a b"`} {
+	for _, want := range []string{"Recorder is missing", "Writer is missing", "Interval is 1ms", "Names is 8", `Namespace is "AWS/Lambda"`, `KCLNamespace is "a b"`} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v does not say %q", err, want)
 		}
 	}
-	nameless := telemetry.EMF{Recorder: telemetry.New(telemetry.Options{})}
+	nameless := telemetry.EMF{Recorder: telemetry.New(telemetry.Options{}), Writer: &paper{}}
 	if err := nameless.Run(t.Context()); err == nil || !strings.Contains(err.Error(), "KCLNamespace is empty") {
 		t.Errorf("KCL's names without a namespace: %v", err)
 	}

@@ -65,7 +65,7 @@ func ExampleEMF() {
 		return
 	}
 	recorder.Watch(c.Status)
-	var stdout strings.Builder // a service leaves Writer out
+	var stdout strings.Builder // a service has os.Stdout
 	emf := telemetry.EMF{Recorder: recorder, Writer: &stdout}
 	if err := emf.While(context.Background(), c.Run); err != nil {
 		fmt.Println(err)
