@@ -49,3 +49,21 @@ func ExampleScaler_Next() {
 	// 3 workers: 2 are enough, in 5m0s one can be taken away
 	// 2 workers: 2 were enough for 10m0s
 }
+
+// A worker measures its shards and says which part of a worker they need. The sum
+// over a fleet, rounded up, is how many workers there should be.
+func ExampleMeter() {
+	var meter autoscale.Meter
+	start := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	meter.Shards(start, 0, []autoscale.Reading{{ID: "a"}, {ID: "b"}})
+	// A minute later 60,000 records have been read and 150 s of calls have run.
+	shards := meter.Shards(start.Add(time.Minute), 150*time.Second, []autoscale.Reading{{ID: "a", Read: 30_000}, {ID: "b", Read: 30_000}})
+
+	demand, err := autoscale.Sizing{PerWorker: 4, Lanes: 2}.Demand(shards)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Printf("%.0f records a second, %s each: %.2f workers\n", shards[0].Arrival, shards[0].PerRecord, demand.Workers)
+	// Output:
+	// 500 records a second, 2.5ms each: 0.83 workers
+}

@@ -146,7 +146,7 @@ func (w *town) days(t *testing.T, days int, peak, noise float64) (turns int, wor
 		behind := time.Duration(w.waiting / arrival * float64(time.Second))
 		worst = max(worst, behind)
 		one := Shard{Arrival: shake(arrival), Behind: behind, PerRecord: time.Duration(shake(float64(w.perRecord)))}
-		d, err := Sizing{PerWorker: w.perWorker}.Demand(even(w.shards, one))
+		d, err := Sizing{PerWorker: w.perWorker}.Demand(alike(w.shards, one))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -188,7 +188,7 @@ func TestBacklogIsGoneWithinCatchUp(t *testing.T) {
 				t.Fatalf("after %s %.0f records of each shard still wait, with %d workers", at, w.waiting, w.workers)
 			}
 			behind := time.Duration(w.waiting / arrival * float64(time.Second))
-			d, err := sizing.Demand(even(w.shards, Shard{Arrival: arrival, Waiting: w.waiting, Behind: behind, PerRecord: w.perRecord}))
+			d, err := sizing.Demand(alike(w.shards, Shard{Arrival: arrival, Waiting: w.waiting, Behind: behind, PerRecord: w.perRecord}))
 			if err != nil {
 				t.Fatal(err)
 			}

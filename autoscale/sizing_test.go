@@ -12,8 +12,8 @@ import (
 
 const ms = time.Millisecond
 
-// even are n shards that are the same.
-func even(n int, one Shard) []Shard { return slices.Repeat([]Shard{one}, n) }
+// alike are n shards that are the same.
+func alike(n int, one Shard) []Shard { return slices.Repeat([]Shard{one}, n) }
 
 func TestDemandIsWhatTheFormulaSays(t *testing.T) {
 	for _, c := range []struct {
@@ -25,34 +25,34 @@ func TestDemandIsWhatTheFormulaSays(t *testing.T) {
 		beyond  int
 		catchup bool
 	}{
-		{"idle", Sizing{PerWorker: 8}, even(10, Shard{}), 0, 1, 0, false},
+		{"idle", Sizing{PerWorker: 8}, alike(10, Shard{}), 0, 1, 0, false},
 		{"nothing is measured", Sizing{PerWorker: 8, Minimum: 2}, nil, 0, 1, 0, false},
 		// 10 shards × 500/s × 1 ms are 5 calls at once, over 8 × 0.75.
-		{"load alone", Sizing{PerWorker: 8}, even(10, Shard{Arrival: 500, PerRecord: ms}), 5. / 6, 1, 0, false},
-		{"load alone, no headroom", Sizing{PerWorker: 1, Headroom: NoHeadroom}, even(10, Shard{Arrival: 500, PerRecord: ms}), 5, 5, 0, false},
+		{"load alone", Sizing{PerWorker: 8}, alike(10, Shard{Arrival: 500, PerRecord: ms}), 5. / 6, 1, 0, false},
+		{"load alone, no headroom", Sizing{PerWorker: 1, Headroom: NoHeadroom}, alike(10, Shard{Arrival: 500, PerRecord: ms}), 5, 5, 0, false},
 		// 300,000 records more in 600 s are 500/s more.
 		{"load and what waits", Sizing{PerWorker: 2, Headroom: NoHeadroom, Lanes: 2},
-			even(4, Shard{Arrival: 500, Waiting: 300_000, PerRecord: ms, Behind: 10 * time.Minute}), 2, 2, 0, true},
+			alike(4, Shard{Arrival: 500, Waiting: 300_000, PerRecord: ms, Behind: 10 * time.Minute}), 2, 2, 0, true},
 		// The same without Waiting: 500/s for ten minutes.
 		{"what waits, from the time behind", Sizing{PerWorker: 2, Headroom: NoHeadroom, Lanes: 2},
-			even(4, Shard{Arrival: 500, PerRecord: ms, Behind: 10 * time.Minute}), 2, 2, 0, true},
+			alike(4, Shard{Arrival: 500, PerRecord: ms, Behind: 10 * time.Minute}), 2, 2, 0, true},
 		{"half the time, twice the backlog's part", Sizing{PerWorker: 2, Headroom: NoHeadroom, Lanes: 2, CatchUp: 5 * time.Minute},
-			even(4, Shard{Arrival: 500, Waiting: 300_000, PerRecord: ms, Behind: 10 * time.Minute}), 3, 3, 0, true},
+			alike(4, Shard{Arrival: 500, Waiting: 300_000, PerRecord: ms, Behind: 10 * time.Minute}), 3, 3, 0, true},
 		// One shard is stuck for a day: it asks for its one lane.
 		{"one shard is stuck", Sizing{PerWorker: 1, Headroom: NoHeadroom},
-			append(even(9, Shard{Arrival: 100, PerRecord: ms}), Shard{ID: "stuck", Arrival: 100, PerRecord: ms, Behind: 24 * time.Hour}), 1.9, 2, 1, false},
+			append(alike(9, Shard{Arrival: 100, PerRecord: ms}), Shard{ID: "stuck", Arrival: 100, PerRecord: ms, Behind: 24 * time.Hour}), 1.9, 2, 1, false},
 		{"one shard is stuck and nothing of it is known", Sizing{PerWorker: 1, Headroom: NoHeadroom},
-			append(even(9, Shard{Arrival: 100, PerRecord: ms}), Shard{ID: "stuck", Behind: 24 * time.Hour}), 1.9, 2, 1, false},
+			append(alike(9, Shard{Arrival: 100, PerRecord: ms}), Shard{ID: "stuck", Behind: 24 * time.Hour}), 1.9, 2, 1, false},
 		{"a shard whose rate is not known, half the time behind", Sizing{PerWorker: 1, Headroom: NoHeadroom, Lanes: 4},
-			even(3, Shard{Behind: 5 * time.Minute, PerRecord: ms}), 6, 3, 0, true},
+			alike(3, Shard{Behind: 5 * time.Minute, PerRecord: ms}), 6, 3, 0, true},
 		{"many small lags", Sizing{PerWorker: 4, Headroom: NoHeadroom},
-			even(100, Shard{Arrival: 10, PerRecord: ms, Behind: time.Second}), 100 * (10 + 10./600) * .001 / 4, 1, 0, false},
-		{"never more than shards", Sizing{PerWorker: 1, Lanes: 10}, even(3, Shard{Arrival: 5000, PerRecord: ms}), 20, 3, 0, false},
-		{"never more than the maximum", Sizing{PerWorker: 1, Lanes: 10, Maximum: 2}, even(3, Shard{Arrival: 5000, PerRecord: ms}), 20, 2, 0, false},
-		{"at least the minimum", Sizing{PerWorker: 1, Minimum: 2}, even(3, Shard{}), 0, 2, 0, false},
-		{"the minimum is no reason for idle workers", Sizing{PerWorker: 1, Minimum: 2}, even(1, Shard{}), 0, 1, 0, false},
+			alike(100, Shard{Arrival: 10, PerRecord: ms, Behind: time.Second}), 100 * (10 + 10./600) * .001 / 4, 1, 0, false},
+		{"never more than shards", Sizing{PerWorker: 1, Lanes: 10}, alike(3, Shard{Arrival: 5000, PerRecord: ms}), 20, 3, 0, false},
+		{"never more than the maximum", Sizing{PerWorker: 1, Lanes: 10, Maximum: 2}, alike(3, Shard{Arrival: 5000, PerRecord: ms}), 20, 2, 0, false},
+		{"at least the minimum", Sizing{PerWorker: 1, Minimum: 2}, alike(3, Shard{}), 0, 2, 0, false},
+		{"the minimum is no reason for idle workers", Sizing{PerWorker: 1, Minimum: 2}, alike(1, Shard{}), 0, 1, 0, false},
 		{"no numbers", Sizing{PerWorker: 1},
-			even(3, Shard{Arrival: math.NaN(), Waiting: math.Inf(1), Behind: -1, PerRecord: -1}), 0, 1, 0, false},
+			alike(3, Shard{Arrival: math.NaN(), Waiting: math.Inf(1), Behind: -1, PerRecord: -1}), 0, 1, 0, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			d, err := c.sizing.Demand(c.shards)
