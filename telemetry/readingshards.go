@@ -67,6 +67,7 @@ func (b *board) shards(r *Recorder, s *consumer.Status) {
 	b.put(shardsPaused, float64(len(paused)))
 	b.put(omittedShards, float64(len(omitted)))
 	b.worst(worst)
+	b.workers(r, s)
 	for _, name := range slices.Sorted(maps.Keys(handlers)) {
 		b.tally(name, handlers[name])
 	}

@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/towpath/towpath/autoscale"
 	"github.com/towpath/towpath/batching"
 	"github.com/towpath/towpath/consumer"
 )
@@ -21,6 +22,10 @@ type Options struct {
 	// default 512; batching.AtMost(0) is none. Those of all others are put together
 	// under the id "other".
 	Shards batching.Limit
+	// Sizing says what a worker can do, for the metric towpath.workers.needed.
+	// Default: the zero Sizing, without which that metric has no series; nor has it
+	// with one that Sizing.Validate refuses.
+	Sizing autoscale.Sizing
 }
 
 // Limits of series.
@@ -46,6 +51,9 @@ type Recorder struct {
 	shards map[string]*shardSeries // those that this worker has
 	own    int                     // how many of them have series of their own
 	left   shardCounts             // of shards that had none and were left
+
+	needMu sync.Mutex // guards need, which is not to be asked by two at once
+	need   autoscale.Meter
 }
 
 // New makes a recorder that has counted nothing.

@@ -5,6 +5,7 @@ const (
 	sessionValid id = iota + firstState
 	heartbeatAge
 	leasesHeld
+	workersNeeded
 	behindMax
 	ageMax
 	checkpointAgeMax
@@ -55,6 +56,8 @@ var states = map[id]Metric{
 		Meaning: "How long ago the worker's last sign of life was answered."},
 	leasesHeld: {Name: "towpath.leases.held", Kind: Gauge, Unit: shards, KCL: "CurrentLeases", KCLOperation: "RenewAllLeases",
 		Meaning: "Shards that the worker works."},
+	workersNeeded: {Name: "towpath.workers.needed", Kind: Gauge, Unit: "{worker}",
+		Meaning: "Which part of a worker the worker's shards need, by package autoscale: the sum over the fleet, rounded up, is how many workers there should be. There is no series without Options.Sizing."},
 	behindMax: {Name: "towpath.behind.max", Kind: Gauge, Unit: seconds, Across: Max,
 		Meaning: "How far behind the tip the shard is that is furthest behind, as its last read said."},
 	ageMax: {Name: "towpath.age.max", Kind: Gauge, Unit: seconds, Across: Max,
