@@ -10,6 +10,7 @@ func commands() []*cli.Command {
 		shardsCommand(),
 		workersCommand(),
 		lagCommand(),
+		dashboardCommand(),
 		tailCommand(),
 		recordCommand(),
 		playCommand(),
