@@ -1,6 +1,7 @@
 package shard
 
 import (
+	"bytes"
 	"fmt"
 	"math/big"
 	"math/rand/v2"
@@ -157,6 +158,31 @@ func FuzzCompareSequences(f *testing.F) {
 			t.Errorf("%q and %q: %d, want %d", a, b, got, want)
 		}
 	})
+}
+
+// Digits are digits at every place of a sequence number, and nothing else is.
+func TestSequenceNumbersAreDigitsAlone(t *testing.T) {
+	for length := 1; length <= 20; length++ {
+		for at := range length {
+			for c := range 256 {
+				b := bytes.Repeat([]byte("9"), length)
+				b[at] = byte(c)
+				err := After(string(b), 0).Validate()
+				if digit := '0' <= c && c <= '9'; (err == nil) != digit {
+					t.Fatalf("%q at %d of %d: %v", byte(c), at, length, err)
+				}
+			}
+		}
+	}
+}
+
+func BenchmarkValidate(b *testing.B) {
+	p := After("49590338271490256608559692538361571095921575989136588898", 0)
+	for b.Loop() {
+		if err := p.Validate(); err != nil {
+			b.Fatal(err)
+		}
+	}
 }
 
 // BenchmarkCompareSequences compares neighbours of one shard, which differ in
