@@ -343,6 +343,22 @@ func TestViewersAreToldTheWholeAndThenWhatChanges(t *testing.T) {
 	}
 }
 
+func TestAViewerBeforeTheFirstLookIsToldTheWholeToo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := mustNew(t, Config{Sources: []Source{{Name: "slow", Tables: func(context.Context) (*overview.Fleet, error) {
+			time.Sleep(3 * time.Second)
+			return &overview.Fleet{Shards: []overview.Shard{{ID: "s", Row: true, State: overview.StateFree}}}, nil
+		}}}})
+		client, url, end := inBubble(t, h)
+		defer end()
+		v, _ := watch(t, client, url, false)
+		defer v.cancel()
+		if c := v.next(t); !c.Full || len(c.Set["live"]) != 1 {
+			t.Errorf("the first event is %+v, want the whole", c)
+		}
+	})
+}
+
 func TestOneLookServesAllViewersAndIdlenessIsCheap(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		asked := 0

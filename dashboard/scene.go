@@ -107,7 +107,7 @@ func (s *scene) look(ctx context.Context) error {
 	next := v.picture()
 	c := changed(s.now, next)
 	s.seq++
-	c.Seq, c.Points = s.seq, []point{p}
+	c.Seq, c.Full, c.Points = s.seq, s.seq == 1, []point{p}
 	s.now, s.whole = next, nil
 	watched := len(s.viewers) > 0
 	s.mu.Unlock()
@@ -165,15 +165,16 @@ func (s *scene) tell(event []byte) {
 }
 
 // enter begins to look: the event of the whole picture, and the channel of what
-// changes after it, which is closed when the viewer is let go. It is false if
-// nobody looks at the source, and so there is nothing to see.
+// changes after it, which is closed when the viewer is let go. Before the first
+// look the whole is empty: it is the first of the changes. Where nothing is looked
+// at the error is errNotRunning.
 func (s *scene) enter() (whole []byte, changes chan []byte, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.running {
 		return nil, nil, errNotRunning
 	}
-	if s.whole == nil {
+	if s.whole == nil && s.seq > 0 {
 		c := change{Seq: s.seq, Full: true, Set: s.now, Points: s.history.all()}
 		if s.whole, err = c.event(); err != nil {
 			return nil, nil, err
