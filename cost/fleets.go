@@ -94,11 +94,8 @@ type Function struct {
 	Memory int `json:"memory_mb"`
 }
 
-// Lambda is what an event source mapping costs for the same load: its
-// invocations, in which the computing is included. To poll the stream costs
-// nothing there.
-func Lambda(s Shape, f Function, p Prices) Bill {
-	s = s.WithDefaults()
+// WithDefaults is the function with what is not given.
+func (f Function) WithDefaults() Function {
 	if f.BatchSize <= 0 {
 		f.BatchSize = 100
 	}
@@ -108,6 +105,14 @@ func Lambda(s Shape, f Function, p Prices) Bill {
 	if f.Memory <= 0 {
 		f.Memory = 128
 	}
+	return f
+}
+
+// Lambda is what an event source mapping costs for the same load: its
+// invocations, in which the computing is included. To poll the stream costs
+// nothing there.
+func Lambda(s Shape, f Function, p Prices) Bill {
+	s, f = s.WithDefaults(), f.WithDefaults()
 	invoked := s.Records / float64(f.BatchSize) * Month.Seconds()
 	return Bill{Of: "Lambda", Parts: append([]Part{
 		{Name: "invocations", Dollars: invoked / 1e6 * p.MillionInvoked},

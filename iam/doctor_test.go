@@ -3,8 +3,10 @@ package iam_test
 import (
 	"errors"
 	"testing"
+	"testing/synctest"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 
@@ -69,4 +71,27 @@ func (f *fleet) examine(g *guard, writes bool) doctor.Report {
 		f.t.Fatal(err)
 	}
 	return doctor.Examine(facts)
+}
+
+// What towpath cost counts, by the policy that is printed for it.
+func TestCountingAsksForWhatItsPolicyAllows(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := iam.Scope{Stream: clicks}
+		f := newFleet(t, newRig(t, s), s, []iam.Mode{iam.Bootstrap}, iam.Polling, iam.Leases)
+		defer f.Close()
+		f.start("a")
+		time.Sleep(5 * time.Second)
+		g := f.guarding(iam.Scope{}, iam.Cost)
+		cfg := g.config(f.AWS, "operator")
+		client := dynamodb.NewFromConfig(cfg)
+		table := dynamocheckpoint.Open(client, streamtest.Application)
+		_, err := table.List(t.Context())
+		_, sessions := table.Sessions(t.Context())
+		_, described := client.DescribeTable(t.Context(), &dynamodb.DescribeTableInput{TableName: aws.String(streamtest.Application)})
+		_, stream := kinesis.NewFromConfig(cfg).DescribeStreamSummary(t.Context(), &kinesis.DescribeStreamSummaryInput{StreamName: aws.String(streamtest.Stream)})
+		if err := errors.Join(err, sessions, described, stream); err != nil {
+			t.Error(err)
+		}
+		g.agrees(t)
+	})
 }

@@ -47,6 +47,8 @@ const (
 	// with the probes of workers that poll. Probes of other modes need these modes
 	// beside it.
 	Doctor Mode = "doctor"
+	// Cost counts shards and workers: towpath cost -application.
+	Cost Mode = "cost"
 	// Operator moves positions: seek and reset, with -yes.
 	Operator Mode = "operator"
 	// Fork makes the tables of an application and gives it the positions of

@@ -60,6 +60,10 @@ var needs = []need{
 	{Doctor, parkedTable, dynamo("DescribeTable", "DescribeTimeToLive", "DescribeContinuousBackups")},
 	{Doctor, kclTables, dynamo("Scan")},
 
+	{Cost, stream, kinesis("DescribeStreamSummary")},
+	{Cost, leaseTable, dynamo("DescribeTable", "Scan")},
+	{Cost, sessionTable, dynamo("Scan")},
+
 	{Operator, stream, kinesis("DescribeStreamSummary", "ListShards", "GetShardIterator", "GetRecords")},
 	{Operator, tableStream, dynamo("DescribeStream", "GetShardIterator", "GetRecords")},
 	{Operator, tableStreams, dynamo("ListStreams")},

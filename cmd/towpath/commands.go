@@ -22,6 +22,7 @@ func commands() []*cli.Command {
 		resetCommand(),
 		forkCommand(),
 		doctorCommand(),
+		costCommand(),
 		iamCommand(),
 	}
 }
