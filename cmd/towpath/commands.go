@@ -18,6 +18,7 @@ func commands() []*cli.Command {
 		pauseCommand(),
 		resumeCommand(),
 		limitCommand(),
+		releaseCommand(),
 		seekCommand(),
 		resetCommand(),
 		forkCommand(),
