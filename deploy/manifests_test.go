@@ -274,3 +274,31 @@ func TestScaledObjectHasTheFieldsOfKEDA(t *testing.T) {
 		}
 	}
 }
+
+// The checks of a container ask where package health is said to answer, and
+// "towpath health" asks there by itself.
+func TestHealthIsAskedWhereItAnswers(t *testing.T) {
+	const livez = "http://127.0.0.1:8080/livez"
+	var task taskDefinition
+	readJSON(t, "ecs/task-definition.json", &task)
+	if got := strings.Join(task.ContainerDefinitions[0].HealthCheck.Command, " "); got != "CMD /towpath health "+livez {
+		t.Errorf("ECS runs %q", got)
+	}
+	for file, want := range map[string]string{
+		"docker/service.Dockerfile": `CMD ["/towpath", "health", "` + livez + `"]`,
+		"../cmd/towpath/health.go":  `const livez = "` + livez + `"`,
+	} {
+		if text, err := os.ReadFile(filepath.FromSlash(file)); err != nil || !strings.Contains(string(text), want) {
+			t.Errorf("%s has not %s: %v", file, want, err)
+		}
+	}
+	container := at(t, readYAML(t, "kubernetes/deployment.yaml"), "spec.template.spec.containers.0")
+	for probe, path := range map[string]string{"startupProbe": "/livez", "livenessProbe": "/livez", "readinessProbe": "/readyz"} {
+		if got := at(t, container, probe+".httpGet.path"); got != path {
+			t.Errorf("%s asks %v, want %s", probe, got, path)
+		}
+	}
+	if port := at(t, container, "ports.0.containerPort"); port != int64(8080) {
+		t.Errorf("the port is %v", port)
+	}
+}

@@ -25,5 +25,6 @@ func commands() []*cli.Command {
 		doctorCommand(),
 		costCommand(),
 		iamCommand(),
+		healthCommand(),
 	}
 }

@@ -41,6 +41,7 @@ func TestMain(m *testing.M) {
 //	deny SERVICE OPERATION    refuses a call for want of a permission from now on
 //	down SERVICE              breaks every connection to a service from now on
 //	heal                      ends every deny and down
+//	worker NAME STATUS BODY   answers so, like a worker's health, at the address $NAME
 //
 // in scene_test.go. Times and ids differ from run to run: match them by regular
 // expressions, with stdout and stderr.
@@ -61,7 +62,7 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"status": statusCommand, "stream": scened(streamScene), "put": scened(putScene), "flow": scened(flowScene), "split": scened(splitScene),
+			"status": statusCommand, "worker": workerCommand, "stream": scened(streamScene), "put": scened(putScene), "flow": scened(flowScene), "split": scened(splitScene),
 			"merge": scened(mergeScene), "queue": scened(queueScene), "bucket": scened(bucketScene), "rows": scened(rowsScene),
 			"fleet": scened(fleetScene), "handled": scened(handledScene), "halt": scened(haltScene), "item": scened(itemScene),
 			"deny": scened(denyScene), "down": scened(downScene), "heal": scened(healScene),

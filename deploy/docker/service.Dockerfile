@@ -32,7 +32,7 @@ USER 65532:65532
 # Where the worker answers /livez, /readyz and /metrics.
 EXPOSE 8080
 # For those who run it with Docker alone; ECS and Kubernetes have checks of their own.
-HEALTHCHECK --interval=30s --timeout=5s --start-period=60s --retries=3 \
+HEALTHCHECK --interval=30s --timeout=10s --start-period=60s --retries=3 \
     CMD ["/towpath", "health", "http://127.0.0.1:8080/livez"]
 # Exec form: SIGTERM reaches the worker, which then drains.
 ENTRYPOINT ["/worker"]
