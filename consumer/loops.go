@@ -15,6 +15,9 @@ import (
 type Loops struct {
 	// Begun is when Run began; zero if the consumer does not run.
 	Begun time.Time
+	// Every is how often a sign of life is given: a tenth of Config.LeaseDuration.
+	// None of the loops waits for much longer than that by itself.
+	Every time.Duration
 	// Heartbeat is when a sign of life was last tried to be given, and Answered
 	// when one last was; zero if never.
 	Heartbeat, Answered time.Time
@@ -47,7 +50,7 @@ func (l *loops) alone(c clock.Clock) {
 // turned notes that a loop is at work.
 func turned(at *atomic.Int64, c clock.Clock) { at.Store(max(1, int64(c.Elapsed()))) }
 
-func (l *loops) snapshot(c clock.Clock) Loops {
+func (l *loops) snapshot(c clock.Clock, every time.Duration) Loops {
 	now, elapsed := time.Now(), int64(c.Elapsed())
 	when := func(at *atomic.Int64) time.Time {
 		if at.Load() == 0 {
@@ -56,7 +59,7 @@ func (l *loops) snapshot(c clock.Clock) Loops {
 		return now.Add(-time.Duration(elapsed - at.Load()))
 	}
 	return Loops{
-		Begun: when(&l.begun), Heartbeat: when(&l.heartbeat), Answered: when(&l.answered), Mailbox: when(&l.mailbox), Fleet: when(&l.fleet),
+		Every: every, Begun: when(&l.begun), Heartbeat: when(&l.heartbeat), Answered: when(&l.answered), Mailbox: when(&l.mailbox), Fleet: when(&l.fleet),
 	}
 }
 

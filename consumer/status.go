@@ -144,7 +144,7 @@ func (c *Consumer) Status() Status {
 	if w == nil {
 		return Status{}
 	}
-	loops := w.loops.snapshot(w.clock)
+	loops := w.loops.snapshot(w.clock, w.timing.beat)
 	f := w.currentFleet()
 	if f == nil {
 		return Status{Loops: loops, MemoryBudget: w.cfg.MemoryBudget}
