@@ -228,3 +228,15 @@ func TestEveryPackageHasAnExample(t *testing.T) {
 		}
 	}
 }
+
+// A metric that a guide names is one that there is.
+func TestMetricsInTextsExist(t *testing.T) {
+	all := read(t, "docs/metrics.md")
+	walkModule(t, ".md", func(file string) {
+		for _, m := range regexp.MustCompile("`(towpath\\.[a-z_]+\\.[a-z_.]+)`").FindAllStringSubmatch(read(t, file), -1) {
+			if !strings.Contains(all, "`"+m[1]+"`") {
+				t.Errorf("%s names the metric %s, which is not in docs/metrics.md", file, m[1])
+			}
+		}
+	})
+}
