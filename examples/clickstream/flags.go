@@ -19,6 +19,9 @@ type options struct {
 	// Aggregate puts what a key does at about the same time as one record.
 	Aggregate bool
 	JSON      bool
+	// Dashboard serves a page that shows the fleet. The demonstration then goes on
+	// until it is interrupted.
+	Dashboard bool
 	Workers   int
 	Shards    int
 
@@ -68,6 +71,7 @@ func parseFlags(args []string, help io.Writer) (options, error) {
 	fs.Uint64Var(&o.Seed, "seed", 1, "what happens when, and where the poison goes, follow from this `number`")
 	fs.BoolVar(&o.Aggregate, "aggregate", false, "put what one key does within a few milliseconds as one aggregated record, as the Kinesis Producer Library would")
 	fs.BoolVar(&o.JSON, "json", false, "print one JSON object at the end instead of a table")
+	fs.BoolVar(&o.Dashboard, "dashboard", false, "serve a page on this host that shows the fleet, and go on until interrupted")
 	fs.IntVar(&o.Workers, "workers", 3, "start with `N` workers, 1 to 32")
 	fs.IntVar(&o.Shards, "shards", 4, "start with `N` shards, 1 to 64")
 	fs.StringVar(&o.Stream, "stream", "", "be a service: work on the stream called `NAME` until SIGTERM, with the AWS configuration of the environment")
@@ -132,6 +136,7 @@ resharded and workers come and go.
 
   clickstream                      play a shop's log; needs nothing but itself
   clickstream -input clicks.csv    play your own
+  clickstream -dashboard           watch it in a browser meanwhile
   clickstream -stream NAME         be a worker on a stream in AWS, until SIGTERM
 
 `

@@ -32,8 +32,8 @@ func TestPoisonIsForTheDefaultLogUnlessAskedFor(t *testing.T) {
 }
 
 func TestFlagsAreRead(t *testing.T) {
-	o, err := parseFlags(strings.Fields("-input c.csv -key=user,device -time at -event what -seed 9 -aggregate -json -workers 2 -shards 1"), io.Discard)
-	want := options{Input: "c.csv", Columns: columns{[]string{"user", "device"}, "at", "what"}, Seed: 9, Aggregate: true, JSON: true, Workers: 2, Shards: 1, Table: "clickstream"}
+	o, err := parseFlags(strings.Fields("-input c.csv -key=user,device -time at -event what -seed 9 -aggregate -json -dashboard -workers 2 -shards 1"), io.Discard)
+	want := options{Input: "c.csv", Columns: columns{[]string{"user", "device"}, "at", "what"}, Seed: 9, Aggregate: true, JSON: true, Dashboard: true, Workers: 2, Shards: 1, Table: "clickstream"}
 	if err != nil || !reflect.DeepEqual(o, want) {
 		t.Errorf("got %+v, %v; want %+v", o, err, want)
 	}

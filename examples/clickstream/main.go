@@ -9,6 +9,7 @@
 //	serve.go     one worker on a stream in AWS
 //	play.go      many on a stream in the process, with a log played onto it
 //	chaos.go     what happens to that stream and its workers meanwhile
+//	page.go      the dashboard that shows it
 //
 // and beside it input.go, rows.go, times.go and feed.go for the log that is
 // played, flags.go for the command line, progress.go and report.go for what you

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/towpath/towpath/consumer"
+	"github.com/towpath/towpath/dashboard"
 	"github.com/towpath/towpath/destination/sqsdestination"
 	"github.com/towpath/towpath/shard"
 	"github.com/towpath/towpath/shard/kpl"
@@ -72,7 +73,10 @@ type demo struct {
 
 	aggregate bool // whether they are put in aggregates
 
-	reshards, crashes int // counted by the goroutine that makes them happen
+	recorder dashboard.Recorder // of what all workers tell, for the page
+
+	reshards, crashes int           // counted by the goroutine that makes them happen
+	watched           time.Duration // how long it went on after the log had been played
 
 	mu      sync.Mutex // guards all below
 	started int
@@ -106,11 +110,11 @@ func (d *demo) play(ctx context.Context, o options, f feed, stderr *os.File) (re
 	d.aggregate = o.Aggregate
 	d.progress = newProgress(stderr, len(f.Items), d.look)
 	began := time.Now()
-	if err := showing(d.progress, func() error { return d.run(ctx, o, f.Items) }); err != nil {
+	if err := showing(d.progress, func() error { return d.shown(ctx, o, f.Items) }); err != nil {
 		return report{}, err
 	}
 
-	r := report{Seconds: time.Since(began).Seconds()}
+	r := report{Seconds: time.Since(began).Seconds() - d.watched.Seconds()}
 	if o.Input == "" {
 		r.labelled = defaultLogSessions
 	}
@@ -125,6 +129,29 @@ func (d *demo) play(ctx context.Context, o options, f feed, stderr *os.File) (re
 	return r, nil
 }
 
+// shown is run with a page that shows it, if that is asked for.
+func (d *demo) shown(ctx context.Context, o options, items []item) error {
+	if !o.Dashboard {
+		return d.run(ctx, o, items)
+	}
+	p, err := openPage(dashboard.Source{Name: "clickstream", Tables: tablesOf(d.aws.Config("dashboard"), streamName, tableName), Current: d.statuses, Recorder: &d.recorder})
+	if err != nil {
+		return err
+	}
+	d.progress.Notef("DASHBOARD: %s", p.url)
+	return errors.Join(d.run(ctx, o, items), p.close())
+}
+
+// statuses are those of the workers that are alive.
+func (d *demo) statuses() (all []consumer.Status) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, w := range d.alive {
+		all = append(all, w.consumer.Status())
+	}
+	return all
+}
+
 // run has everything happen, and returns when every worker has ended.
 func (d *demo) run(ctx context.Context, o options, items []item) error {
 	ctx, end := context.WithCancel(ctx)
@@ -137,6 +164,12 @@ func (d *demo) run(ctx context.Context, o options, items []item) error {
 	if err == nil {
 		d.group.Go(func() error { return d.produce(d.ctx, items) })
 		err = d.happen(d.ctx, schedule(o.Seed, len(items), o.Workers), len(items))
+	}
+	if err == nil && o.Dashboard && d.ctx.Err() == nil {
+		d.progress.Notef("DASHBOARD: the log has been played; the workers and the page stay until you interrupt")
+		since := time.Now()
+		<-d.ctx.Done()
+		d.watched = time.Since(since)
 	}
 	d.tally.close()
 	end()
@@ -305,6 +338,7 @@ func (d *demo) start() error {
 	settings.LeaseDuration, settings.CheckpointInterval = leaseDuration, saveEvery
 	// The notes tell what matters.
 	settings.Logger = slog.New(slog.DiscardHandler)
+	settings.Hooks = d.recorder.Hooks(settings.Hooks)
 	var err error
 	if w.consumer, err = consumer.New(settings); err != nil {
 		return fmt.Errorf("%s: %w", w.name, err)

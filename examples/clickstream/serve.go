@@ -18,6 +18,7 @@ import (
 
 	"github.com/towpath/towpath/checkpoint"
 	"github.com/towpath/towpath/consumer"
+	"github.com/towpath/towpath/dashboard"
 	"github.com/towpath/towpath/destination"
 	"github.com/towpath/towpath/destination/filedestination"
 	"github.com/towpath/towpath/destination/s3destination"
@@ -59,9 +60,21 @@ func work(ctx context.Context, cfg aws.Config, o options, stderr *os.File) (repo
 	w := &worker{name: name, ledger: l, tally: newTally(), notef: p.Notef}
 	settings := w.config(cfg, o.Stream, o.Table, o.Create, o.Failures.open(cfg))
 	settings.Logger = slog.New(slog.NewTextHandler(noteWriter(p.Notef), &slog.HandlerOptions{Level: slog.LevelWarn, ReplaceAttr: untimed}))
+	var recorder dashboard.Recorder
+	if o.Dashboard {
+		settings.Hooks = recorder.Hooks(settings.Hooks)
+	}
 	var err error
 	if c, err = consumer.New(settings); err != nil {
 		return report{}, err
+	}
+	if o.Dashboard {
+		shown, err := openPage(dashboard.Source{Name: settings.Name, Tables: tablesOf(cfg, o.Stream, o.Table), Statuses: []func() consumer.Status{c.Status}, Recorder: &recorder})
+		if err != nil {
+			return report{}, err
+		}
+		defer func() { _ = shown.close() }() // what it fails with is nothing to the records
+		p.Notef("DASHBOARD: %s", shown.url)
 	}
 	p.Notef("%s joins those who work stream %s; failed records go to %s", name, o.Stream, settings.OnFailure)
 	if err := showing(p, func() error { return c.Run(ctx) }); err != nil {
