@@ -19,6 +19,7 @@ func commands() []*cli.Command {
 		resumeCommand(),
 		limitCommand(),
 		releaseCommand(),
+		failuresCommand(),
 		seekCommand(),
 		resetCommand(),
 		forkCommand(),

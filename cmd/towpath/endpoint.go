@@ -10,6 +10,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodbstreams"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
 )
 
 // secured refuses endpoints that are asked without TLS on another host. The
@@ -23,6 +25,8 @@ func secured(cfg aws.Config) error {
 		{"Kinesis", kinesis.NewFromConfig(cfg).Options().BaseEndpoint},
 		{"DynamoDB", dynamodb.NewFromConfig(cfg).Options().BaseEndpoint},
 		{"DynamoDB Streams", dynamodbstreams.NewFromConfig(cfg).Options().BaseEndpoint},
+		{"SQS", sqs.NewFromConfig(cfg).Options().BaseEndpoint},
+		{"S3", s3.NewFromConfig(cfg).Options().BaseEndpoint},
 	} {
 		if s.endpoint == nil || isSecure(*s.endpoint) {
 			continue
