@@ -40,6 +40,7 @@ var floors = []struct {
 	{"health", 4},                // whether a worker lives, and is ready
 	{"dashboard", 4},             // a fleet, as a page
 	{"doctor", 4},                // what is wrong with an application
+	{"takeover", 4},              // what another library left behind
 	{"deploy", 5},                // manifests, and the tests of them
 
 	{"consumer", 3},      // the engine: owns every goroutine

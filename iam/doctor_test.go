@@ -14,6 +14,7 @@ import (
 	"github.com/towpath/towpath/doctor"
 	"github.com/towpath/towpath/iam"
 	"github.com/towpath/towpath/streamtest"
+	"github.com/towpath/towpath/takeover"
 )
 
 // The doctor asks for what its policy allows, and finds nothing refused; what it
@@ -91,6 +92,22 @@ func TestCountingAsksForWhatItsPolicyAllows(t *testing.T) {
 		_, stream := kinesis.NewFromConfig(cfg).DescribeStreamSummary(t.Context(), &kinesis.DescribeStreamSummaryInput{StreamName: aws.String(streamtest.Stream)})
 		if err := errors.Join(err, sessions, described, stream); err != nil {
 			t.Error(err)
+		}
+		g.agrees(t)
+	})
+}
+
+// The report on another library's table, by the policy that is printed for it.
+func TestReportOnATakeOverAsksForWhatItsPolicyAllows(t *testing.T) {
+	each(t, func(t *testing.T, f *fleet) {
+		g := f.guarding(iam.Scope{}, iam.Migrate)
+		cfg := g.config(f.AWS, "operator")
+		client := dynamodb.NewFromConfig(cfg)
+		facts, err := takeover.Look(t.Context(), takeover.Config{
+			Client: client, Table: dynamocheckpoint.Open(client, streamtest.Application), Source: f.source(cfg, nil),
+		})
+		if err != nil || takeover.Read(facts).Library != takeover.Towpath {
+			t.Errorf("got %+v (%v)", takeover.Read(facts), err)
 		}
 		g.agrees(t)
 	})

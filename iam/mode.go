@@ -49,6 +49,8 @@ const (
 	Doctor Mode = "doctor"
 	// Cost counts shards and workers: towpath cost -application.
 	Cost Mode = "cost"
+	// Migrate reads the table of another library: towpath migrate.
+	Migrate Mode = "migrate"
 	// Operator moves positions: seek and reset, with -yes.
 	Operator Mode = "operator"
 	// Fork makes the tables of an application and gives it the positions of

@@ -64,6 +64,12 @@ var needs = []need{
 	{Cost, leaseTable, dynamo("DescribeTable", "Scan")},
 	{Cost, sessionTable, dynamo("Scan")},
 
+	{Migrate, stream, kinesis("DescribeStreamSummary", "ListShards")},
+	{Migrate, tableStream, dynamo("DescribeStream")},
+	{Migrate, tableStreams, dynamo("ListStreams")},
+	{Migrate, leaseTable, dynamo("DescribeTable", "Scan")},
+	{Migrate, kclTables, dynamo("Scan")},
+
 	{Operator, stream, kinesis("DescribeStreamSummary", "ListShards", "GetShardIterator", "GetRecords")},
 	{Operator, tableStream, dynamo("DescribeStream", "GetShardIterator", "GetRecords")},
 	{Operator, tableStreams, dynamo("ListStreams")},

@@ -25,6 +25,7 @@ func commands() []*cli.Command {
 		forkCommand(),
 		doctorCommand(),
 		costCommand(),
+		migrateCommand(),
 		iamCommand(),
 		healthCommand(),
 	}

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"strconv"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -234,7 +233,7 @@ func printBills(c *cli.Command, s cost.Shape, p cost.Prices, bills []cost.Bill, 
 		load = fmt.Sprintf("%s records/s of %d bytes, positions written every %s", cost.Thousands(s.Records), s.RecordBytes, short(s.CheckpointInterval))
 	}
 	if _, err := fmt.Fprintf(c.Root().Writer, "%s, %s, %s, %s; prices of %s since %s\n\n",
-		plural(s.Shards, "shard"), plural(s.Workers, "worker"), load, how, p.Region, p.Since); err != nil {
+		counted(s.Shards, "shard", "shards"), counted(s.Workers, "worker", "workers"), load, how, p.Region, p.Since); err != nil {
 		return fmt.Errorf("write the answer: %w", err)
 	}
 	t := newTable(c, "FOR", "WHAT", "WRITES/S", "READS/S", "$/MONTH")
@@ -265,18 +264,6 @@ func printBills(c *cli.Command, s cost.Shape, p cost.Prices, bills []cost.Bill, 
 		return fmt.Errorf("write the answer: %w", err)
 	}
 	return nil
-}
-
-// plural is a number with its noun.
-func plural(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	number := cost.Thousands(float64(n))
-	if n < 1000 {
-		number = strconv.Itoa(n)
-	}
-	return number + " " + noun + "s"
 }
 
 // figure is a number in a table; nothing for none.

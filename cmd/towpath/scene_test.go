@@ -375,6 +375,20 @@ func itemScene(ctx context.Context, s *scene, args []string) error {
 	return err
 }
 
+// tableScene makes a table that is not one of an application.
+func tableScene(ctx context.Context, s *scene, args []string) error {
+	if len(args) < 2 || len(args) > 3 {
+		return errScene
+	}
+	in := &dynamodb.CreateTableInput{TableName: &args[0], BillingMode: types.BillingModePayPerRequest}
+	for i, kind := range []types.KeyType{types.KeyTypeHash, types.KeyTypeRange}[:len(args)-1] {
+		in.AttributeDefinitions = append(in.AttributeDefinitions, types.AttributeDefinition{AttributeName: &args[1+i], AttributeType: types.ScalarAttributeTypeS})
+		in.KeySchema = append(in.KeySchema, types.KeySchemaElement{AttributeName: &args[1+i], KeyType: kind})
+	}
+	_, err := dynamodb.NewFromConfig(s.aws.Config("scene")).CreateTable(ctx, in)
+	return err
+}
+
 func denyScene(_ context.Context, s *scene, args []string) error {
 	if len(args) != 2 {
 		return errScene
