@@ -3,6 +3,7 @@ package overview
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/towpath/towpath/shard"
@@ -42,7 +43,7 @@ func (f *Fleet) troubles(p Parts, holes []shard.Hole, twice bool) []Problem {
 	}
 	for _, w := range f.Workers {
 		if w.Life == LifeSilent && w.Leases > 0 {
-			add(TroubleSilent, "", w.ID, "%s gives no sign of life for %s and holds %d shards", w.Name, w.Still.Of().Round(time.Second), w.Leases)
+			add(TroubleSilent, "", w.ID, "%s gives no sign of life for %s and holds %d shards", w.Name, spoken(w.Still.Of().Round(time.Second)), w.Leases)
 		}
 	}
 	if f.Control.Move != "" {
@@ -74,8 +75,20 @@ func (f *Fleet) ofShard(s Shard, add func(kind Trouble, shardID, worker, says st
 		add(TroubleSuspect, s.ID, s.Holder(), "%d processes have died on the record %s", s.Crashes, s.Suspect)
 	}
 	if kept := f.Stream.Retention.Of(); kept > 0 && s.BehindKnown && s.State != StateEnded && float64(s.Behind) > nearRetention*float64(kept) && !idle(s) {
-		add(TroubleRetention, s.ID, s.Holder(), "it may be %s behind, and records are kept for %s", s.Behind.Of().Round(time.Minute), kept)
+		add(TroubleRetention, s.ID, s.Holder(), "it may be %s behind, and records are kept for %s", spoken(s.Behind.Of().Round(time.Minute)), spoken(kept))
 	}
+}
+
+// spoken is a duration without the units that are nothing: 24h, 1h30m.
+func spoken(d time.Duration) string {
+	s := d.String()
+	if cut, ok := strings.CutSuffix(s, "m0s"); ok {
+		s = cut + "m"
+	}
+	if cut, ok := strings.CutSuffix(s, "h0m"); ok {
+		s = cut + "h"
+	}
+	return s
 }
 
 // idle reports whether a row says that all had been read and finished after its

@@ -10,6 +10,7 @@ func commands() []*cli.Command {
 		shardsCommand(),
 		workersCommand(),
 		lagCommand(),
+		topCommand(),
 		dashboardCommand(),
 		tailCommand(),
 		recordCommand(),
