@@ -19,8 +19,8 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
-// fleetOf is a fleet with something of everything.
-func fleetOf() *overview.Fleet {
+// motley is a fleet with something of everything.
+func motley() *overview.Fleet {
 	at := time.Date(2026, 5, 4, 12, 30, 15, 0, time.UTC)
 	seconds := func(d time.Duration) overview.Seconds { return overview.Seconds(d) }
 	shards := []overview.Shard{
@@ -57,7 +57,7 @@ func fleetOf() *overview.Fleet {
 }
 
 func screenOf() screen {
-	s := screen{Application: "clickstream", Fleet: fleetOf(), Sort: byBehind, Keys: true, Probed: map[string]time.Duration{
+	s := screen{Application: "clickstream", Fleet: motley(), Sort: byBehind, Keys: true, Probed: map[string]time.Duration{
 		"shardId-000000000001": 300 * time.Millisecond, "shardId-000000000002": 25*time.Minute + 12*time.Second, "shardId-000000000005": 0,
 	}}
 	for i := range 40 {
