@@ -67,7 +67,8 @@ type Config struct {
 	// 100. Small batches pay the handler's fixed cost more often; large ones
 	// make a failure dearer.
 	BatchSize int
-	// MaximumBatchBytes is how many bytes of payload one call gets at most,
+	// MaximumBatchBytes is how many bytes of records one call gets at most, each
+	// with its payload, its key and 256 bytes for itself (shard.Record.Size):
 	// default 6 MiB, Lambda's limit. A single larger record is a batch of its
 	// own.
 	MaximumBatchBytes int64

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/towpath/towpath/batching"
@@ -24,8 +25,8 @@ func show(_ context.Context, b *batching.Batch) error {
 }
 
 // A process that handles at most 8 batches at once over all its shards, gives
-// its handlers at most 5,000 records a second, holds at most 64 MiB of records,
-// and takes at most 20 shards.
+// its handlers at most 5,000 records a second, holds at most 64 MiB of records and
+// of each shard 2,000 that are not finished, and takes at most 20 shards.
 func ExampleConfig_bounds() {
 	run(consumer.Config{
 		Source:             clicks("a", "b", "c"),
@@ -33,10 +34,49 @@ func ExampleConfig_bounds() {
 		MaximumConcurrency: 8,
 		RecordsPerSecond:   5_000,
 		MemoryBudget:       64 << 20,
+		MaximumInFlight:    2_000,
 		MaximumLeases:      20,
 	})
 	// Output:
 	// a b c
+}
+
+// A call gets at most so many bytes of records, and a larger record alone.
+func ExampleConfig_maximumBatchBytes() {
+	run(consumer.Config{
+		Source:            clicks("/a", "/b", strings.Repeat("large", 1000), "/c"),
+		MaximumBatchBytes: 4 << 10,
+		Handler: consumer.HandlerFunc(func(_ context.Context, b *batching.Batch) error {
+			fmt.Println(len(b.Records), "records")
+			return nil
+		}),
+	})
+	// Output:
+	// 2 records
+	// 1 records
+	// 1 records
+}
+
+// A fleet that finds a dead worker sooner than by default, at the price of more
+// heartbeats, repeats less after a crash, at the price of more writes, and tells of
+// a shard that gets nowhere after a minute. Its workers have a name of their own
+// in the tables.
+func ExampleConfig_leaseDuration() {
+	run(consumer.Config{
+		Source:             clicks("a"),
+		Handler:            consumer.HandlerFunc(show),
+		LeaseDuration:      5 * time.Second,
+		CheckpointInterval: 2 * time.Second,
+		StallTimeout:       time.Minute,
+		WorkerPrefix:       "web-7",
+		Hooks: consumer.Hooks{
+			SessionStarted: func(e consumer.SessionEvent) { fmt.Println(e.Worker[:len("web-7/")]) },
+			ShardStalled:   func(e consumer.ShardStalledEvent) { fmt.Println(e.Shard, "gets nowhere for", e.For) },
+		},
+	})
+	// Output:
+	// web-7/
+	// a
 }
 
 // Records that need no order among them go to whichever of four lanes is free.
