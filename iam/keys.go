@@ -22,6 +22,8 @@ var keyed = []struct {
 	{Send, "kinesis", []string{"kms:GenerateDataKey"}},
 	{Redrive, "sqs", []string{"kms:Decrypt"}},
 	{Redrive, "s3", []string{"kms:Decrypt"}},
+	{Failures, "sqs", []string{"kms:Decrypt"}},
+	{Failures, "s3", []string{"kms:Decrypt"}},
 }
 
 // keys are the statements about keys of KMS: usable through the service that the
@@ -30,11 +32,17 @@ func (n *names) keys(modes []Mode) []Statement {
 	var all []Statement
 	if n.StreamKey != "" {
 		key := n.key("StreamKey", n.StreamKey)
-		reads := slices.Contains(modes, Polling) || slices.Contains(modes, FanOut)
-		if !reads || n.stream.service != "kinesis" {
+		var actions []string
+		if slices.Contains(modes, Polling) || slices.Contains(modes, FanOut) || slices.Contains(modes, Tail) {
+			actions = append(actions, "kms:Decrypt")
+		}
+		if slices.Contains(modes, Play) {
+			actions = append(actions, "kms:GenerateDataKey")
+		}
+		if len(actions) == 0 || n.stream.service != "kinesis" {
 			n.problem(fmt.Errorf("StreamKey: no mode that is given reads a stream of Kinesis"))
 		}
-		all = append(all, through("StreamKey", key, []string{"kms:Decrypt"}, []string{"kinesis"}))
+		all = append(all, through("StreamKey", key, actions, []string{"kinesis"}))
 	}
 	if n.DestinationKey == "" {
 		return all

@@ -51,6 +51,19 @@ const (
 	Cost Mode = "cost"
 	// Migrate reads the table of another library: towpath migrate.
 	Migrate Mode = "migrate"
+	// Tail reads a stream alone: towpath tail and record.
+	Tail Mode = "tail"
+	// Play puts into a stream of Kinesis: towpath play, and failures redrive into a
+	// stream.
+	Play Mode = "play"
+	// Failures looks at letters in the destinations and leaves them there: towpath
+	// failures list and show.
+	Failures Mode = "failures"
+	// Steer tells a fleet what to leave alone and how many calls to make: towpath
+	// pause, resume and limit.
+	Steer Mode = "steer"
+	// Release has a shard handed over to another worker: towpath release.
+	Release Mode = "release"
 	// Operator moves positions: seek and reset, with -yes.
 	Operator Mode = "operator"
 	// Fork makes the tables of an application and gives it the positions of

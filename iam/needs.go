@@ -69,6 +69,18 @@ var needs = []need{
 	{Migrate, tableStreams, dynamo("ListStreams")},
 	{Migrate, leaseTable, dynamo("DescribeTable", "Scan")},
 	{Migrate, kclTables, dynamo("Scan")},
+	{Tail, stream, kinesis("DescribeStreamSummary", "ListShards", "GetShardIterator", "GetRecords")},
+	{Tail, tableStream, dynamo("DescribeStream", "GetShardIterator", "GetRecords")},
+	{Tail, tableStreams, dynamo("ListStreams")},
+	{Play, stream, kinesis("DescribeStreamSummary", "ListShards", "PutRecords")},
+	{Failures, queues, []string{"sqs:ReceiveMessage", "sqs:ChangeMessageVisibility"}},
+	{Failures, objects, []string{"s3:GetObject"}},
+	{Failures, buckets, []string{"s3:ListBucket"}},
+
+	{Steer, leaseTable, dynamo("Scan")},
+	{Steer, sessionTable, dynamo("GetItem", "UpdateItem", "Scan")},
+	{Release, leaseTable, dynamo("GetItem", "UpdateItem", "Scan")},
+	{Release, sessionTable, dynamo("GetItem", "UpdateItem", "Scan")},
 
 	{Operator, stream, kinesis("DescribeStreamSummary", "ListShards", "GetShardIterator", "GetRecords")},
 	{Operator, tableStream, dynamo("DescribeStream", "GetShardIterator", "GetRecords")},

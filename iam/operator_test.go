@@ -214,7 +214,7 @@ func TestWorkersMayNotMakeTables(t *testing.T) {
 		if m == iam.Changes {
 			s.Stream = orders
 		}
-		if m != iam.Send && m != iam.Redrive {
+		if m != iam.Send && m != iam.Redrive && m != iam.Failures {
 			s.Destinations = nil
 		}
 		p, err := iam.For(s, m)

@@ -114,7 +114,7 @@ func (p *place) wanted(m Mode) string {
 		return p.wants
 	case m == Changes:
 		return "Stream, the ARN of a table of DynamoDB or of its stream"
-	case m == Polling || m == FanOut || m == BootstrapFanOut:
+	case m == Polling || m == FanOut || m == BootstrapFanOut || m == Play:
 		return wantsKinesis
 	}
 	return "Stream"

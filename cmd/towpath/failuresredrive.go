@@ -37,8 +37,8 @@ it sees them again, behind newer records of their keys; for one application alon
 queue that only it reads. A program that is to handle them itself uses package redrive.
 
 First all letters are looked at, and what would become of them is counted; without a terminal to ask
-on, nothing more is done unless -yes is given, which does it without that look. What is needed, towpath
-iam -mode failures,redrive,send prints.
+on, nothing more is done unless -yes is given, which does it without that look. What is needed into a
+stream, towpath iam -mode redrive,play -stream ARN -to QUEUE prints; into a queue -mode redrive,send.
 
 Exit status: 1 if letters stayed that were to be put.
 

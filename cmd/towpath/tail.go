@@ -38,7 +38,7 @@ and merged, the children follow their parents.
 With -key only the shards are read that its hash (MD5) lies in: a record that was put with an
 explicit hash key elsewhere is not found that way, and is with -filter.
 
-It ends with an interrupt, status 0.
+It ends with an interrupt, status 0. What is needed, towpath iam -mode tail prints.
 
 Examples:
   towpath tail -stream clicks
