@@ -93,7 +93,7 @@ broken() {
   fails ecs ecs/task-definition.json '"awsvpc"' '"vpc"'
   fails ecs ecs/service.json '"minimumHealthyPercent"' '"minHealthyPercent"'
   fails ecs ecs/scalable-target.json '"MinCapacity"' '"Minimum"'
-  fails ecs ecs/scaling-policy.json '"Average"' '"Mean"'
+  fails ecs ecs/scaling-policy.json '"TargetValue"' '"Target"'
   fails images docker/service.Dockerfile 'distroless/static-debian12:nonroot' 'distroless/static-debian12'
   fails images docker/towpath.Dockerfile 'ENTRYPOINT \["/towpath"\]' 'ENTRYPOINT /towpath'
   fails dashboards dashboards/grafana.json 'max(towpath_age_max_seconds' 'max((towpath_age_max_seconds'

@@ -81,13 +81,27 @@ func TestAlarmsAreOnMetricsThatThereAre(t *testing.T) {
 	}
 }
 
-// The service is scaled on the mean of what its workers tell.
-func TestServiceIsScaledOnAMetricThatThereIs(t *testing.T) {
+// The service is scaled on what its workers need, by how many there are.
+func TestServiceIsScaledOnMetricsThatThereAre(t *testing.T) {
 	var policy map[string]any
 	readJSON(t, "ecs/scaling-policy.json", &policy)
-	metric := at(t, policy, "TargetTrackingScalingPolicyConfiguration.CustomizedMetricSpecification").(map[string]any)
-	if err := fits(metric["MetricName"].(string), metric["Statistic"].(string)); err != nil || metric["Namespace"] != "towpath" {
-		t.Errorf("%v: %v", metric, err)
+	metrics := at(t, policy, "TargetTrackingScalingPolicyConfiguration.CustomizedMetricSpecification.Metrics").([]any)
+	var names []string
+	for i, m := range metrics {
+		if m := m.(map[string]any); m["Expression"] != nil {
+			if m["Expression"] != "needed / there" || m["ReturnData"] != true {
+				t.Errorf("scaled on %v", m)
+			}
+			continue
+		}
+		name := at(t, metrics[i], "MetricStat.Metric.MetricName").(string)
+		if err := fits(name, at(t, metrics[i], "MetricStat.Stat").(string)); err != nil {
+			t.Error(err)
+		}
+		names = append(names, fmt.Sprint(at(t, metrics[i], "Id"), " ", name, " ", at(t, metrics[i], "MetricStat.Metric.Namespace")))
+	}
+	if got := strings.Join(names, ", "); got != "needed towpath.workers.needed towpath, there towpath.session.valid towpath" {
+		t.Errorf("scaled on %s", got)
 	}
 }
 
