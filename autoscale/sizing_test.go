@@ -47,6 +47,13 @@ func TestDemandIsWhatTheFormulaSays(t *testing.T) {
 			alike(3, Shard{Behind: 5 * time.Minute, PerRecord: ms}), 6, 3, 0, true},
 		{"many small lags", Sizing{PerWorker: 4, Headroom: NoHeadroom},
 			alike(100, Shard{Arrival: 10, PerRecord: ms, Behind: time.Second}), 100 * (10 + 10./600) * .001 / 4, 1, 0, false},
+		// Of docs/deploying.md: 200/s and 5 ms on 40 shards; then as much again waits;
+		// then there is one lane for it.
+		{"the guide, caught up", Sizing{PerWorker: 16, Lanes: 2}, alike(40, Shard{Arrival: 200, PerRecord: 5 * ms}), 40. / 12, 4, 0, false},
+		{"the guide, ten minutes behind", Sizing{PerWorker: 16, Lanes: 2},
+			alike(40, Shard{Arrival: 200, PerRecord: 5 * ms, Behind: 10 * time.Minute}), 80. / 12, 7, 0, true},
+		{"the guide, with one lane", Sizing{PerWorker: 16},
+			alike(40, Shard{Arrival: 200, PerRecord: 5 * ms, Behind: 10 * time.Minute}), 40. / 12, 4, 40, false},
 		{"never more than shards", Sizing{PerWorker: 1, Lanes: 10}, alike(3, Shard{Arrival: 5000, PerRecord: ms}), 20, 3, 0, false},
 		{"never more than the maximum", Sizing{PerWorker: 1, Lanes: 10, Maximum: 2}, alike(3, Shard{Arrival: 5000, PerRecord: ms}), 20, 2, 0, false},
 		{"at least the minimum", Sizing{PerWorker: 1, Minimum: 2}, alike(3, Shard{}), 0, 2, 0, false},

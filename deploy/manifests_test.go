@@ -287,6 +287,7 @@ func TestHealthIsAskedWhereItAnswers(t *testing.T) {
 	for file, want := range map[string]string{
 		"docker/service.Dockerfile": `CMD ["/towpath", "health", "` + livez + `"]`,
 		"../cmd/towpath/health.go":  `const livez = "` + livez + `"`,
+		"../health/doc.go":          `mux.Handle("/livez", health.Live(`,
 	} {
 		if text, err := os.ReadFile(filepath.FromSlash(file)); err != nil || !strings.Contains(string(text), want) {
 			t.Errorf("%s has not %s: %v", file, want, err)
@@ -300,5 +301,35 @@ func TestHealthIsAskedWhereItAnswers(t *testing.T) {
 	}
 	if port := at(t, container, "ports.0.containerPort"); port != int64(8080) {
 		t.Errorf("the port is %v", port)
+	}
+}
+
+// The Go code of docs/deploying.md stands, line for line, in the example.
+func TestGoCodeOfTheGuideIsTheExample(t *testing.T) {
+	trimmed := func(text string) (lines string) {
+		for line := range strings.Lines(text) {
+			if line = strings.TrimSpace(line); line != "" {
+				lines += line + "\n"
+			}
+		}
+		return lines
+	}
+	example, err := os.ReadFile("example_test.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	guide, err := os.ReadFile("../docs/deploying.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	blocks := strings.Split(string(guide), "```go\n")[1:]
+	for _, block := range blocks {
+		code, _, _ := strings.Cut(block, "```")
+		if !strings.Contains(trimmed(string(example)), trimmed(code)) {
+			t.Errorf("the example has not\n%s", code)
+		}
+	}
+	if len(blocks) == 0 {
+		t.Error("the guide shows no code")
 	}
 }
