@@ -21,6 +21,11 @@
 // effect, and package redrive takes what was given up out again. Tests run
 // against streamtest/awsfake, an AWS in the process.
 //
+// Whoever runs it has telemetry and health for metrics and probes, dashboard for
+// a page, reposition to begin elsewhere, autoscale and cost for how many and how
+// much, and cmd/towpath for all of it from a shell. The directory docs has a
+// guide for each of these; docs/start.md is the first.
+//
 // # What is promised
 //
 // Every record at or after the starting position is handled at least once, in
@@ -35,11 +40,11 @@
 // Packages have floors and import only lower ones:
 //
 //	5  examples, cmd
-//	4  streamtest, redrive
+//	4  streamtest, redrive, reposition, telemetry, health, dashboard
 //	3  consumer, and beside it the drivers, the …test packages and awsfake
-//	2  destination, batching/filter, batching/window, once
+//	2  destination, batching/filter, batching/window, once, overview
 //	1  checkpoint, batching, codec
-//	0  shard
+//	0  shard, iam, autoscale, cost
 //
 // What needs a heavy third party is a module of its own under contrib.
 //
