@@ -1,6 +1,25 @@
 // Command towpath is the tool beside the library. Its commands read, and what
 // writes prints a plan first and asks.
 //
+//	towpath tail   -stream NAME [-shard ID] [-key KEY] [-from WHERE]
+//	towpath record -stream NAME [-from WHERE] [-until WHEN] [-file FILE]
+//	towpath play   -stream NAME -file FILE [-speed N] [-yes]
+//
+// show the records of a stream, write them to a file, and put a file's into a
+// stream.
+//
+//	towpath pause   -application NAME [-shard ID] [-key KEY] [-yes]
+//	towpath resume  -application NAME [-shard ID] [-key KEY] [-yes]
+//	towpath limit   -application NAME [-yes] N|off
+//	towpath release -application NAME [-to WORKER] [-yes] SHARD
+//
+// tell a fleet at work what to leave alone, how much to do at once, and to hand a
+// shard over.
+//
+//	towpath failures list|show|redrive -from MAILBOX [-into-stream NAME]
+//
+// looks at what was given up, and puts it back.
+//
 //	towpath match -pattern FILE < RECORDS
 //
 // tries a filter pattern: one line of output, match or no match, for each record.

@@ -149,28 +149,45 @@ func untilInterrupted(ctx context.Context) (context.Context, context.CancelFunc)
 	return ctx, stop
 }
 
+// repeated is how often the same trouble of one shard is told at most.
+const repeated = 10 * time.Second
+
 // notices says on standard error what happens beside the records.
 func notices(c *cli.Command) func(follow.Event) {
+	told := map[string]time.Time{}
 	return func(e follow.Event) {
-		errs := c.Root().ErrWriter
-		id := printable(e.Shard)
-		switch {
-		case e.Ended != nil && len(e.Ended) == 0:
-			fmt.Fprintf(errs, "%s is read to its end\n", id)
-		case e.Ended != nil:
-			var kids []string
-			for _, k := range e.Ended {
-				kids = append(kids, printable(k.ID))
+		if e.Trouble != nil {
+			if time.Since(told[e.Shard]) < repeated {
+				return
 			}
-			fmt.Fprintf(errs, "%s is read to its end, and goes on in %s\n", id, strings.Join(kids, ", "))
-		case e.Loss != nil:
-			fmt.Fprintf(errs, "lost: %s\n", oneLine(e.Loss.String()))
-		case errors.Is(e.Trouble, shard.ErrThrottled):
-			fmt.Fprintf(errs, "%s: throttled, and read again; others poll this shard too\n", id)
-		case e.Trouble != nil:
-			fmt.Fprintf(errs, "%s: a read failed and is made again: %s\n", id, sentenceOf(e.Trouble, exitFailed))
-		case e.Malformed > 0:
-			fmt.Fprintf(errs, "%s: %d records pretend to be aggregates and are none; they are shown as they are\n", id, e.Malformed)
+			told[e.Shard] = time.Now()
+		}
+		if line := noticeOf(e); line != "" {
+			fmt.Fprintln(c.Root().ErrWriter, line)
 		}
 	}
+}
+
+// noticeOf is what is said of an event; empty is nothing.
+func noticeOf(e follow.Event) string {
+	id := printable(e.Shard)
+	switch {
+	case e.Ended != nil && len(e.Ended) == 0:
+		return id + " is read to its end"
+	case e.Ended != nil:
+		var kids []string
+		for _, k := range e.Ended {
+			kids = append(kids, printable(k.ID))
+		}
+		return fmt.Sprintf("%s is read to its end, and goes on in %s", id, strings.Join(kids, ", "))
+	case e.Loss != nil:
+		return "lost: " + oneLine(e.Loss.String())
+	case errors.Is(e.Trouble, shard.ErrThrottled):
+		return id + ": throttled, and read again; others poll this shard too"
+	case e.Trouble != nil:
+		return fmt.Sprintf("%s: a read failed and is made again: %s", id, sentenceOf(e.Trouble, exitFailed))
+	case e.Malformed > 0:
+		return fmt.Sprintf("%s: %s of aggregates cannot be taken apart, and are shown as they are", id, counted(e.Malformed, "record", "records"))
+	}
+	return ""
 }

@@ -38,6 +38,7 @@ func TestMain(m *testing.M) {
 //	halt APP                  ends the fleet
 //	item TABLE NAME=VALUE …   puts an item, the table made if it is not there, by
 //	                          its first name; N:NAME=… is a number
+//	changes NAME              makes a table, by id, whose changes go to a stream
 //	table NAME KEY [SORT]     makes a table with these keys
 //	deny SERVICE OPERATION    refuses a call for want of a permission from now on
 //	down SERVICE              breaks every connection to a service from now on
@@ -64,7 +65,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"status": statusCommand, "worker": workerCommand, "stream": scened(streamScene), "put": scened(putScene), "flow": scened(flowScene), "split": scened(splitScene),
-			"merge": scened(mergeScene), "queue": scened(queueScene), "bucket": scened(bucketScene), "rows": scened(rowsScene),
+			"merge": scened(mergeScene), "queue": scened(queueScene), "changes": scened(changesScene), "bucket": scened(bucketScene), "rows": scened(rowsScene),
 			"fleet": scened(fleetScene), "handled": scened(handledScene), "halt": scened(haltScene), "item": scened(itemScene),
 			"table": scened(tableScene), "deny": scened(denyScene), "down": scened(downScene), "heal": scened(healScene),
 		},

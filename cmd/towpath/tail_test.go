@@ -9,6 +9,9 @@ import (
 	"testing"
 	"unicode/utf8"
 
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
 	"github.com/towpath/towpath/shard"
 )
 
@@ -79,4 +82,18 @@ func FuzzTailIsHarmless(f *testing.F) {
 			}
 		}
 	})
+}
+
+// changesScene makes a table of DynamoDB, by id, whose changes go to a stream.
+func changesScene(ctx context.Context, s *scene, args []string) error {
+	if len(args) != 1 {
+		return errScene
+	}
+	_, err := dynamodb.NewFromConfig(s.aws.Config("scene")).CreateTable(ctx, &dynamodb.CreateTableInput{
+		TableName: &args[0], BillingMode: types.BillingModePayPerRequest,
+		AttributeDefinitions: []types.AttributeDefinition{{AttributeName: new("id"), AttributeType: types.ScalarAttributeTypeS}},
+		KeySchema:            []types.KeySchemaElement{{AttributeName: new("id"), KeyType: types.KeyTypeHash}},
+		StreamSpecification:  &types.StreamSpecification{StreamEnabled: new(true), StreamViewType: types.StreamViewTypeNewAndOldImages},
+	})
+	return err
 }
