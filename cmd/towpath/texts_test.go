@@ -24,7 +24,7 @@ func TestCommandsInTextsExist(t *testing.T) {
 		t.Fatal(err)
 	}
 	texts = append(append(texts, guides...), "../../README.md")
-	call := regexp.MustCompile("(?:^|[^\\w./-])(?:go run \\./cmd/)?towpath ((?:-|[a-z])[^`\n|#]*)")
+	call := regexp.MustCompile("(?:^|[^\\w./-])(?:go run \\S*cmd/)?towpath ((?:-|[a-z])[^`\n|#]*)")
 	shown := regexp.MustCompile("(?ms)^```.*?^```|`[^`\n]+`")
 	seen := 0
 	for _, text := range texts {
