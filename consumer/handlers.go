@@ -192,7 +192,7 @@ func (c *Config) validateHandling(of string) (problems []error) {
 		problems = append(problems, fmt.Errorf("%s%w", of, problem))
 	}
 	checks("Handler", c.Handler)
-	if collect, ok := c.Handler.(*Collect); ok && collect != nil {
+	if collect, ok := bare(c.Handler).(*Collect); ok && collect != nil {
 		add(collect.Check != nil && c.OnFailure == nil, "Handler: Check is set but OnFailure is nil, so that there is nowhere for what it rejects: set OnFailure, or name destination.Discard")
 	}
 	checks("OnFailure", c.OnFailure)
