@@ -333,3 +333,32 @@ func TestGoCodeOfTheGuideIsTheExample(t *testing.T) {
 		t.Error("the guide shows no code")
 	}
 }
+
+// The images of ko and of the Dockerfiles are alike: the same base, static, without
+// paths of the machine that builds.
+func TestImagesAreAlike(t *testing.T) {
+	ko := readYAML(t, "../.ko.yaml")
+	base := ko["defaultBaseImage"].(string)
+	if !strings.HasPrefix(base, "gcr.io/distroless/static") || !strings.HasSuffix(base, ":nonroot") {
+		t.Errorf("ko begins with %s", base)
+	}
+	build := at(t, ko, "builds.0")
+	said := fmt.Sprint(at(t, build, "env"), at(t, build, "flags"), at(t, build, "ldflags"))
+	if said != "[CGO_ENABLED=0 GOWORK=off] [-trimpath -buildvcs=false] [-s -w]" {
+		t.Errorf("ko builds with %s", said)
+	}
+	if _, err := os.Stat("../" + at(t, build, "main").(string) + "/main.go"); err != nil {
+		t.Error(err)
+	}
+	for _, file := range []string{"docker/service.Dockerfile", "docker/towpath.Dockerfile"} {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, want := range []string{"FROM " + base + "\n", "CGO_ENABLED=0", "-trimpath -buildvcs=false", `-ldflags="-s -w"`, "ARG SOURCE_DATE_EPOCH"} {
+			if !strings.Contains(string(text), want) {
+				t.Errorf("%s has not %q", file, want)
+			}
+		}
+	}
+}

@@ -3,9 +3,12 @@
 # The image of a service that is built on towpath: one static program, the command towpath for its health
 # check, certificates, and nothing else: no shell, no package manager, no root.
 #
-# The command is of the version that your go.mod names, once and for all with
+# The command is of the version of the library that your go.mod names. Once:
 #
-#   go get -tool github.com/towpath/towpath/cmd/towpath
+#   go mod edit -tool=github.com/towpath/towpath/cmd/towpath && go mod tidy
+#
+# and then
+#
 #   docker build -f service.Dockerfile --build-arg PACKAGE=./cmd/worker \
 #     --build-arg SOURCE_DATE_EPOCH="$(git log -1 --format=%ct)" -t clickstream:1.0.0 .
 #
