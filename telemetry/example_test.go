@@ -3,6 +3,9 @@ package telemetry_test
 import (
 	"context"
 	"fmt"
+	"log"
+	"os"
+	"os/signal"
 	"strings"
 
 	"github.com/towpath/towpath/batching"
@@ -78,6 +81,23 @@ func ExampleEMF() {
 	// "towpath.read.records":3 true
 	// "PolledEventCount":3 true
 	// "RecordsProcessed":3 true
+}
+
+// On ECS and EKS standard output goes to CloudWatch Logs. While sees to it that the
+// last line comes after the last record.
+func ExampleEMF_While() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	recorder := telemetry.New(telemetry.Options{Application: "clickstream", Stream: "clicks"})
+	c, err := consumer.New(consumer.Config{ /* … */ Hooks: recorder.Hooks()})
+	if err != nil {
+		log.Fatal(err)
+	}
+	recorder.Watch(c.Status)
+	emf := telemetry.EMF{Recorder: recorder, Writer: os.Stdout}
+	if err := emf.While(ctx, c.Run); err != nil {
+		log.Fatal(err)
+	}
 }
 
 // The catalogue is data: here are the metrics that Lambda's dashboards know.

@@ -34,6 +34,30 @@ func TestMetricsDocumentIsTheCatalogue(t *testing.T) {
 	}
 }
 
+// What the texts call a metric is one.
+func TestTextsNameMetricsThatExist(t *testing.T) {
+	known := map[string]bool{}
+	for _, m := range telemetry.Catalogue() {
+		known[m.Name] = true
+	}
+	named := regexp.MustCompile("`(towpath(?:\\.[a-z_]+)+)`")
+	for _, file := range []string{"telemetry.md", "operations.md"} {
+		text, err := os.ReadFile("../docs/" + file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := named.FindAllStringSubmatch(string(text), -1)
+		for _, m := range found {
+			if !known[m[1]] {
+				t.Errorf("docs/%s names %s, which is no metric", file, m[1])
+			}
+		}
+		if len(found) < 3 {
+			t.Errorf("docs/%s names %d metrics", file, len(found))
+		}
+	}
+}
+
 // Every metric has a name like the others, a unit, a sentence, and attributes of
 // which the values are known or are names of shards and handlers.
 func TestEveryMetricIsBounded(t *testing.T) {

@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"regexp"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -118,6 +120,29 @@ func TestNamesAreUnique(t *testing.T) {
 			t.Errorf("%s is %s, as %q is", m.Name, name, seen[name])
 		}
 		seen[name] = m.Name
+	}
+}
+
+// What the text asks of Prometheus is there.
+func TestTextNamesMetricsThatExist(t *testing.T) {
+	text, err := os.ReadFile("../../docs/telemetry.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	known := map[string]bool{}
+	for _, m := range telemetry.Catalogue() {
+		name := prometheus.Name(m)
+		known[name] = m.Kind != telemetry.Histogram
+		known[name+"_bucket"] = m.Kind == telemetry.Histogram
+	}
+	named := regexp.MustCompile(`towpath_[a-z_]+`).FindAllString(string(text), -1)
+	if len(named) < 5 {
+		t.Errorf("docs/telemetry.md names %v", named)
+	}
+	for _, name := range named {
+		if !known[name] {
+			t.Errorf("docs/telemetry.md names %s, which is no series", name)
+		}
 	}
 }
 
