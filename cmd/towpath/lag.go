@@ -29,7 +29,7 @@ func lagCommand() *cli.Command {
 			"all its readers; -probe=false asks the stream for nothing, and shows what the rows say.\n\n" + onlyLooks,
 		Flags: append(whose(), silenceFlag(),
 			&cli.StringSliceFlag{Name: "shard", Usage: "only the shard `ID`, several by commas or given again"},
-			&cli.BoolFlag{Name: "probe", Value: true, Usage: "ask the stream; without it, only the rows"},
+			&cli.BoolFlag{Name: "probe", Value: true, Usage: "ask the stream, which it does unless told -probe=false"},
 			&cli.DurationFlag{Name: "for", Value: 10 * time.Second, Usage: "how long it is looked what comes and what is done; 0 looks once, and tells no rates"},
 			&cli.BoolFlag{Name: "count", Usage: "read every record that is behind, rather than estimate how many"},
 			&cli.Int64Flag{Name: "limit", Value: 1_000_000, Usage: "how many `RECORDS` of a shard are counted at most"},

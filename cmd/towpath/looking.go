@@ -139,7 +139,7 @@ func namesOf(f *overview.Fleet) map[string]string {
 // its beginning, which all of a stream share.
 func place(p string, wide bool) string {
 	sequence, sub, aggregated := strings.Cut(p, "/")
-	if at := (shard.Position{Sequence: sequence}); wide || !at.IsRecord() || len(sequence) <= 16 {
+	if wide || strings.Trim(sequence, "0123456789") != "" || len(sequence) <= 16 {
 		return p
 	}
 	p = "…" + sequence[len(sequence)-12:]

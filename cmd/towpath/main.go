@@ -1,38 +1,38 @@
 // Command towpath is the tool beside the library. Its commands read, and what
 // writes prints a plan first and asks.
 //
-//	towpath tail   -stream NAME [-shard ID] [-key KEY] [-from WHERE]
-//	towpath record -stream NAME [-from WHERE] [-until WHEN] [-file FILE]
-//	towpath play   -stream NAME -file FILE [-speed N] [-yes]
+// Looking at a fleet, by its tables and its stream, this library's or KCL's:
 //
-// show the records of a stream, write them to a file, and put a file's into a
-// stream.
+//	leases     the rows: who works each shard, and how far it is
+//	shards     the stream's shards as a family tree
+//	workers    who works, and whether they live
+//	lag        how far behind each shard is, and when it will have caught up
+//	top        all of it live on a terminal
+//	dashboard  all of it live as a page
+//	doctor     what is wrong with an application, and what to do
 //
-//	towpath pause   -application NAME [-shard ID] [-key KEY] [-yes]
-//	towpath resume  -application NAME [-shard ID] [-key KEY] [-yes]
-//	towpath limit   -application NAME [-yes] N|off
-//	towpath release -application NAME [-to WORKER] [-yes] SHARD
+// Looking at records, and putting them:
 //
-// tell a fleet at work what to leave alone, how much to do at once, and to hand a
-// shard over.
+//	tail       records as they come
+//	record     a range of a stream into a file
+//	play       a file into a stream
+//	match      whether a filter pattern matches records
 //
-//	towpath failures list|show|redrive -from MAILBOX [-into-stream NAME]
+// Telling a fleet:
 //
-// looks at what was given up, and puts it back.
+//	pause, resume, limit, release
+//	failures   what was given up, shown and put back
+//	seek, reset, fork
+//	           positions, moved by hand
 //
-//	towpath match -pattern FILE < RECORDS
+// And beside it:
 //
-// tries a filter pattern: one line of output, match or no match, for each record.
+//	cost       what an application costs a month
+//	migrate    what taking a table of another library over would find
+//	iam        the policy that allows what a program asks of AWS
+//	health     whether a worker lives, for checks of containers
 //
-//	towpath seek  -application NAME -stream NAME [-shard ID] -to WHERE [-yes]
-//	towpath reset -application NAME -stream NAME [-to WHERE] [-yes]
-//	towpath fork  -application NAME -stream NAME -from NAME [-yes]
-//
-// move positions.
-//
-//	towpath iam -mode MODE,… -stream ARN -application NAME
-//
-// prints the policy that allows what a program asks of AWS, and nothing else.
+// Each says with --help what it takes.
 //
 // # Exit statuses
 //
@@ -51,7 +51,7 @@
 // # Output
 //
 // Tables are for people, and may change. With -output json a command prints one
-// JSON document, and those that print as they go (tail, record, play, failures)
+// JSON document, and those that print as they go (match, tail, record, play, failures)
 // one document a line. Names are in snake_case and stay; times are RFC 3339 in
 // UTC; a name that ends in _seconds is a number of seconds; what is not known is
 // left out. What is asked and warned then goes to standard error.
@@ -81,7 +81,7 @@ Exit status:
   3  what was named is not there, or not allowed: a table, a stream, a shard, a permission
   4  AWS was not reached: no region, no credentials, an endpoint that refuses or does not answer
 
-With -output json there is one JSON document, or one a line from tail, record, play and failures.
+With -output json there is one JSON document, or one a line from match, tail, record, play and failures.
 
 Completion: source <(towpath completion bash), or zsh, fish, pwsh.`
 

@@ -41,7 +41,7 @@ func matchCommand() *cli.Command {
 			if err != nil {
 				return usageError{err}
 			}
-			return match(set, c.Root().Reader, c.Root().Writer)
+			return match(set, c.Root().Reader, c.Root().Writer, wantsJSON(c))
 		},
 	}
 }
@@ -89,7 +89,7 @@ func patternsOf(text string) []string {
 const longestLine = 16 << 20
 
 // match answers each line of in with one of out.
-func match(set *filter.Set, in io.Reader, out io.Writer) error {
+func match(set *filter.Set, in io.Reader, out io.Writer, asDocument bool) error {
 	lines := bufio.NewScanner(in)
 	lines.Buffer(make([]byte, 64<<10), longestLine)
 	answers := bufio.NewWriter(out)
@@ -104,8 +104,12 @@ func match(set *filter.Set, in io.Reader, out io.Writer) error {
 		if err != nil {
 			return errors.Join(answers.Flush(), fmt.Errorf("standard input, line %d: %w", number, err))
 		}
+		matched := set.Match(&r).Matched()
 		answer := "no match\n"
-		if set.Match(&r).Matched() {
+		switch {
+		case asDocument:
+			answer = fmt.Sprintf(`{"line":%d,"match":%v}`+"\n", number, matched)
+		case matched:
 			answer = "match\n"
 		}
 		if _, err := answers.WriteString(answer); err != nil {

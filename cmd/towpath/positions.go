@@ -143,18 +143,23 @@ func carryOut(ctx context.Context, c *cli.Command, m *reposition.Mover, plan *re
 	if err != nil {
 		return err
 	}
-	out := c.Root().Writer
 	// A plan that nobody can read is not carried out.
-	if _, err := fmt.Fprint(out, plan); err != nil {
+	if _, err := fmt.Fprint(aside(c), plan); err != nil {
 		return fmt.Errorf("nothing is written: print the plan: %w", err)
 	}
-	if do, err := agreed(c); err != nil || !do {
+	do, err := agreed(c)
+	if err != nil {
 		return err
 	}
-	if err := m.Apply(ctx, plan); err != nil {
-		return err
+	if do {
+		if err := m.Apply(ctx, plan); err != nil {
+			return err
+		}
+		fmt.Fprintln(aside(c), "done")
 	}
-	fmt.Fprintln(out, "done")
+	if wantsJSON(c) {
+		return printJSON(c, planDocument(plan, do))
+	}
 	return nil
 }
 
@@ -174,28 +179,36 @@ func settle(ctx context.Context, c *cli.Command) error {
 	if err != nil {
 		return err
 	}
-	out := c.Root().Writer
 	move, err := m.Underway(ctx)
 	if err != nil {
 		return err
 	}
-	if _, err := fmt.Fprintln(out, move); err != nil {
+	if _, err := fmt.Fprintln(aside(c), move); err != nil {
 		return fmt.Errorf("nothing is written: print the move: %w", err)
 	}
 	if !move.Active() {
 		return reposition.ErrNoMove
 	}
-	if do, err := agreed(c); err != nil || !do {
+	do, err := agreed(c)
+	switch {
+	case err != nil:
 		return err
-	}
-	if c.Bool("resume") {
+	case do && c.Bool("resume"):
 		err = m.Resume(ctx)
-	} else {
+	case do:
 		err = m.Abort(ctx)
 	}
 	if err != nil {
 		return err
 	}
-	fmt.Fprintln(out, "done")
+	if do {
+		fmt.Fprintln(aside(c), "done")
+	}
+	if wantsJSON(c) {
+		return printJSON(c, struct {
+			Done bool   `json:"done"`
+			Move string `json:"move"`
+		}{do, move.String()})
+	}
 	return nil
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -106,5 +108,30 @@ func statusCommand(ts *testscript.TestScript, not bool, args []string) {
 	}
 	if got != args[0] {
 		ts.Fatalf("%s ended with %s, want %s", args[1], got, args[0])
+	}
+}
+
+// Every command has a script that calls it, and one that calls it wrongly.
+func TestEveryCommandHasAScript(t *testing.T) {
+	files, err := filepath.Glob("testdata/script/*.txtar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all strings.Builder
+	for _, name := range files {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all.Write(text)
+	}
+	// A flag before the command may have a value.
+	for _, c := range commands() {
+		calls := `towpath( -[a-z-]+( [a-z0-9]+)?)* ` + c.Name + `( |\n)`
+		for what, want := range map[string]string{"it": `(?m)^` + calls, "it wrongly": `(?m)^status 2 ` + calls} {
+			if !regexp.MustCompile(want).MatchString(all.String()) {
+				t.Errorf("no script calls %s: %s", what, c.Name)
+			}
+		}
 	}
 }

@@ -35,7 +35,7 @@ func topCommand() *cli.Command {
 			"space pauses; arrows scroll.\n\n" + onlyLooks,
 		Flags: append(whose(), silenceFlag(),
 			&cli.DurationFlag{Name: "every", Value: 2 * time.Second, Usage: "how often it is looked"},
-			&cli.BoolFlag{Name: "probe", Value: true, Usage: "ask the stream how far behind the shards are that are shown"},
+			&cli.BoolFlag{Name: "probe", Value: true, Usage: "ask the stream how far behind the shards are that are shown, which it does unless told -probe=false"},
 			&cli.BoolFlag{Name: "once", Usage: "print one frame, after two looks, and end"},
 			&cli.IntFlag{Name: "width", Usage: "`CHARACTERS` of a line with -once (default: the terminal's, or 80)"},
 			&cli.IntFlag{Name: "height", Usage: "`LINES` of a frame with -once (default: the terminal's, or 24)"},
