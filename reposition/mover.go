@@ -138,7 +138,9 @@ func final(err error) bool {
 			return true
 		}
 	}
-	return false
+	// A driver hands on what the service said: whoever was refused is refused again.
+	var coded interface{ ErrorCode() string }
+	return errors.As(err, &coded) && coded.ErrorCode() == "AccessDeniedException"
 }
 
 // errBelieved says that a row can not be believed.
