@@ -6,10 +6,13 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/towpath/towpath/consumer"
 )
 
 // A link from one text to another file of the repository leads somewhere, and
@@ -239,4 +242,26 @@ func TestMetricsInTextsExist(t *testing.T) {
 			}
 		}
 	})
+}
+
+// Every field of a consumer's Config is set in an Example, or beside one in a file
+// of examples, so that the page of some package shows what it is for.
+func TestEverySettingIsShownInAnExample(t *testing.T) {
+	var shown strings.Builder
+	example := regexp.MustCompile(`(?ms)^func Example\w*\(\) \{$.*?^\}$`)
+	walkModule(t, "_test.go", func(file string) {
+		if strings.Contains(path.Base(file), "example") {
+			shown.WriteString(read(t, file))
+			return
+		}
+		for _, code := range example.FindAllString(read(t, file), -1) {
+			shown.WriteString(code)
+		}
+	})
+	for field := range reflect.TypeFor[consumer.Config]().Fields() {
+		set := regexp.MustCompile(`\b` + field.Name + `\b\s*(:|=|,.*=)`)
+		if field.IsExported() && !set.MatchString(shown.String()) {
+			t.Errorf("no Example sets consumer.Config.%s", field.Name)
+		}
+	}
 }

@@ -44,3 +44,17 @@ func Example_besideKCL() {
 	// true
 	// start clickstream: table leases: a fleet of KCL 3 is at work: worker ip-10-0-0-1 has written row Leader of table leases while it was watched; its leader gives out the leases, and this library's workers would fight it: stop that fleet first: another fleet works on the lease table
 }
+
+// For as long as a move from KCL 2 takes, workers of both work side by side: each
+// lease is then renewed by itself, as KCL expects, and LeaseDuration is KCL's
+// failoverTimeMillis.
+func ExampleConfig_besideKCL2() {
+	run(consumer.Config{
+		Source:        clicks("a"),
+		Handler:       consumer.HandlerFunc(show),
+		BesideKCL2:    true,
+		LeaseDuration: 10 * time.Second,
+	})
+	// Output:
+	// a
+}
