@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/towpath/towpath/checkpoint/dynamocheckpoint"
+	"github.com/towpath/towpath/shard"
 )
 
 func checkTables(f Facts, out *findings) {
@@ -96,6 +97,10 @@ func checkClaim(f Facts, out *findings) {
 	}
 	const anew = "begin anew with towpath reset, or under another name"
 	switch {
+	case f.Claimed.ARN == shard.ManyStreams && recreated == 0:
+		out.note("the tables are of an application that reads many streams: looked at is what they have of this one, and %s of others", are(f.Others, "row"))
+	case f.Claimed.ARN == shard.ManyStreams:
+		out.fail(anew, "%s of an earlier stream of this name", counted(recreated, "row"))
 	case f.Claimed.ARN != "" && f.Claimed.ARN != f.Stream.ARN:
 		out.fail("name the stream that belongs to it, or another application", "the tables belong to %s, and this is %s: workers refuse to start", f.Claimed.ARN, f.Stream.ARN)
 	case !f.Claimed.CreatedAt.IsZero() && !f.Stream.CreatedAt.IsZero() && f.Claimed.CreatedAt.Unix() != f.Stream.CreatedAt.Unix():

@@ -83,6 +83,7 @@ var cases = []struct {
 	{"stream made anew", func(f *Facts) { f.Stream.CreatedAt = noon }, "claim", Failure, "created again"},
 	{"rows of before", func(f *Facts) { f.Second.Rows[0].StreamCreated = noon }, "claim", Failure, "1 row of an earlier stream"},
 	{"claimed by nobody", func(f *Facts) { f.Claimed = shard.Stream{} }, "claim", Note, "no stream yet"},
+	{"many streams", func(f *Facts) { f.Claimed, f.Others = shard.Stream{ARN: shard.ManyStreams}, 7 }, "claim", Note, "7 rows are of others"},
 	{"row not believed", func(f *Facts) { f.Second.Rows[0].Fault = errors.New("attribute checkpoint is odd") }, "rows", Failure, "checkpoint is odd"},
 	{"no rows", func(f *Facts) { f.First.Rows, f.Second.Rows = nil, nil }, "rows", Note, "no rows"},
 	{"strange attributes", func(f *Facts) { f.Attributes = map[string]int{"team": 2} }, "rows", Note, "team"},
@@ -197,5 +198,16 @@ func TestEveryCheckHasACase(t *testing.T) {
 		if f.Level == Failure || f.Level == Warning {
 			t.Errorf("of nothing it says: %s, %s", f.Check, f.Found)
 		}
+	}
+}
+
+// In a table of many streams the rows of this one are told from the others'.
+func TestRowsOfOtherStreamsAreLeftOut(t *testing.T) {
+	const mine, other = "000000000000:clicks:1700000000:", "000000000000:orders:1700000000:"
+	own, others := ofStream([]shard.Lease{
+		{Key: mine + "s1", Shard: mine + "s1", Parents: []string{mine + "s0"}}, {Key: other + "s1", Shard: other + "s1"}, {Key: "s2", Shard: "s2"},
+	}, well().Stream)
+	if others != 1 || len(own) != 2 || own[0].Shard != "s1" || own[0].Parents[0] != "s0" || own[0].Key != mine+"s1" || own[1].Shard != "s2" {
+		t.Errorf("got %v and %d others", own, others)
 	}
 }

@@ -27,6 +27,9 @@ type Facts struct {
 	// First and Second are two looks at the fleet, Apart from one another.
 	First, Second Look
 	Apart         time.Duration
+	// Others is how many rows of the lease table are of other streams, where the
+	// application reads many; the looks have those of this one.
+	Others int
 	// Attributes counts the rows of the lease table by the attributes that none of
 	// the libraries writes.
 	Attributes map[string]int

@@ -117,6 +117,7 @@ func (g *gathering) look(ctx context.Context, sessions, first bool) (l Look, err
 	if l.Rows, err = g.rows(ctx, first); err != nil {
 		return l, err
 	}
+	l.Rows, g.Others = ofStream(l.Rows, g.Stream)
 	missed := func(what string, err error) {
 		if first {
 			g.unanswered(what, err)

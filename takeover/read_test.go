@@ -155,3 +155,17 @@ func TestNextCommandsAreWhole(t *testing.T) {
 		}
 	}
 }
+
+// Rows of many streams are held against the listing of their own stream alone.
+func TestRowsOfOtherStreamsAreNotCalledLost(t *testing.T) {
+	const mine, other = "123456789012:clicks:1700000000:", "123456789012:orders:1700000000:"
+	f := kcl(lease(mine+"s1", "1"), lease(mine+"gone", "1"), lease(other+"s9", "1"))
+	f.Listed, f.Stream = true, shard.Stream{ARN: "arn:aws:kinesis:us-east-1:123456789012:stream/clicks", Name: "clicks"}
+	f.Shards = []shard.Shard{{ID: "s1"}}
+	want := map[string]string{mine + "s1": "goes on", mine + "gone": "told as a loss", other + "s9": "goes on"}
+	for _, s := range Read(f).Shards {
+		if !strings.Contains(s.Fate, want[s.Key]) {
+			t.Errorf("%s %s", s.Key, s.Fate)
+		}
+	}
+}

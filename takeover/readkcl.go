@@ -30,11 +30,18 @@ func (f Facts) readKCL(r *Report) {
 			writers[dynamocheckpoint.WriterOf(name)] = true
 			marks[name] = true
 		}
-		leases = append(leases, l)
-		if _, _, ofMany := shard.SplitID(l.Key); ofMany {
+		seen := f // with the listing of the row's stream, if that is the one that was named
+		if key, id, ofMany := shard.SplitID(l.Key); ofMany {
 			many++
+			if this, err := shard.KeyOf(f.Stream); err == nil && key.SameName(this) {
+				l.Shard, l.Parents, l.Children = id, plain(l.Parents), plain(l.Children)
+				leases = append(leases, l)
+			} else {
+				seen.Listed = false
+			}
 		} else {
 			single++
+			leases = append(leases, l)
 		}
 		s := Shard{
 			Key: l.Key, ID: l.Shard, Owner: l.Holder(), Position: positionOf(word(row, "checkpoint"), word(row, "checkpointSubSequenceNumber")),
@@ -43,7 +50,7 @@ func (f Facts) readKCL(r *Report) {
 		if l.Fault != nil {
 			s.Trouble, s.Fate = faultOf(l), "is left alone, and its children wait"
 		} else {
-			s.Fate = f.fateOf(l.Shard, l.Checkpoint, true)
+			s.Fate = seen.fateOf(l.Shard, l.Checkpoint, true)
 			if l.Finished() {
 				r.Finished++
 			}
@@ -64,7 +71,7 @@ func (f Facts) readKCL(r *Report) {
 			workers[s.Owner] = w
 		}
 		w.Leases++
-		if before, seen := counters[l.Key]; seen && before != word(row, "leaseCounter") {
+		if before, both := counters[l.Key]; both && before != word(row, "leaseCounter") {
 			w.AtWork, w.Sign = true, "the counter of "+l.Key+" moved"
 		}
 	}
@@ -81,6 +88,14 @@ func (f Facts) readKCL(r *Report) {
 	f.beside(r)
 	f.againstKCL(r, many, single)
 	f.uncovered(r, leases)
+}
+
+func plain(ids []string) []string {
+	all := make([]string, len(ids))
+	for i, id := range ids {
+		all[i] = shard.PlainID(id)
+	}
+	return all
 }
 
 // faultOf is a row's fault without its key, which stands beside it.
