@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -141,15 +140,20 @@ func (t *tab) received() float64 {
 
 // open goes to an address and waits until the page has drawn its tiles.
 func (t *tab) open(address string) error {
-	if _, err := url.Parse(address); err != nil {
+	if err := t.visit(address); err != nil {
 		return err
 	}
+	return t.until(30*time.Second, `document.querySelector("#tile-shards .value")?.textContent !== "–" && document.getElementById("link").dataset.state === "live"`)
+}
+
+// visit goes to an address.
+func (t *tab) visit(address string) error {
 	ctx, cancel := context.WithTimeout(t.ctx, time.Minute)
 	defer cancel()
 	if err := chromedp.Do(ctx, chromedp.Navigate(address)); err != nil {
 		return fmt.Errorf("open %s: %w", address, err)
 	}
-	return t.until(30*time.Second, `document.querySelector("#tile-shards .value")?.textContent !== "–" && document.getElementById("link").dataset.state === "live"`)
+	return nil
 }
 
 // until waits until an expression is true.

@@ -85,7 +85,7 @@ func look(ctx context.Context, s settings) (broken int, err error) {
 		return 0, err
 	}
 	defer end()
-	l := &looker{settings: s, browser: browser, house: at}
+	l := &looker{settings: s, browser: browser, house: at, stage: play}
 	for _, one := range looks {
 		began := time.Now()
 		told, err := one.look(l)

@@ -41,6 +41,9 @@ type stage struct {
 
 const stream, application = "clicks", "clickstream"
 
+// slow is a shard whose records take long, so that it falls behind.
+const slow = "shardId-000000000002"
+
 func newStage(ctx context.Context) (*stage, error) {
 	s := &stage{aws: awsfake.New()}
 	if err := s.aws.Kinesis().CreateStream(stream, 5); err != nil {
@@ -54,8 +57,12 @@ func newStage(ctx context.Context) (*stage, error) {
 			Source: kinesisshards.Open(kinesis.NewFromConfig(cfg), stream),
 			Leases: dynamocheckpoint.Open(dynamodb.NewFromConfig(cfg), application, func(o *dynamocheckpoint.Options) { o.CreateTables = true }),
 			Handler: consumer.HandlerFunc(func(ctx context.Context, b *batching.Batch) error {
+				each := time.Millisecond
+				if b.Shard == slow {
+					each *= 34
+				}
 				select {
-				case <-time.After(time.Duration(4+len(b.Records)) * time.Millisecond):
+				case <-time.After(4*time.Millisecond + time.Duration(len(b.Records))*each):
 				case <-ctx.Done():
 				}
 				var rejected []error
@@ -67,7 +74,7 @@ func newStage(ctx context.Context) (*stage, error) {
 				return errors.Join(rejected...)
 			}),
 			OnFailure:             letters{},
-			ParallelizationFactor: 4, WorkerPrefix: name, LeaseDuration: 3 * time.Second, CheckpointInterval: time.Second,
+			ParallelizationFactor: 4, BatchSize: 50, MaximumInFlight: 400, WorkerPrefix: name, LeaseDuration: 3 * time.Second, CheckpointInterval: time.Second,
 			Logger: slog.New(slog.DiscardHandler), Hooks: s.recorder.Hooks(consumer.Hooks{}),
 		})
 		if err != nil {

@@ -56,10 +56,11 @@ export class Table {
     });
   }
 
-  // show takes rows with an id each; count says how many were left out.
-  show(rows) { this.rows = rows; this.draw(); }
+  // show takes rows with an id each. What is being put in place is finished first,
+  // or a slow machine would never come to the last rows.
+  show(rows) { this.rows = rows; this.draw(true); }
 
-  draw() {
+  draw(patient) {
     const column = this.columns.find((c) => c.key === this.by), sign = this.down ? -1 : 1;
     const key = column.sort || column.text;
     const keyed = this.rows.map((row) => [key(row), row]);
@@ -68,27 +69,35 @@ export class Table {
     this.want = keyed.slice(0, this.most).map((k) => k[1]);
     this.none.hidden = this.total > 0;
     this.table.hidden = this.total === 0;
-    const keep = new Set(this.want.map((r) => r.id));
-    for (const [id, made] of this.made) if (!keep.has(id)) { made.tr.remove(); this.made.delete(id); }
-    this.place(0, ++this.drawing || (this.drawing = 1));
-    if (this.options.drawn) this.options.drawn(this);
+    if (patient && this.placing) this.again = true;
+    else this.begin();
   }
 
-  // place puts rows in their places, some at a time.
-  place(from, drawing) {
-    if (drawing !== this.drawing) return; // there are newer rows
+  begin() {
+    const list = this.want, keep = new Set(list.map((r) => r.id));
+    for (const [id, made] of this.made) if (!keep.has(id)) { made.tr.remove(); this.made.delete(id); }
+    this.again = false;
+    this.placing = (this.passes = (this.passes || 0) + 1);
+    this.place(list, 0, this.placing);
+  }
+
+  // place puts rows in their places, for some time, and goes on in the next frame.
+  place(list, from, pass) {
+    if (pass !== this.placing) return; // somebody wanted another order
     const began = performance.now();
     let i = from, at = this.body.children[from] || null;
-    for (; i < this.want.length; i++) {
+    for (; i < list.length; i++) {
       if (i % 16 === 0 && i > from && performance.now() - began > slice) break;
-      const row = this.want[i];
+      const row = list[i];
       let m = this.made.get(row.id);
       if (!m) { m = this.make(row); this.made.set(row.id, m); }
       this.fill(m, row);
       if (m.tr === at) at = at.nextElementSibling;
       else this.body.insertBefore(m.tr, at);
     }
-    if (i < this.want.length) requestAnimationFrame(() => this.place(i, drawing));
+    if (i < list.length) { requestAnimationFrame(() => this.place(list, i, pass)); return; }
+    this.placing = 0;
+    if (this.again) this.begin();
   }
 
   make(row) {
