@@ -45,13 +45,13 @@ func (f *flow) count(metric id, class, n int) {
 type spread struct {
 	scale   float64 // of a value to the metric's unit
 	bounds  []int64
-	buckets []atomic.Int64 // one more than bounds
+	buckets []atomic.Uint64 // one more than bounds
 	sum     atomic.Int64
 	peak    atomic.Int64 // the largest since EMF last took it
 }
 
 func newSpread(m *Metric) *spread {
-	s := &spread{scale: 1, bounds: make([]int64, len(m.Bounds)), buckets: make([]atomic.Int64, len(m.Bounds)+1)}
+	s := &spread{scale: 1, bounds: make([]int64, len(m.Bounds)), buckets: make([]atomic.Uint64, len(m.Bounds)+1)}
 	if m.Unit == seconds {
 		s.scale = 1 / float64(time.Second)
 	}
@@ -83,7 +83,7 @@ func (s *spread) read() (count uint64, sum float64, buckets []uint64) {
 	sum = float64(s.sum.Load()) * s.scale
 	buckets = make([]uint64, len(s.buckets))
 	for i := range s.buckets {
-		buckets[i] = uint64(s.buckets[i].Load())
+		buckets[i] = s.buckets[i].Load()
 		count += buckets[i]
 	}
 	return count, sum, buckets

@@ -37,8 +37,8 @@ const (
 // values that lie as the values of the interval did, the largest of them exact, for
 // Maximum, Average and percentiles; how many there were is a counter of its own.
 //
-// A metric that was never anything but zero is not written: what costs is each name
-// with its dimensions, by the hour. The dimensions are application and stream, the
+// What was never anything but zero is not written, but for times and what is bad when
+// it is small: what costs is each name with its dimensions, by the hour. The dimensions are application and stream, the
 // same for every worker of a fleet, unless more are asked for. A line is at most
 // 15 KiB, as some drivers of container logs cut at 16.
 //

@@ -93,7 +93,7 @@ func TestEMFAddsUpInAllVocabularies(t *testing.T) {
 		if v := find(all, "clickstream", "Operation=ApplicationTracker", "MillisBehindLatest"); len(v) < 4 {
 			t.Errorf("MillisBehindLatest was written %d times", len(v))
 		}
-		for _, never := range []string{"towpath.read.losses", "DroppedEventCount", "towpath.dropped.records"} {
+		for _, never := range []string{"towpath.read.losses", "DroppedEventCount", "towpath.dropped.records", "towpath.parked.keys"} {
 			if v := find(all, "towpath", ours, never); v != nil {
 				t.Errorf("%s was never anything and is written: %v", never, v)
 			}
@@ -238,7 +238,7 @@ func TestEMFValuesLieAsTheyDid(t *testing.T) {
 		for _, one := range v {
 			sum += one
 		}
-		if len(v) != min(n, 100) || math.Abs(slices.Max(v)-largest) > 1e-4*largest || math.Abs(sum/float64(len(v))-mean) > .01*mean {
+		if len(v) != min(n, 100) || math.Abs(slices.Max(v)-largest) > 1e-3*largest || math.Abs(sum/float64(len(v))-mean) > .01*mean {
 			t.Errorf("%d calls are %d values with a mean of %.4f and a largest of %.4f, want %.4f and %.4f", n, len(v), sum/float64(len(v)), slices.Max(v), mean, largest)
 		}
 		if !slices.IsSorted(v) {

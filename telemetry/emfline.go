@@ -63,16 +63,17 @@ func (l *line) full(more int) bool {
 
 // define is the definition of a metric, and its values as a member of the event.
 func define(d *datum, values []float64) (definition, value string) {
-	name := quoted(d.name)
+	name, digits := quoted(d.name), 6
 	var b strings.Builder
 	if len(values) != 1 {
+		digits = 4 // they are no better known
 		b.WriteByte('[')
 	}
 	for i, v := range values {
 		if i > 0 {
 			b.WriteByte(',')
 		}
-		b.WriteString(number(v))
+		b.WriteString(number(v, digits))
 	}
 	if len(values) != 1 {
 		b.WriteByte(']')
@@ -80,15 +81,15 @@ func define(d *datum, values []float64) (definition, value string) {
 	return `{"Name":` + name + `,"Unit":"` + d.unit + `"}`, name + ":" + b.String()
 }
 
-// number is v with no more digits than it is known to.
-func number(v float64) string {
+// number is v with so many digits, and a whole number with all of them.
+func number(v float64, digits int) string {
 	if math.IsNaN(v) || math.IsInf(v, 0) {
 		return "0"
 	}
 	if v == math.Trunc(v) && math.Abs(v) < 1<<53 {
 		return strconv.FormatInt(int64(v), 10)
 	}
-	return strconv.FormatFloat(v, 'g', 6, 64)
+	return strconv.FormatFloat(v, 'g', digits, 64)
 }
 
 func quoted(s string) string {

@@ -162,11 +162,15 @@ func (s *sheet) fallback(name string, p Point) {
 }
 
 // news is what a metric has to say since it last did, and where it stands then.
-// There is nothing of a counter that was never more than zero.
+// There is nothing of what was never more than zero, but for times, and for what is
+// bad when it is small.
 func (d *datum) news(before standing, known bool) (values []float64, now standing, any bool) {
 	now = standing{d.value, d.total, d.buckets}
 	switch d.metric.Kind {
 	case Gauge:
+		if d.value == 0 && !known && d.metric.Across != Min && d.metric.Unit != seconds {
+			return nil, now, false // of what this consumer has not, such as parked keys
+		}
 		values = []float64{d.value}
 	case Counter:
 		added := d.value - before.value

@@ -108,13 +108,13 @@ func TestSpanOfABatchLinksItsProducers(t *testing.T) {
 		"messaging.destination.partition.id": "shardId-000000000000", "messaging.operation.name": "process", "messaging.operation.type": "process",
 		"messaging.batch.message_count": "3", "aws.kinesis.stream_name": "clicks", "error.type": "_OTHER", "towpath.handler": "billing", "towpath.attempt": "2",
 	} {
-		if v, ok := got[key]; !ok || v.Emit() != want {
-			t.Errorf("%s is %q, want %q", key, v.Emit(), want)
+		if v, ok := got[key]; !ok || v.String() != want {
+			t.Errorf("%s is %q, want %q", key, v.String(), want)
 		}
 	}
 	many := spans[1]
 	if n := values(many)["towpath.links.omitted"]; len(many.Links()) != 128 || n.AsInt64() != 72 || many.Status().Code != codes.Unset || many.DroppedLinks() != 0 {
-		t.Errorf("200 producers are %d links and %v omitted, %d dropped, status %v", len(many.Links()), n.Emit(), many.DroppedLinks(), many.Status())
+		t.Errorf("200 producers are %d links and %v omitted, %d dropped, status %v", len(many.Links()), n.String(), many.DroppedLinks(), many.Status())
 	}
 	if len(spans[2].Links()) != 1 {
 		t.Errorf("one producer of two records, and none of two, are %d links", len(spans[2].Links()))
@@ -139,7 +139,7 @@ func TestSpanEndsWithAPanic(t *testing.T) {
 		}()
 		_ = h.Handle(t.Context(), batchOf(1))
 	}()
-	if spans := ended.Ended(); len(spans) != 1 || spans[0].Status().Description != "panic" || values(spans[0])["error.type"].Emit() != "panic" {
+	if spans := ended.Ended(); len(spans) != 1 || spans[0].Status().Description != "panic" || values(spans[0])["error.type"].String() != "panic" {
 		t.Errorf("spans of a panic: %v", spans)
 	}
 }
