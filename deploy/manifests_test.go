@@ -263,6 +263,14 @@ func TestScaledObjectHasTheFieldsOfKEDA(t *testing.T) {
 	if s.Fallback.Behavior != "currentReplicas" {
 		t.Errorf("where figures are missing, workers are %q", s.Fallback.Behavior)
 	}
+	// Bounds of https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/horizontal-pod-autoscaler-v2/.
+	behavior := s.Advanced.HorizontalPodAutoscalerConfig.Behavior
+	for _, rules := range []scalingRules{behavior.ScaleUp, behavior.ScaleDown} {
+		if rules.StabilizationWindowSeconds > 3600 || len(rules.Policies) != 1 || rules.Policies[0].PeriodSeconds > 1800 ||
+			rules.Policies[0].PeriodSeconds < 1 || rules.Policies[0].Value < 1 || rules.Policies[0].Type != "Percent" {
+			t.Errorf("%+v", rules)
+		}
+	}
 	for _, trigger := range s.Triggers {
 		threshold, err := strconv.ParseFloat(trigger.Metadata.Threshold, 64)
 		if trigger.Type != "prometheus" || trigger.MetricType != "AverageValue" || err != nil || threshold <= 0 || trigger.Metadata.ServerAddress == "" {
