@@ -1,7 +1,6 @@
 package follow
 
 import (
-	"maps"
 	"slices"
 	"time"
 
@@ -13,6 +12,7 @@ import (
 type merge struct {
 	inOrder bool
 	heads   map[string]*head
+	ids     []string // of heads, sorted
 }
 
 // head is what is in hand of one shard.
@@ -30,9 +30,18 @@ func (m *merge) open(id string) {
 		m.heads = map[string]*head{}
 	}
 	m.heads[id] = &head{asked: true}
+	if at, known := slices.BinarySearch(m.ids, id); !known {
+		m.ids = slices.Insert(m.ids, at, id)
+	}
 }
 
-func (m *merge) close(id string)   { delete(m.heads, id) }
+func (m *merge) close(id string) {
+	delete(m.heads, id)
+	if at, known := slices.BinarySearch(m.ids, id); known {
+		m.ids = slices.Delete(m.ids, at, at+1)
+	}
+}
+
 func (m *merge) waiting(id string) { m.heads[id].asked = true }
 
 // add takes an answer in. What arrived at until or later is left out, and the shard
@@ -65,8 +74,7 @@ func (m *merge) done(id string) { m.heads[id].done = true }
 // next is what comes next, all of one shard; none if it is not known yet.
 func (m *merge) next() []shard.Record {
 	var first string
-	ids := slices.Sorted(maps.Keys(m.heads))
-	for _, id := range ids {
+	for _, id := range m.ids {
 		h := m.heads[id]
 		if len(h.records) > 0 && (first == "" || h.records[0].ArrivedAt.Before(m.heads[first].records[0].ArrivedAt)) {
 			first = id
@@ -79,7 +87,7 @@ func (m *merge) next() []shard.Record {
 	if !m.inOrder {
 		n = len(h.records)
 	}
-	for n < len(h.records) && m.mayCome(h.records[n].ArrivedAt, first, ids) {
+	for n < len(h.records) && m.mayCome(h.records[n].ArrivedAt, first) {
 		n++
 	}
 	given := h.records[:n]
@@ -88,8 +96,8 @@ func (m *merge) next() []shard.Record {
 }
 
 // mayCome reports whether no other shard can have anything from before a time.
-func (m *merge) mayCome(at time.Time, of string, ids []string) bool {
-	for _, id := range ids {
+func (m *merge) mayCome(at time.Time, of string) bool {
+	for _, id := range m.ids {
 		h := m.heads[id]
 		switch {
 		case id == of:
@@ -113,7 +121,7 @@ type spent struct {
 
 // empty are the shards of which nothing is in hand or under way.
 func (m *merge) empty() (all []spent) {
-	for _, id := range slices.Sorted(maps.Keys(m.heads)) {
+	for _, id := range m.ids {
 		if h := m.heads[id]; len(h.records) == 0 && !h.asked {
 			all = append(all, spent{id, h.ended, h.done, h.kids})
 		}

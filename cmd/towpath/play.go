@@ -29,8 +29,8 @@ anything is put.
 
 The first event is put at once, and the others as long after it as they arrived after it, divided by
 -speed. Of one key the next event is put when the stream has accepted the one before it, so that its
-order holds also where shards are throttled. A stream that is slower is caught up with as soon as it
-takes more.
+order holds also where shards are throttled; so a single key goes no faster than one call after the
+other, some 100 a second. A stream that is slower is caught up with as soon as it takes more.
 
 If it is interrupted, it says how to go on: -skip N. Events behind that place which the stream had
 accepted come twice; how many is said.
@@ -131,7 +131,7 @@ func play(ctx context.Context, c *cli.Command) error {
 	played, err := tape.Play(ctx, tape.Config{
 		Events: events.Next, Into: tape.Into(kinesis.NewFromConfig(cfg), c.String("stream")), Pace: pace, Skip: c.Int("skip"),
 		Tell: func(now tape.Played) {
-			p.say(now.Put, planned.Events, "%s events put, %s late", grouped(now.Put), cmp.Or(short(now.Late), "0s"))
+			p.say(now.Put, planned.Events, "%s put, %s late", counted(now.Put, "event", "events"), cmp.Or(short(now.Late), "0s"))
 			if wantsJSON(c) && time.Since(said) >= time.Second {
 				said = time.Now()
 				_ = printLine(c, endOf("progress", now, p.took()))
@@ -158,16 +158,14 @@ func surveyed(c *cli.Command) (io.ReadCloser, *tape.Survey, error) {
 	}
 	events, err := eventsOf(c, f)
 	if err != nil {
-		f.Close()
-		return nil, nil, nil // it is said already
+		return nil, nil, f.Close() // what is wrong is said already
 	}
 	survey, err := tape.Look(events.Next, max(c.Int("skip"), 0))
 	if err == nil {
 		_, err = f.Seek(0, io.SeekStart)
 	}
 	if err != nil {
-		f.Close()
-		return nil, nil, fmt.Errorf("%s: %w", name, err)
+		return nil, nil, errors.Join(fmt.Errorf("%s: %w", name, err), f.Close())
 	}
 	return f, &survey, nil
 }
