@@ -2,6 +2,7 @@ package iam_test
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -126,4 +127,30 @@ func TestReportOnATakeOverAsksForWhatItsPolicyAllows(t *testing.T) {
 		}
 		g.agrees(t)
 	})
+}
+
+// Whatever mode reads a stream of Kinesis may use its key, and no other mode.
+func TestReadersMayUseTheKeyOfTheStream(t *testing.T) {
+	for _, m := range iam.Modes() {
+		if m == iam.Changes {
+			continue // of a table's stream, which has no key of its own
+		}
+		s := iam.Scope{
+			Stream: clicks, Application: "a", Once: "o", From: "f", Overflow: "arn:aws:s3:::states",
+			Destinations: []string{"arn:aws:sqs:" + here + ":letters", "arn:aws:s3:::letters"},
+		}
+		if m != iam.Send && m != iam.Redrive && m != iam.Failures {
+			s.Destinations = nil
+		}
+		reads := false
+		for _, action := range actionsOf(t, s, m) {
+			reads = reads || action == "kinesis:GetRecords" || action == "kinesis:SubscribeToShard"
+		}
+		s.StreamKey = "arn:aws:kms:" + here + ":key/k"
+		p, err := iam.For(s, m)
+		decrypts := err == nil && slices.ContainsFunc(p.Statement, func(st iam.Statement) bool { return slices.Contains(st.Action, "kms:Decrypt") })
+		if decrypts != reads {
+			t.Errorf("mode %s reads: %v, may use the key: %v (%v)", m, reads, decrypts, err)
+		}
+	}
 }

@@ -33,10 +33,10 @@ func (n *names) keys(modes []Mode) []Statement {
 	if n.StreamKey != "" {
 		key := n.key("StreamKey", n.StreamKey)
 		var actions []string
-		if slices.Contains(modes, Polling) || slices.Contains(modes, FanOut) || slices.Contains(modes, Tail) {
+		if asks(modes, "kinesis:GetRecords", "kinesis:SubscribeToShard") {
 			actions = append(actions, "kms:Decrypt")
 		}
-		if slices.Contains(modes, Play) {
+		if slices.Contains(modes, Play) { // into the stream, where Send is into destinations
 			actions = append(actions, "kms:GenerateDataKey")
 		}
 		if len(actions) == 0 || n.stream.service != "kinesis" {
@@ -71,6 +71,13 @@ func (n *names) keys(modes []Mode) []Statement {
 		all = append(all, through(sid, key, g.actions, g.services))
 	}
 	return all
+}
+
+// asks reports whether one of the modes asks for one of the actions.
+func asks(modes []Mode, actions ...string) bool {
+	return slices.ContainsFunc(needs, func(n need) bool {
+		return slices.Contains(modes, n.mode) && slices.ContainsFunc(n.actions, func(a string) bool { return slices.Contains(actions, a) })
+	})
 }
 
 func (n *names) key(field, s string) arn {

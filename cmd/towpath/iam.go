@@ -13,17 +13,14 @@ import (
 )
 
 func iamCommand() *cli.Command {
-	var names []string
-	for _, m := range iam.Modes() {
-		names = append(names, string(m))
-	}
 	return &cli.Command{
 		Name:      "iam",
 		Usage:     "print the policy that allows what a program asks of AWS, and nothing else",
 		ArgsUsage: " ",
-		Description: "Modes: " + strings.Join(names, ", ") + ".\n\n" +
+		Description: "Modes: " + modesInWords() + ".\n\n" +
 			"A plain worker is -mode polling,leases (or fan-out,leases, or changes,leases), and send if it has\n" +
 			"destinations. What a program makes once has modes of its own: bootstrap…, fork.\n\n" +
+			"What the commands of this tool need:\n" + needsInWords() + "\n" +
 			"Nothing is asked of AWS.\n\n" +
 			"Exit status: 0 with the policy on standard output; 2 if the call is wrong.",
 		Flags: []cli.Flag{

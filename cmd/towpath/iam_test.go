@@ -131,3 +131,27 @@ func TestEndpointWithoutTLSIsRefused(t *testing.T) {
 		})
 	}
 }
+
+// Every command is in the table of what is needed, once, and its modes are some.
+func TestEveryCommandSaysWhatItNeeds(t *testing.T) {
+	said := map[string]int{}
+	for _, n := range needs {
+		for _, name := range n.commands {
+			said[name]++
+		}
+		for _, m := range n.modes {
+			if _, err := iam.ParseMode(string(m)); err != nil {
+				t.Errorf("%v: %v", n.commands, err)
+			}
+		}
+	}
+	for _, c := range commands() {
+		if said[c.Name] != 1 {
+			t.Errorf("%s is said %d times to need something", c.Name, said[c.Name])
+		}
+		delete(said, c.Name)
+	}
+	for name := range said {
+		t.Errorf("there is no command %s", name)
+	}
+}
