@@ -109,11 +109,12 @@ func (p Position) Compare(q Position) int {
 // value: -1, 0 or +1. Sequence numbers of Kinesis exceed 128 bits and those of
 // DynamoDB Streams differ in length, so neither integers nor string order do.
 func CompareSequences(a, b string) int {
+	if len(a) == len(b) { // nothing to trim: nearly always
+		return strings.Compare(a, b)
+	}
+	a, b = strings.TrimLeft(a, "0"), strings.TrimLeft(b, "0")
 	if len(a) != len(b) {
-		a, b = strings.TrimLeft(a, "0"), strings.TrimLeft(b, "0")
-		if len(a) != len(b) {
-			return sign(len(a) - len(b))
-		}
+		return sign(len(a) - len(b))
 	}
 	return strings.Compare(a, b)
 }
