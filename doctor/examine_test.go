@@ -211,3 +211,16 @@ func TestRowsOfOtherStreamsAreLeftOut(t *testing.T) {
 		t.Errorf("got %v and %d others", own, others)
 	}
 }
+
+// Nothing is concluded of workers that could not be seen.
+func TestWorkersThatCannotBeSeenAreNotCalledDead(t *testing.T) {
+	f := well()
+	f.First.Sessions, f.Second.Sessions, f.Second.Blind = nil, nil, true
+	f.Second.Rows[0].Counter++
+	f.Unanswered = []Unanswered{{"the workers' signs of life", refused}}
+	for _, g := range Examine(f).Findings {
+		if g.Check == "workers" || g.Check == "owners" || g.Check == "KCL" {
+			t.Errorf("%s says %q", g.Check, g.Found)
+		}
+	}
+}

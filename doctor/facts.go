@@ -117,6 +117,9 @@ type Look struct {
 	Rows       []shard.Lease
 	Sessions   []shard.Session
 	Neighbours []checkpoint.Neighbour
+	// Blind is set if the workers' signs of life could not be read, so that nothing
+	// is known of who lives.
+	Blind bool
 	// Control is what the fleet is told; the zero Control is nothing. ControlFault
 	// says why it cannot be believed.
 	Control      shard.Control

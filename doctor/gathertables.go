@@ -130,6 +130,7 @@ func (g *gathering) look(ctx context.Context, sessions, first bool) (l Look, err
 	}
 	l.Sessions, err = g.Table.Sessions(ctx)
 	missed("the workers' signs of life", err)
+	l.Blind = err != nil
 	l.Control, err = g.Table.Control(ctx)
 	var answer smithy.APIError
 	if errors.As(err, &answer) {

@@ -145,7 +145,7 @@ func printTakeover(c *cli.Command, r takeover.Report) error {
 		for i, s := range r.Next {
 			out.item(fmt.Sprintf("%d. ", i+1), s.Do)
 			if s.Command != "" {
-				out.say("       %s", printable(s.Command)) // whole, to be copied
+				out.say("       %s", s.Command) // whole, to be copied
 			}
 		}
 	}
@@ -171,6 +171,11 @@ type lines struct {
 }
 
 func (l *lines) say(format string, args ...any) {
+	for i, v := range args {
+		if text, ok := v.(string); ok {
+			args[i] = printable(text)
+		}
+	}
 	if l.err == nil {
 		_, l.err = fmt.Fprintf(l.to, format+"\n", args...)
 	}
