@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -423,6 +424,33 @@ func TestASlowViewerIsLetGo(t *testing.T) {
 		if len(s.viewers) != 0 {
 			t.Errorf("%d viewers are kept", len(s.viewers))
 		}
+	})
+}
+
+func TestAViewerThatFallsBehindMissesNothingBeforeItsEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		asked := 0
+		h := mustNew(t, Config{Sources: []Source{still(&asked)}, Refresh: time.Second})
+		client, url, end := inBubble(t, h)
+		defer end()
+		v, _ := watch(t, client, url, false)
+		defer v.cancel()
+		last := v.next(t).Seq
+		time.Sleep(20 * time.Second) // less than a write may take, more than waits for it
+		for range 40 {
+			line, err := v.lines.ReadString('\n')
+			if err != nil {
+				return // it is let go, and comes again for the whole
+			}
+			if id, ok := strings.CutPrefix(line, "id: "); ok {
+				seq, _ := strconv.ParseInt(strings.TrimSpace(id), 10, 64)
+				if seq != last+1 {
+					t.Fatalf("change %d comes after %d", seq, last)
+				}
+				last = seq
+			}
+		}
+		t.Error("it is told on and on, 20 changes behind")
 	})
 }
 

@@ -148,7 +148,7 @@ func (t *tab) open(address string) error {
 
 // visit goes to an address.
 func (t *tab) visit(address string) error {
-	ctx, cancel := context.WithTimeout(t.ctx, time.Minute)
+	ctx, cancel := context.WithTimeout(t.ctx, patience*time.Minute)
 	defer cancel()
 	if err := chromedp.Do(ctx, chromedp.Navigate(address)); err != nil {
 		return fmt.Errorf("open %s: %w", address, err)
@@ -156,22 +156,26 @@ func (t *tab) visit(address string) error {
 	return nil
 }
 
+// patience is by how much longer everything may take than it does on a machine
+// that does nothing else.
+const patience = 4
+
 // until waits until an expression is true.
 func (t *tab) until(most time.Duration, expression string) error {
-	for end := time.Now().Add(most); ; time.Sleep(50 * time.Millisecond) {
+	for end := time.Now().Add(patience * most); ; time.Sleep(50 * time.Millisecond) {
 		ok, err := eval[bool](t, "!!("+expression+")")
 		if ok {
 			return nil
 		}
 		if time.Now().After(end) {
-			return fmt.Errorf("it does not become true within %v: %s (%v)", most, expression, err)
+			return fmt.Errorf("it does not become true within %v: %s (%v)", patience*most, expression, err)
 		}
 	}
 }
 
 // eval is the value of an expression in the page.
 func eval[T any](t *tab, expression string) (T, error) {
-	ctx, cancel := context.WithTimeout(t.ctx, 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.ctx, patience*30*time.Second)
 	defer cancel()
 	return chromedp.Run(ctx, chromedp.Evaluate[T](expression, chromedp.EvalAwaitPromise))
 }
@@ -179,7 +183,7 @@ func eval[T any](t *tab, expression string) (T, error) {
 // inject evaluates a script as the developer's tools do, outside of the page's
 // policy, which would refuse it.
 func (t *tab) inject(script string) error {
-	ctx, cancel := context.WithTimeout(t.ctx, 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.ctx, patience*30*time.Second)
 	defer cancel()
 	return chromedp.Do(ctx, chromedp.Evaluate[chromedp.Void](script))
 }

@@ -74,7 +74,7 @@ func newStage(ctx context.Context) (*stage, error) {
 				return errors.Join(rejected...)
 			}),
 			OnFailure:             letters{},
-			ParallelizationFactor: 4, BatchSize: 50, MaximumInFlight: 400, WorkerPrefix: name, LeaseDuration: 3 * time.Second, CheckpointInterval: time.Second,
+			ParallelizationFactor: 4, BatchSize: 50, MaximumInFlight: 400, WorkerPrefix: name, LeaseDuration: 6 * time.Second, CheckpointInterval: time.Second,
 			Logger: slog.New(slog.DiscardHandler), Hooks: s.recorder.Hooks(consumer.Hooks{}),
 		})
 		if err != nil {
@@ -144,7 +144,7 @@ func (s *stage) source() dashboard.Source {
 	tables := dynamocheckpoint.Open(dynamodb.NewFromConfig(cfg), application)
 	var from shard.Source = kinesisshards.Open(kinesis.NewFromConfig(cfg), stream)
 	one := dashboard.Source{Name: application, Recorder: &s.recorder, Tables: func(ctx context.Context) (*overview.Fleet, error) {
-		f, err := overview.Look(ctx, overview.Config{Tables: tables, Source: from, Before: s.before, Silence: 3 * time.Second})
+		f, err := overview.Look(ctx, overview.Config{Tables: tables, Source: from, Before: s.before, Silence: 6 * time.Second})
 		if f != nil {
 			s.before = f
 		}
