@@ -12,8 +12,6 @@ type amount struct {
 	Bytes   int64
 }
 
-func (a amount) plus(b amount) amount { return amount{a.Records + b.Records, a.Bytes + b.Bytes} }
-
 // rate is how much comes or goes in a second; not Known if nobody could tell.
 type rate struct {
 	Records, Bytes float64

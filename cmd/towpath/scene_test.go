@@ -29,7 +29,6 @@ import (
 type scene struct {
 	aws *awsfake.AWS
 
-	mu     sync.Mutex
 	fleets map[string]*sceneFleet
 	heals  []func()
 	flows  []func()

@@ -138,8 +138,8 @@ func TestTopLeavesTheTerminalAsItWas(t *testing.T) {
 			t.Setenv("TERM", "xterm-256color")
 			p := onTerminal(t, 100, 30, "top", "-a", "clickstream", "-s", "clicks", "-every", "300ms")
 			at := p.await(otherScreen, 0)
+			p.await("\x1b[33mfree", at) // colours, on a terminal
 			at = p.await("by behind", at)
-			at = p.await("\x1b[33mfree", 0) // colours, on a terminal
 			p.press("s")
 			at = p.await("by shard", at)
 			p.resize(60, 15)
