@@ -335,3 +335,18 @@ func TestSteeringMeetsOthers(t *testing.T) {
 		}
 	})
 }
+
+// A tool that knows only the hash of a key, as pauses show it, takes the pause back,
+// and just that one.
+func TestPauseOfAKeyIsTakenBackByItsHash(t *testing.T) {
+	table := checkpointtest.NewTable()
+	s := consumer.Steer(table)
+	must(t, s.Pause(t.Context(), consumer.PauseOf{Key: "alice"}))
+	must(t, s.Pause(t.Context(), consumer.PauseOf{Key: "bob"}))
+	must(t, s.Resume(t.Context(), consumer.PauseOf{KeyHash: batching.HashKey("alice")}))
+	now, err := s.Control(t.Context())
+	must(t, err)
+	if len(now.Pauses) != 1 || now.Pauses[0].KeyHash != batching.HashKey("bob") {
+		t.Errorf("what is paused is %v", now.Pauses)
+	}
+}
