@@ -494,6 +494,29 @@ func TestATableThatCannotBeReadIsSaid(t *testing.T) {
 	})
 }
 
+func TestTablesThatComeLaterAreSoonRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		began, asked := time.Now(), 0
+		h := mustNew(t, Config{Refresh: time.Second, Sources: []Source{{Name: "a", Tables: func(context.Context) (*overview.Fleet, error) {
+			if asked++; time.Since(began) < 3*time.Second {
+				return nil, errors.New("no such table")
+			}
+			return &overview.Fleet{Shards: []overview.Shard{{ID: "s", Row: true, State: overview.StateFree}}}, nil
+		}}}})
+		client, url, end := inBubble(t, h)
+		defer end()
+		time.Sleep(10*time.Second + time.Second/2)
+		if asked != 2 {
+			t.Errorf("the tables were asked %d times in ten seconds, want 2", asked)
+		}
+		v, _ := watch(t, client, url, false)
+		defer v.cancel()
+		if c := v.next(t); len(c.Set["live"]) != 1 || strings.Contains(string(c.Set["one"]["about"]), "no such table") {
+			t.Errorf("a viewer is told %s", c.Set["one"]["about"])
+		}
+	})
+}
+
 func TestConfigIsCheckedAtOnce(t *testing.T) {
 	_, err := New(Config{Title: "a\nb", Refresh: time.Millisecond, Idle: 2 * time.Hour, History: time.Second, Viewers: -1, Hosts: []string{"http://x"},
 		Sources: []Source{{}, {Name: "a", Statuses: []func() consumer.Status{nil}}, {Name: "a", Current: func() []consumer.Status { return nil }}}})

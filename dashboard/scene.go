@@ -130,7 +130,11 @@ func (s *scene) readTables(ctx context.Context) {
 	s.mu.Lock()
 	watched := len(s.viewers) > 0
 	s.mu.Unlock()
-	if !s.triedAt.IsZero() && !watched && time.Since(s.triedAt) < s.cfg.Idle {
+	pause := s.cfg.Idle
+	if s.trouble != "" {
+		pause = min(pause, 5*s.cfg.Refresh) // tables that are not there yet soon are
+	}
+	if !s.triedAt.IsZero() && !watched && time.Since(s.triedAt) < pause {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, tablesTimeout)
