@@ -289,6 +289,13 @@ func TestSeriesAreBounded(t *testing.T) {
 	if got := shown(); !slices.Contains(got, "shardId-000000000200") || len(got) != 11 {
 		t.Errorf("a new shard has no series: %v", got)
 	}
+	// One that comes again begins anew, and has room as before.
+	again := status.Shards[0].Shard
+	h.ShardLeft(consumer.ShardLeftEvent{Shard: again})
+	h.ShardStarted(consumer.ShardStartedEvent{Shard: again})
+	if n := read(r)["towpath.shard.read.records "+again]; n.Value != 0 || len(shown()) != 11 {
+		t.Errorf("a shard that came again has %v records, and there are %d series", n.Value, len(shown()))
+	}
 	// A shard whose end nobody told is forgotten by the second reading.
 	status.Shards = status.Shards[:1]
 	shown()
