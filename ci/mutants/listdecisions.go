@@ -29,7 +29,7 @@ var decisions = []mutant{
 
 	{Name: "position-without-the-index", File: "shard/position.go", Old: "case p.Sub < q.Sub:", New: "case false && p.Sub < q.Sub:",
 		Breaks: "a position within an aggregate lies before the aggregate's end", By: shards("TestPositionsAreOrderedAsKCLOrdersThem")},
-	{Name: "sequences-by-text", File: "shard/position.go", In: "func CompareSequences", Old: "\t\tif len(a) != len(b) {", New: "\t\tif false {",
+	{Name: "sequences-by-text", File: "shard/position.go", In: "func CompareSequences", Old: "\tif len(a) != len(b) {", New: "\tif false {",
 		Breaks: "sequence numbers of different lengths are ordered by value", By: shards("TestSequencesCompareByValue")},
 
 	{Name: "child-after-one-parent", File: "shard/lineage.go", In: "func (l *Lineage) Runnable", Old: "range l.parents[shardID] {", New: "range l.parents[shardID][:min(1, len(l.parents[shardID]))] {",
