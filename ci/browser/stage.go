@@ -33,7 +33,6 @@ type stage struct {
 	recorder dashboard.Recorder
 	before   *overview.Fleet
 
-	mu      sync.Mutex // guards running
 	running []*consumer.Consumer
 	done    sync.WaitGroup
 	stop    context.CancelFunc
