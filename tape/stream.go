@@ -7,23 +7,19 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"unicode/utf8"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 
 	"github.com/towpath/towpath/batching"
 	"github.com/towpath/towpath/destination"
+	"github.com/towpath/towpath/destination/kinesisdestination"
 )
 
 // Client is what a Stream uses of *kinesis.Client. Whoever calls needs
 // kinesis:PutRecords on the stream, and kms:GenerateDataKey on its key if it has
 // one.
-type Client interface {
-	PutRecords(context.Context, *kinesis.PutRecordsInput, ...func(*kinesis.Options)) (*kinesis.PutRecordsOutput, error)
-}
+type Client = kinesisdestination.API
 
 // Stream is a Kinesis data stream to play into. Unlike a destination for what
 // handlers emit it puts every payload as it is, and under its explicit hash where
@@ -79,27 +75,11 @@ func (s *Stream) send(ctx context.Context, parcels []destination.Parcel) ([]erro
 			entries[i].ExplicitHashKey = &hash
 		}
 	}
-	in := &kinesis.PutRecordsInput{Records: entries, StreamName: &s.name}
-	if strings.HasPrefix(s.name, "arn:") {
-		in.StreamName, in.StreamARN = nil, &s.name
-	}
-	out, err := s.client.PutRecords(ctx, in)
+	fates, err := kinesisdestination.Put(ctx, s.client, s.name, entries)
 	if refusedFor(err, "InvalidArgumentException", "ValidationException", "ResourceNotFoundException", "AccessDeniedException") {
 		return nil, fmt.Errorf("%w: %w", destination.ErrRefused, err)
 	}
-	if err != nil {
-		return nil, err
-	}
-	if len(out.Records) != len(entries) {
-		return nil, fmt.Errorf("the stream told the fate of %d records, want %d", len(out.Records), len(entries))
-	}
-	fates := make([]error, len(entries))
-	for i, r := range out.Records {
-		if r.SequenceNumber == nil || r.ErrorCode != nil {
-			fates[i] = &destination.EntryError{Code: aws.ToString(r.ErrorCode), Message: aws.ToString(r.ErrorMessage)}
-		}
-	}
-	return fates, nil
+	return fates, err
 }
 
 // refusedFor reports whether the service refused a call with one of some codes.

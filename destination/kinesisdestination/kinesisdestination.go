@@ -225,13 +225,20 @@ func partitionKey(key, id string) string {
 	return key
 }
 
-// put makes one call and tells the fate of each record.
+// put is Put into the stream.
 func (s *Stream) put(ctx context.Context, entries []types.PutRecordsRequestEntry) ([]error, error) {
-	in := &kinesis.PutRecordsInput{Records: entries, StreamName: &s.given}
-	if strings.HasPrefix(s.given, "arn:") {
-		in.StreamName, in.StreamARN = nil, &s.given
+	return Put(ctx, s.client, s.given, entries)
+}
+
+// Put makes one call of PutRecords on a stream, which is named by its name or its
+// ARN, and tells the fate of each record, in their order: nil, or a
+// *destination.EntryError. The error of the call itself is the client's.
+func Put(ctx context.Context, client API, stream string, entries []types.PutRecordsRequestEntry) ([]error, error) {
+	in := &kinesis.PutRecordsInput{Records: entries, StreamName: &stream}
+	if strings.HasPrefix(stream, "arn:") {
+		in.StreamName, in.StreamARN = nil, &stream
 	}
-	out, err := s.client.PutRecords(ctx, in)
+	out, err := client.PutRecords(ctx, in)
 	if err != nil {
 		return nil, err
 	}
