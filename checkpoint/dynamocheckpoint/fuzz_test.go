@@ -13,6 +13,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"github.com/towpath/towpath/checkpoint"
 	"github.com/towpath/towpath/shard"
@@ -51,6 +52,7 @@ func FuzzTableAnswers(f *testing.F) {
 		f.Add([]byte(`{"Item":` + it + `,"Items":[` + it + `],"Responses":{"app":[` + it + `]}}`))
 	}
 	f.Add([]byte(`{"Items":[`))
+	f.Add([]byte(`{"Item":{0 }`))
 	f.Add([]byte(`{"Items":null,"LastEvaluatedKey":{}}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		var first json.RawMessage
@@ -63,9 +65,16 @@ func FuzzTableAnswers(f *testing.F) {
 			defer cancel()
 			client := always(body).client()
 			table := Open(client, "app")
+			// The SDK reads some bytes that are no JSON, such as {"Item":{0 }, as an
+			// answer without the item. Then the driver cannot know better: what keeps
+			// them away is the checksum that DynamoDB sends with every answer.
+			key := map[string]types.AttributeValue{"id": &types.AttributeValueMemberS{Value: "control"}}
+			_, readAsItem := client.GetItem(ctx, &dynamodb.GetItemInput{TableName: aws.String("app"), Key: key})
+			_, readAsItems := client.Scan(ctx, &dynamodb.ScanInput{TableName: aws.String("app")})
+			isAnswer := isJSON || readAsItem == nil || readAsItems == nil
 			answered := func(what string, err error) {
 				t.Helper()
-				if err == nil && !isJSON {
+				if err == nil && !isAnswer {
 					t.Errorf("%s took what is no JSON for an answer", what)
 				}
 			}

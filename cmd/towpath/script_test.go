@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -24,6 +25,8 @@ func TestMain(m *testing.M) {
 // which its environment leads. Beside testscript's own commands there are
 //
 //	status N towpath …        runs it and wants the exit status N
+//	until PATTERN towpath …   runs it again and again until it prints that, for what
+//	                          goes by the heartbeats of a fleet; a minute at most
 //	stream NAME SHARDS        makes a stream of Kinesis
 //	put NAME COUNT [KEY]      puts COUNT records, under KEY or under k0, k1, …
 //	flow NAME PER-SECOND      puts so many records a second from now on
@@ -66,7 +69,7 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"status": statusCommand, "worker": workerCommand, "stream": scened(streamScene), "put": scened(putScene), "flow": scened(flowScene), "split": scened(splitScene),
+			"status": statusCommand, "until": untilCommand, "worker": workerCommand, "stream": scened(streamScene), "put": scened(putScene), "flow": scened(flowScene), "split": scened(splitScene),
 			"merge": scened(mergeScene), "queue": scened(queueScene), "changes": scened(changesScene), "bucket": scened(bucketScene), "rows": scened(rowsScene),
 			"fleet": scened(fleetScene), "handled": scened(handledScene), "halt": scened(haltScene), "item": scened(itemScene),
 			"table": scened(tableScene), "deny": scened(denyScene), "down": scened(downScene), "heal": scened(healScene),
@@ -111,6 +114,24 @@ func statusCommand(ts *testscript.TestScript, not bool, args []string) {
 	}
 }
 
+// untilCommand runs a program until it prints what a pattern says.
+func untilCommand(ts *testscript.TestScript, not bool, args []string) {
+	if len(args) < 2 || not {
+		ts.Fatalf("usage: until pattern program [argument …]")
+	}
+	want, err := regexp.Compile("(?m)" + args[0])
+	ts.Check(err)
+	for began := time.Now(); ; {
+		err := ts.Exec(args[1], args[2:]...)
+		switch {
+		case err == nil && want.MatchString(ts.ReadFile("stdout")):
+			return
+		case time.Since(began) > time.Minute:
+			ts.Fatalf("after a minute %s does not print %s (%v)", args[1], args[0], err)
+		}
+	}
+}
+
 // Every command has a script that calls it, and one that calls it wrongly.
 func TestEveryCommandHasAScript(t *testing.T) {
 	files, err := filepath.Glob("testdata/script/*.txtar")
@@ -127,7 +148,7 @@ func TestEveryCommandHasAScript(t *testing.T) {
 	}
 	// A flag before the command may have a value.
 	for _, c := range commands() {
-		calls := `towpath( -[a-z-]+( [a-z0-9]+)?)* ` + c.Name + `( |\n)`
+		calls := `(until '[^']*' )?towpath( -[a-z-]+( [a-z0-9]+)?)* ` + c.Name + `( |\n)`
 		for what, want := range map[string]string{"it": `(?m)^` + calls, "it wrongly": `(?m)^status 2 ` + calls} {
 			if !regexp.MustCompile(want).MatchString(all.String()) {
 				t.Errorf("no script calls %s: %s", what, c.Name)
