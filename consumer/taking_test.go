@@ -146,7 +146,8 @@ func TestHandOverThatIsWithdrawnBeforeItIsBegunIsGoneOnWith(t *testing.T) {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Second) // it drains
-		if _, err := table.Withdraw(t.Context(), asked); err != nil {
+		// The planner, which has seen no beat of the one who asked, may have been first.
+		if _, err := table.Withdraw(t.Context(), asked); err != nil && onlyRow(t, table).CheckpointOwner != "" {
 			t.Fatal(err)
 		}
 		for range 300 {

@@ -50,7 +50,7 @@ func TestMain(m *testing.M) {
 //	heal                      ends every deny and down
 //	worker NAME STATUS BODY   answers so, like a worker's health, at the address $NAME
 //
-// in scene_test.go. Times and ids differ from run to run: match them by regular
+// in scene_test.go and scenefleet_test.go. Times and ids differ from run to run: match them by regular
 // expressions, with stdout and stderr.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
