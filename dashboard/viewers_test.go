@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -307,9 +308,10 @@ func TestATableThatCannotBeReadIsSaid(t *testing.T) {
 
 func TestTablesThatComeLaterAreSoonRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		began, asked := time.Now(), 0
+		began := time.Now()
+		var asked atomic.Int64
 		h := mustNew(t, Config{Refresh: time.Second, Sources: []Source{{Name: "a", Tables: func(context.Context) (*overview.Fleet, error) {
-			if asked++; time.Since(began) < 3*time.Second {
+			if asked.Add(1); time.Since(began) < 3*time.Second {
 				return nil, errors.New("no such table")
 			}
 			return &overview.Fleet{Shards: []overview.Shard{{ID: "s", Row: true, State: overview.StateFree}}}, nil
@@ -317,8 +319,8 @@ func TestTablesThatComeLaterAreSoonRead(t *testing.T) {
 		client, url, end := inBubble(t, h)
 		defer end()
 		time.Sleep(10*time.Second + time.Second/2)
-		if asked != 2 {
-			t.Errorf("the tables were asked %d times in ten seconds, want 2", asked)
+		if n := asked.Load(); n != 2 {
+			t.Errorf("the tables were asked %d times in ten seconds, want 2", n)
 		}
 		v, _ := watch(t, client, url, false)
 		defer v.cancel()

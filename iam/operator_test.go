@@ -132,10 +132,10 @@ func TestOperatorAsksForWhatItsPolicyAllows(t *testing.T) {
 		if err != nil {
 			t.Error(err)
 		}
-		row, _ := f.AWS.DynamoDB().Item(streamtest.Application, dynamofake.Item{"leaseKey": dynamofake.S(f.first())})
 		if _, err := f.b.Stop(); err != nil {
 			t.Error(err)
 		}
+		row, _ := f.AWS.DynamoDB().Item(streamtest.Application, dynamofake.Item{"leaseKey": dynamofake.S(f.first())})
 		racing(f, "UpdateItem", streamtest.Application)
 		if err := m.Apply(t.Context(), plan); err == nil {
 			t.Error("moved a row that is not there any more")
