@@ -34,6 +34,15 @@ type scene struct {
 func newScene() *scene {
 	a := awsfake.New()
 	a.Kinesis().Set(kinesisfake.WithReadLimits(false)) // a script reads one shard with many commands
+	// No network answers within microseconds, before the client has noticed that its
+	// request is written: of such an answer the SDK closes the connection when it
+	// closes the request, and letters that are in it stay hidden.
+	a.Intercept(func(_ context.Context, c awsfake.Call) awsfake.Fault {
+		if c.Service == "sqs" {
+			return awsfake.DelayAnswer(2 * time.Millisecond)
+		}
+		return awsfake.Fault{}
+	})
 	return &scene{aws: a, fleets: map[string]*sceneFleet{}, put: map[string]int{}}
 }
 
