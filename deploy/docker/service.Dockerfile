@@ -19,12 +19,12 @@ FROM --platform=$BUILDPLATFORM golang:${GO}-bookworm AS build
 ARG TARGETOS TARGETARCH
 ARG PACKAGE=.
 ARG SOURCE_DATE_EPOCH=0
-ENV CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH GOFLAGS="-trimpath -buildvcs=false"
+ENV GOCACHE=/go/cache CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH GOFLAGS="-trimpath -buildvcs=false"
 WORKDIR /src
 COPY go.mod go.sum ./
 RUN --mount=type=cache,target=/go/pkg/mod go mod download
 COPY . .
-RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache/go-build \
+RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/go/cache \
     go build -ldflags="-s -w" -o /out/worker "$PACKAGE" && \
     go build -ldflags="-s -w" -o /out/towpath github.com/towpath/towpath/cmd/towpath && \
     touch -d "@$SOURCE_DATE_EPOCH" /out/*
