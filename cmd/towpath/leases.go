@@ -21,9 +21,6 @@ func leasesCommand() *cli.Command {
 			&cli.StringFlag{Name: "owner", Usage: "only what the worker `NAME` holds"},
 		),
 		Action: func(ctx context.Context, c *cli.Command) error {
-			if err := unnamed(c, false); err != nil {
-				return err
-			}
 			f, err := pictureOf(ctx, c, 0)
 			if f == nil {
 				return err

@@ -88,9 +88,12 @@ func validated(view overview.Config) error {
 	return nil
 }
 
-// pictureOf looks once, or twice with some time between, so that it is seen who
-// lives.
+// pictureOf checks the flags that say whom it is about, and looks once, or twice
+// with some time between, so that it is seen who lives.
 func pictureOf(ctx context.Context, c *cli.Command, between time.Duration) (*overview.Fleet, error) {
+	if err := unnamed(c, false); err != nil {
+		return nil, err
+	}
 	view, _, err := viewOf(ctx, c)
 	if err != nil {
 		return nil, err

@@ -24,9 +24,6 @@ func shardsCommand() *cli.Command {
 			&cli.BoolFlag{Name: "open", Usage: "only those that take records still"},
 		),
 		Action: func(ctx context.Context, c *cli.Command) error {
-			if err := unnamed(c, false); err != nil {
-				return err
-			}
 			f, err := pictureOf(ctx, c, 0)
 			if f == nil {
 				return err

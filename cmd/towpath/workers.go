@@ -26,9 +26,6 @@ func workersCommand() *cli.Command {
 			&cli.DurationFlag{Name: "for", Value: twoBeats, Usage: "how long lies between the two looks; 0 looks once"},
 		),
 		Action: func(ctx context.Context, c *cli.Command) error {
-			if err := unnamed(c, false); err != nil {
-				return err
-			}
 			f, err := pictureOf(ctx, c, c.Duration("for"))
 			if f == nil {
 				return err
