@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -176,7 +177,8 @@ const handlerKey = attribute.Key("towpath.handler")
 
 // attributes are those of a series, from the values in the catalogue's order.
 func (reg *Registration) attributes(m *telemetry.Metric, values []string) []attribute.KeyValue {
-	all := reg.common[:len(reg.common):len(reg.common)]
+	// A copy, always: a set is made by sorting in place what it is made of.
+	all := slices.Clone(reg.common)
 	if !reg.own {
 		switch m.Semconv {
 		case "messaging.process.duration":

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -180,6 +181,32 @@ func TestEveryMetricIsReported(t *testing.T) {
 	}
 	if _, err := otel.Register(nil, otel.Metrics{}); err == nil {
 		t.Error("no recorder is taken for one")
+	}
+}
+
+// Shards that take their first values at one instant share nothing that is written:
+// making a set of attributes sorts what it is made of (shown under -race).
+func TestFirstValuesAreTakenSideBySide(t *testing.T) {
+	for range 50 {
+		recorder := telemetry.New(telemetry.Options{Application: "clickstream", Stream: "clicks"})
+		reader := sdk.NewManualReader()
+		if _, err := otel.Register(recorder, otel.Metrics{MeterProvider: sdk.NewMeterProvider(sdk.WithReader(reader)), OwnNames: true}); err != nil {
+			t.Fatal(err)
+		}
+		hooks := recorder.Hooks()
+		var shards sync.WaitGroup
+		begin := make(chan struct{})
+		for range 4 {
+			shards.Go(func() {
+				<-begin
+				hooks.Read(consumer.ReadEvent{Took: time.Millisecond})
+			})
+		}
+		close(begin)
+		shards.Wait()
+		if n := series(collected(t, reader)["towpath.read.duration"]); len(n) != 1 || n[whose+",messaging.system=aws.kinesis"] != 4 {
+			t.Fatalf("reads: %v, want 4 of one series", n)
+		}
 	}
 }
 
