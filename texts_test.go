@@ -202,6 +202,24 @@ func TestEveryGuideIsInTheIndex(t *testing.T) {
 	})
 }
 
+// Every destination stands in the two tables that a reader chooses by.
+func TestEveryDestinationIsInTheGuides(t *testing.T) {
+	packages, err := filepath.Glob("destination/*destination")
+	if err != nil || len(packages) == 0 {
+		t.Fatal("there are no destinations", err)
+	}
+	packages = append(packages, "contrib/kafka")
+	for _, guide := range []string{"docs/destinations.md", "docs/failures.md"} {
+		text := read(t, guide)
+		for _, pkg := range packages {
+			pkg = filepath.ToSlash(pkg)
+			if !strings.Contains(text, "`"+pkg+"`") && !strings.Contains(text, "`"+path.Base(pkg)+"`") {
+				t.Errorf("%s does not name %s", guide, pkg)
+			}
+		}
+	}
+}
+
 // shownOtherwise are the packages whose Example has no output, and why.
 var shownOtherwise = map[string]string{
 	"streamtest": "a rig wants a test: what the Example shows is run by TestShownTestPasses",

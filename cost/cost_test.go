@@ -2,6 +2,7 @@ package cost_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"math"
 	"os"
 	"strconv"
@@ -113,6 +114,34 @@ func TestIdleShardsCostNoWrites(t *testing.T) {
 	s.CheckpointInterval = time.Minute
 	if got := s.Checkpoints(); math.Abs(got-100/60.0) > 1e-9 {
 		t.Errorf("100 busy shards with a minute between positions are %v a second", got)
+	}
+}
+
+// What one busy shard and one worker cost stands in several texts, and is the same in
+// all of them: that of the model.
+func TestTextsSayWhatAShardAndAWorkerCost(t *testing.T) {
+	p := usEast(t)
+	dollars := func(s cost.Shape) float64 { return cost.Towpath(s, p).Total().Dollars }
+	fleet := cost.Shape{Shards: 10, Workers: 2, RowBytes: 300}
+	busy := fleet
+	busy.Records = float64(busy.Shards)
+	shard := fmt.Sprintf("$%.2f", (dollars(busy)-dollars(fleet))/float64(fleet.Shards))
+	worker := fmt.Sprintf("$%.1f0", dollars(fleet)/float64(fleet.Workers))
+	for file, said := range map[string][]string{
+		"../docs/cost.md":   {shard + " a month", worker + " a month"},
+		"../docs/tuning.md": {shard + " a month", worker + " a month"},
+		"../docs/faq.md":    {shard + " ", worker + " "},
+		"../docs/decisions/0021-one-write-a-position.md": {shard + " a month"},
+	} {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, want := range said {
+			if !strings.Contains(string(text), want) {
+				t.Errorf("%s does not say %q", file, want)
+			}
+		}
 	}
 }
 
