@@ -45,12 +45,15 @@
 //
 //   - every free lease that may be read is taken in one round, by one worker;
 //   - a join moves at most ⌈n/w⌉ leases, a death moves none of the living;
-//   - with the same number of leases up to one, nobody moves anything.
+//   - with numbers within one of each other, leases move only to even loads that
+//     are far apart.
 //
 // # What is not promised
 //
-// Balance is by number of leases. Load breaks ties and no more: a single hot shard
-// cannot be divided by moving it.
+// Leases are shared by their number first. In a fleet at rest the load of the
+// heaviest and the lightest worker is evened, by one move or exchange at a time and
+// with the numbers within one of each other. A single hot shard cannot be divided by
+// moving it.
 //
 // # The other side
 //

@@ -52,8 +52,9 @@
 // A shard with a backlog is read as fast as the service's limits allow: five
 // reads and 2 MB a second, shared with every other application that polls it. A
 // shard that has been caught up with is read again after 250 ms while records
-// come, and after a second once it has been quiet for half a minute. After
-// throttling the wait is random and doubles; after a refusal of access it is ten
+// come, after 400 ms once it has been quiet for half a minute, and after 3 s once
+// the silence is longer than is usual there, a minute at least: see
+// Options.PollFloor and PollCeiling. After throttling the wait is random and doubles; after a refusal of access it is ten
 // seconds. The waiting is done in Ready, with timers, and so is virtual in a
 // testing/synctest bubble.
 //
