@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/towpath/towpath/consumer"
+	"github.com/towpath/towpath/iam"
 )
 
 // A link from one text to another file of the repository leads somewhere, and
@@ -216,6 +217,16 @@ func TestEveryDestinationIsInTheGuides(t *testing.T) {
 			if !strings.Contains(text, "`"+pkg+"`") && !strings.Contains(text, "`"+path.Base(pkg)+"`") {
 				t.Errorf("%s does not name %s", guide, pkg)
 			}
+		}
+	}
+}
+
+// Every mode of a policy stands in the guide that says who is to have it.
+func TestEveryModeIsInTheGuide(t *testing.T) {
+	guide := read(t, "docs/security.md")
+	for _, mode := range iam.Modes() {
+		if !strings.Contains(guide, "`"+string(mode)+"`") {
+			t.Errorf("docs/security.md does not name the mode %s", mode)
 		}
 	}
 }
