@@ -79,7 +79,11 @@ func (g *gathering) probeOne(ctx context.Context, action, resource string) {
 		err = nil
 	}
 	_, on, _ := strings.Cut(resource, "/")
-	g.Permissions = append(g.Permissions, Permission{Action: action, On: strings.TrimSuffix(on, ":*"), Err: err})
+	on = strings.TrimSuffix(on, ":*")
+	if slices.ContainsFunc(g.Permissions, func(p Permission) bool { return p.Action == action && p.On == on }) {
+		return // a consumer, with and without the time of its creation
+	}
+	g.Permissions = append(g.Permissions, Permission{Action: action, On: on, Err: err})
 }
 
 // isAnswered reports whether a call got further than to the policies: the service

@@ -69,6 +69,38 @@ func TestDoctorAsksForWhatItsPolicyAllows(t *testing.T) {
 	})
 }
 
+// With a fan-out consumer, which policies name in two ways, the doctor says each
+// permission once, and finds none refused.
+func TestDoctorSaysEachPermissionOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := iam.Scope{Stream: clicks}
+		f := newFleet(t, newRig(t, s), s, []iam.Mode{iam.Bootstrap, iam.BootstrapFanOut}, iam.FanOut, iam.Leases)
+		defer f.Close()
+		f.start("a")
+		time.Sleep(5 * time.Second)
+		cfg := f.guarding(iam.Scope{}, iam.Doctor, iam.FanOut).config(f.AWS, "operator")
+		client := dynamodb.NewFromConfig(cfg)
+		facts, err := doctor.Gather(t.Context(), doctor.Config{
+			Application: streamtest.Application, Dynamo: client, Source: f.source(cfg, nil), Kinesis: kinesis.NewFromConfig(cfg),
+			Table: dynamocheckpoint.Open(client, streamtest.Application), FanOut: streamtest.Application, Watch: 3 * time.Second,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		seen := map[asked]bool{}
+		for _, p := range facts.Permissions {
+			if a := (asked{p.Action, p.On}); seen[a] || p.Err != nil {
+				t.Errorf("%s, said before: %v (%v)", a, seen[a], p.Err)
+			} else {
+				seen[a] = true
+			}
+		}
+		if !seen[asked{"kinesis:DescribeStreamConsumer", streamtest.Stream + "/consumer/" + streamtest.Application}] {
+			t.Errorf("the consumer is not among %v", facts.Permissions)
+		}
+	})
+}
+
 // examine looks the fleet over behind a guard.
 func (f *fleet) examine(g *guard, writes bool) doctor.Report {
 	f.t.Helper()

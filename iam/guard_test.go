@@ -248,8 +248,8 @@ func ofKinesis(operation string, word func(string) string) []asked {
 	switch action := "kinesis:" + operation; operation {
 	case "SubscribeToShard":
 		return one(action, consumer)
-	case "DescribeStreamConsumer": // of the stream and of the consumer
-		return []asked{{action, stream}, {action, cmp.Or(consumer, stream+"/consumer/"+word("ConsumerName")+":0")}}
+	case "DescribeStreamConsumer": // of the stream and of the consumer, as the call names it: by name, there is no time of creation
+		return []asked{{action, stream}, {action, cmp.Or(consumer, stream+"/consumer/"+word("ConsumerName"))}}
 	default:
 		return one(action, stream)
 	}

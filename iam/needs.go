@@ -14,6 +14,7 @@ var needs = []need{
 
 	{FanOut, stream, kinesis("DescribeStreamSummary", "ListShards", "GetShardIterator", "GetRecords", "DescribeStreamConsumer")},
 	{FanOut, fanOutConsumer, kinesis("DescribeStreamConsumer", "SubscribeToShard")},
+	{FanOut, consumerByName, kinesis("DescribeStreamConsumer")},
 
 	{Changes, tableStream, dynamo("DescribeStream", "GetShardIterator", "GetRecords")},
 	{Changes, tableStreams, dynamo("ListStreams")},

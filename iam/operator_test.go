@@ -62,9 +62,9 @@ func each(t *testing.T, do func(t *testing.T, f *fleet)) {
 	}
 }
 
-func (f *fleet) guarding(s iam.Scope, m iam.Mode) *guard {
+func (f *fleet) guarding(s iam.Scope, modes ...iam.Mode) *guard {
 	s.Stream, s.Application = f.scope.Stream, streamtest.Application
-	return guarded(f.t, f.AWS, s, m)
+	return guarded(f.t, f.AWS, s, modes...)
 }
 
 // first is the id of a shard that has a row and is not finished.

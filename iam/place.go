@@ -1,5 +1,7 @@
 package iam
 
+import "strings"
+
 // place is a kind of resource: how its statement is called, which name of the
 // scope it needs (empty is the stream), and which resources of a scope are of this kind. Of places with
 // the same need a mode wants one, as a worker reads one kind of stream.
@@ -15,14 +17,23 @@ const (
 	wantsKinesis      = "Stream, the ARN of a stream of Kinesis"
 	wantsTable        = "Application or Table"
 	wantsSessions     = "Application or Sessions"
+	wantsConsumer     = "Application or Consumer"
 	wantsDestinations = "Destinations"
 	wantsOverflow     = "Overflow, arn:aws:s3:::bucket/prefix"
 )
 
 var (
 	stream         = &place{sid: "Stream", of: ofKinesis}
-	fanOutConsumer = &place{sid: "FanOutConsumer", wants: "Application or Consumer", of: func(n *names) []string { return some(n.consumer()) }}
-	tableStream    = &place{sid: "TableStream", of: func(n *names) []string {
+	fanOutConsumer = &place{sid: "FanOutConsumer", wants: wantsConsumer, of: func(n *names) []string { return some(n.consumer()) }}
+	// consumerByName is the same consumer as a call names it that does not know its
+	// ARN: IAM judges by what is passed, and there is no time of creation in that.
+	consumerByName = &place{sid: "FanOutConsumerByName", wants: wantsConsumer, of: func(n *names) []string {
+		if name, ok := strings.CutSuffix(n.consumer(), ":*"); ok {
+			return some(name)
+		}
+		return nil // it is given by its ARN
+	}}
+	tableStream = &place{sid: "TableStream", of: func(n *names) []string {
 		if n.stream.service != "dynamodb" {
 			return nil
 		}

@@ -3,6 +3,7 @@ package iam_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -110,16 +111,39 @@ func (f *fleet) table(cfg aws.Config, create bool) *dynamocheckpoint.Table {
 func (f *fleet) start(name string, change ...func(*consumer.Config)) *streamtest.Worker {
 	cfg := f.guard.config(f.AWS, name)
 	var fanOut *kinesisshards.FanOut
-	for _, s := range f.guard.policy.Statement {
-		if s.Sid == "FanOutConsumer" {
-			fanOut = &kinesisshards.FanOut{Consumer: streamtest.Application, Existing: true}
-		}
+	if f.fansOut() {
+		fanOut = &kinesisshards.FanOut{Consumer: streamtest.Application, Existing: true}
 	}
 	set := func(c *consumer.Config) {
 		c.Source, c.Leases = f.source(cfg, fanOut), f.table(cfg, false)
 		c.LeaseDuration, c.CheckpointInterval = 5*time.Second, time.Second
 	}
 	return f.Start(name, append([]func(*consumer.Config){set}, change...)...)
+}
+
+func (f *fleet) fansOut() bool {
+	return slices.ContainsFunc(f.guard.policy.Statement, func(s iam.Statement) bool { return s.Sid == "FanOutConsumer" })
+}
+
+// replaceConsumer has somebody make the fan-out consumer anew, under another ARN.
+// Workers ask about the ARN that they know, and then look for the name again.
+func (f *fleet) replaceConsumer() {
+	f.t.Helper()
+	operator := kinesis.NewFromConfig(f.AWS.Config("operator"))
+	_, err := operator.DeregisterStreamConsumer(f.t.Context(), &kinesis.DeregisterStreamConsumerInput{
+		StreamARN: aws.String(clicks), ConsumerName: aws.String(streamtest.Application),
+	})
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	time.Sleep(20 * time.Second)
+	_, err = operator.RegisterStreamConsumer(f.t.Context(), &kinesis.RegisterStreamConsumerInput{
+		StreamARN: aws.String(clicks), ConsumerName: aws.String(streamtest.Application),
+	})
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	time.Sleep(30 * time.Second)
 }
 
 // live has a fleet live through all that makes it write: workers come, are
@@ -140,6 +164,9 @@ func (f *fleet) live(change ...func(*consumer.Config)) {
 	f.Await("everything handled", f.AllDone)
 	f.forgetShards()
 	time.Sleep(3 * time.Minute) // a maintenance run, and one more
+	if f.fansOut() {
+		f.replaceConsumer()
+	}
 	f.PutN(10, 10)
 	f.Await("everything handled", f.AllDone)
 	f.Close()
