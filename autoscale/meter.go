@@ -9,9 +9,12 @@ import (
 type Reading struct {
 	// ID is the shard's.
 	ID string
-	// Read is how many records have been read of it so far.
-	Read float64
-	// Tip is how far behind the tip the last read ended.
+	// Read is how many records have been read of it so far, and Done how many of them
+	// are finished.
+	Read, Done float64
+	// Tip is how far behind the tip the reader is now: how far behind its last read
+	// ended, and how long ago that was. A reader that waits for its handler falls
+	// behind too, though its last read said nothing of it.
 	Tip time.Duration
 	// Behind is how old the oldest record is that is not finished; at least Tip
 	// counts.
@@ -27,24 +30,43 @@ type Reading struct {
 //
 //	arrival = records / (t − b)
 //
+// A reader that did not get on says nothing, and what it has read meanwhile counts
+// when it has.
+//
+// What a record costs is the time of the calls that have ended, divided by the
+// records that were finished meanwhile. Calls that finished none count with those
+// that follow, and so do records that took no call, such as filters drop.
+//
 // What is measured is evened out over about a minute.
 type Meter struct {
 	at     time.Time
 	calls  time.Duration
 	per    float64 // seconds of calls for a record
+	owed   owed
 	shards map[string]metered
+}
+
+// owed is what no cost of a record was made of yet.
+type owed struct {
+	since time.Time
+	calls time.Duration
+	done  float64
 }
 
 // metered is what is known of a shard.
 type metered struct {
-	read    float64
-	tip     time.Duration
+	done    float64 // when it was last looked at
 	arrival float64
+	// From here on the next arrival is measured.
+	at   time.Time
+	read float64
+	tip  time.Duration
 }
 
 const (
-	evened    = time.Minute     // over which measurements are evened out
-	leastStep = 5 * time.Second // between two measurements: two reads and more
+	evened    = time.Minute      // over which measurements are evened out
+	leastStep = 5 * time.Second  // between two measurements: two reads and more
+	longCall  = 15 * time.Minute // after which records without a call cost nothing: Lambda's longest
 )
 
 // Shards are the shards of the readings as they are at now, in their order. Calls
@@ -54,7 +76,7 @@ func (m *Meter) Shards(now time.Time, calls time.Duration, readings []Reading) [
 	step := now.Sub(m.at)
 	first := m.at.IsZero() || step < 0 || calls < m.calls
 	if first || step >= leastStep {
-		m.measure(now, step, first, calls, readings)
+		m.measure(now, first, calls, readings)
 	}
 	shards := make([]Shard, len(readings))
 	for i, r := range readings {
@@ -66,26 +88,42 @@ func (m *Meter) Shards(now time.Time, calls time.Duration, readings []Reading) [
 	return shards
 }
 
-func (m *Meter) measure(now time.Time, step time.Duration, first bool, calls time.Duration, readings []Reading) {
+func (m *Meter) measure(now time.Time, first bool, calls time.Duration, readings []Reading) {
+	if first {
+		m.owed = owed{since: now}
+	} else {
+		m.owed.calls += calls - m.calls
+	}
 	known := make(map[string]metered, len(readings))
-	var read float64 // since the last time, of shards that were there
 	for _, r := range readings {
 		before, there := m.shards[r.ID]
-		one := metered{read: r.Read, tip: r.Tip}
-		if there && !first && r.Read >= before.read {
-			read += r.Read - before.read
-			one.arrival = before.arrival
-			// A reader that did not get on says nothing of what arrives.
-			if span := step - (r.Tip - before.tip); span >= step/100 {
-				one.arrival = even(before.arrival, (r.Read-before.read)/span.Seconds(), step)
-			}
+		if !there || first || r.Read < before.read || r.Done < before.done {
+			known[r.ID] = metered{done: r.Done, at: now, read: r.Read, tip: r.Tip}
+			continue
 		}
-		known[r.ID] = one
+		m.owed.done += r.Done - before.done
+		known[r.ID] = before.next(now, r)
 	}
-	if !first && read > 0 {
-		m.per = even(m.per, (calls-m.calls).Seconds()/read, step)
+	if waited := now.Sub(m.owed.since); m.owed.done > 0 && (m.owed.calls > 0 || waited >= longCall) {
+		m.per = even(m.per, m.owed.calls.Seconds()/m.owed.done, waited)
+		m.owed = owed{since: now}
 	}
 	m.at, m.calls, m.shards = now, calls, known
+}
+
+// next is what is known of a shard with another reading.
+func (k metered) next(now time.Time, r Reading) metered {
+	passed := now.Sub(k.at)
+	span := passed - (r.Tip - k.tip)
+	k.done = r.Done
+	switch {
+	case span >= leastStep/2:
+		k.arrival = even(k.arrival, (r.Read-k.read)/span.Seconds(), passed)
+	case span >= 0:
+		return k // it did not get on
+	}
+	k.at, k.read, k.tip = now, r.Read, r.Tip
+	return k
 }
 
 // even is the mean that a value moves to; the first value is taken as it is.

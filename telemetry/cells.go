@@ -46,9 +46,15 @@ type spread struct {
 	scale   float64 // of a value to the metric's unit
 	bounds  []int64
 	buckets []atomic.Uint64 // one more than bounds
-	sum     atomic.Int64
-	peak    atomic.Int64 // the largest since EMF last took it
+	// The sum is high · 2^sumShift + low. One number would not do: nanoseconds of
+	// records that are a day old are more than 63 bits after a hundred thousand calls.
+	high, low atomic.Int64
+	peak      atomic.Int64 // the largest since EMF last took it
 }
+
+// sumShift is the bits of a value that go into the lower part of a sum: it is full
+// after 2^43 values, the higher one after 2^20 times the ages that 63 bits hold.
+const sumShift = 20
 
 func newSpread(m *Metric) *spread {
 	s := &spread{scale: 1, bounds: make([]int64, len(m.Bounds)), buckets: make([]atomic.Uint64, len(m.Bounds)+1)}
@@ -61,8 +67,9 @@ func newSpread(m *Metric) *spread {
 	return s
 }
 
-// take counts one value.
+// take counts one value; one below zero, as of clocks that differ, is none.
 func (s *spread) take(v int64) {
+	v = max(0, v)
 	low, high := 0, len(s.bounds)
 	for low < high {
 		if mid := (low + high) / 2; v > s.bounds[mid] {
@@ -71,7 +78,8 @@ func (s *spread) take(v int64) {
 			high = mid
 		}
 	}
-	s.sum.Add(v)
+	s.low.Add(v & (1<<sumShift - 1))
+	s.high.Add(v >> sumShift)
 	s.buckets[low].Add(1)
 	for known := s.peak.Load(); v > known && !s.peak.CompareAndSwap(known, v); known = s.peak.Load() {
 	}
@@ -80,7 +88,7 @@ func (s *spread) take(v int64) {
 // read is what was counted so far. The buckets are read one after the other: a
 // value that comes meanwhile is in this reading or in the next.
 func (s *spread) read() (count uint64, sum float64, buckets []uint64) {
-	sum = float64(s.sum.Load()) * s.scale
+	sum = (float64(s.high.Load())*(1<<sumShift) + float64(s.low.Load())) * s.scale
 	buckets = make([]uint64, len(s.buckets))
 	for i := range s.buckets {
 		buckets[i] = s.buckets[i].Load()

@@ -142,6 +142,9 @@ func (r *Recorder) read(e consumer.ReadEvent) {
 	s := r.series(e.Shard)
 	s.add(shardReadRecords, int64(e.Records))
 	s.add(shardReadBytes, e.Payload)
+	if e.Handler == "" {
+		s.came(e.Records, e.Behind)
+	}
 }
 
 func (r *Recorder) batchDone(e consumer.BatchEvent) {

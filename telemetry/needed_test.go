@@ -2,6 +2,7 @@ package telemetry_test
 
 import (
 	"context"
+	"fmt"
 	"math"
 	"testing"
 	"testing/synctest"
@@ -53,6 +54,53 @@ func TestWorkersNeededFollowFromWhatIsMeasured(t *testing.T) {
 		}
 		if read(plain).has("towpath.workers.needed") {
 			t.Error("without a Sizing it says how many are needed")
+		}
+		stop()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// Two shards bring ten records a second each, of which their lanes can do three:
+// each asks for its whole lane, though reading waits for the handler most of the
+// time and its last read said that it was not behind. Whether shards have series of
+// their own makes no difference.
+func TestWorkersNeededByAnOverloadedHandler(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		stream := shardtest.NewStream(2)
+		cfg := config(stream, consumer.HandlerFunc(func(ctx context.Context, b *batching.Batch) error {
+			select {
+			case <-time.After(time.Duration(len(b.Records)) * 300 * time.Millisecond):
+			case <-ctx.Done():
+			}
+			return ctx.Err()
+		}))
+		cfg.BatchSize, cfg.MaximumInFlight = 200, 400
+		r := telemetry.New(telemetry.Options{Shards: batching.AtMost(0), Sizing: autoscale.Sizing{PerWorker: 2}})
+		cfg.Hooks = r.Hooks()
+		c, err := consumer.New(cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Watch(c.Status)
+		ctx, stop := context.WithCancel(t.Context())
+		ended := make(chan error)
+		go func() { ended <- c.Run(ctx) }()
+		for second := range 600 {
+			time.Sleep(time.Second)
+			for i := range 20 {
+				if _, err := stream.PutTo(fmt.Sprintf("shardId-%012d", i%2), "key", []byte("x")); err != nil {
+					t.Error(err)
+				}
+			}
+			if second%15 != 0 {
+				continue
+			}
+			// Both lanes of a worker with two, of which a quarter is kept free.
+			if got := read(r)["towpath.workers.needed"].Value; second > 240 && math.Abs(got-4./3) > .01 {
+				t.Errorf("after %d s %.3f workers are needed, want 1.333", second, got)
+			}
 		}
 		stop()
 		if err := <-ended; err != nil {

@@ -31,7 +31,7 @@ func (b *board) shards(r *Recorder, s *consumer.Status) {
 	handlers := map[string]*tally{}
 	worked, paused, omitted := map[string]bool{}, map[string]bool{}, map[string]bool{}
 	single := map[seriesKey]gauges{}
-	worst := extremes{}
+	worst, none := extremes{}, r.options.Shards.Exceeded(1)
 	for i := range s.Shards {
 		one := &s.Shards[i]
 		worked[one.Shard] = true
@@ -53,7 +53,7 @@ func (b *board) shards(r *Recorder, s *consumer.Status) {
 			g.unsaved = r.unsavedFor(series).Seconds()
 		}
 		worst.add(g, one.Retention.Seconds())
-		if series == nil {
+		if series == nil || none {
 			continue
 		}
 		key := seriesKey{one.Shard, one.Handler}
@@ -81,7 +81,9 @@ func (b *board) shards(r *Recorder, s *consumer.Status) {
 		b.put(shardStill, g.still, key.shard, key.handler)
 		b.put(shardPending, g.pending, key.shard, key.handler)
 	}
-	b.counts(r, worked)
+	if !none {
+		b.counts(r, worked)
+	}
 }
 
 // counts puts the counters of the shards that are worked, and of the others

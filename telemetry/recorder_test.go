@@ -329,3 +329,37 @@ func TestObserversSeeEachValue(t *testing.T) {
 		t.Errorf("seen %q, want %q", seen, want)
 	}
 }
+
+// A stream that is a day behind for a week: the sum of what its records are old is
+// more nanoseconds than 63 bits hold, and only grows all the same. An age below zero,
+// by a clock that is ahead, takes nothing away.
+func TestSumsOfAgesDoNotOverflow(t *testing.T) {
+	r := telemetry.New(telemetry.Options{})
+	done := r.Hooks().BatchDone
+	const calls = 300_000
+	for i := range calls {
+		done(consumer.BatchEvent{Attempt: 1, Newest: 24*time.Hour + time.Duration(i%2)*time.Second})
+	}
+	done(consumer.BatchEvent{Attempt: 1, Newest: -time.Hour})
+	if got, want := read(r)["towpath.handler.iterator_age "].Total, calls*86400.5; got < want-1 || got > want+1 {
+		t.Errorf("the ages of %d batches come to %v s, want %v", calls, got, want)
+	}
+}
+
+// How long positions were not written is known too of shards that are not shown one
+// by one.
+func TestCheckpointAgeNeedsNoSeriesOfShards(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := telemetry.New(telemetry.Options{Shards: batching.AtMost(0)})
+		h := r.Hooks()
+		h.ShardStarted(consumer.ShardStartedEvent{Shard: "a"})
+		h.BatchDone(consumer.BatchEvent{Shard: "a", Records: 1, Handled: 1, Attempt: 1})
+		time.Sleep(time.Minute)
+		r.Watch(func() consumer.Status {
+			return consumer.Status{Worker: "w", Shards: []consumer.ShardStatus{{Shard: "a", Mark: shard.After("5", 0)}}}
+		})
+		if all := read(r); all["towpath.checkpoint.age.max"].Value < 59.9 || all.has("towpath.shard.checkpoint.age") || all.has("towpath.shard.read.records") {
+			t.Errorf("a position is not written for %v s, want 60", all["towpath.checkpoint.age.max"].Value)
+		}
+	})
+}

@@ -1,6 +1,7 @@
 package telemetry
 
 import (
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -13,9 +14,37 @@ type shardCounts [lastState - shardReadRecords]atomic.Int64
 type shardSeries struct {
 	own    bool // it has series of its own
 	counts shardCounts
+	reader reader
 	// unsaved is since when records are finished whose position is not written,
 	// in nanoseconds since the recorder was made; 0 if none are.
 	unsaved atomic.Int64
+}
+
+// reader is how far the reading of a shard has come that is for all its handlers: a
+// handler that has fallen behind reads by itself, and reads the same once more.
+type reader struct {
+	mu      sync.Mutex // guards what is below, which belongs together
+	records int64
+	at      time.Time // up to when what has arrived is read
+}
+
+// came notes what a read has brought, and how far behind the tip it ended.
+func (s *shardSeries) came(records int, behind time.Duration) {
+	if s == nil {
+		return
+	}
+	at := time.Now().Add(-behind)
+	s.reader.mu.Lock()
+	defer s.reader.mu.Unlock()
+	s.reader.records, s.reader.at = s.reader.records+int64(records), at
+}
+
+// reached is how many records have been read, and up to when what has arrived is
+// read; zero before the first read.
+func (s *shardSeries) reached() (records float64, at time.Time) {
+	s.reader.mu.Lock()
+	defer s.reader.mu.Unlock()
+	return float64(s.reader.records), s.reader.at
 }
 
 // series is what is counted for a shard; nil if it is not worked here.
@@ -29,7 +58,7 @@ func (r *Recorder) series(shard string) *shardSeries {
 func (r *Recorder) admit(shard string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.shards[shard] != nil || r.options.Shards.Exceeded(1) {
+	if r.shards[shard] != nil {
 		return
 	}
 	s := &shardSeries{own: !r.options.Shards.Exceeded(r.own + 1)}
