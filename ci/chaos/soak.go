@@ -22,10 +22,12 @@ const (
 type usage struct {
 	Watched         int     `json:"immortals"`
 	RSSSlope        float64 `json:"rss_slope_mib_per_hour"`  // after the warm-up
-	HeapSlope       float64 `json:"heap_slope_mib_per_hour"` // likewise, of what the heap has
-	RSSFirst        float64 `json:"rss_first_mib"`           // the mean of the first tenth behind the warm-up
-	RSSLast         float64 `json:"rss_last_mib"`            // and of the last tenth
-	GoroutinesFirst float64 `json:"goroutines_first"`        // the mean of that tenth, and so on
+	LiveSlope       float64 `json:"live_slope_mib_per_hour"` // likewise, of what a collection found to be in use
+	LiveFirst       float64 `json:"live_first_mib"`
+	LiveLast        float64 `json:"live_last_mib"`
+	RSSFirst        float64 `json:"rss_first_mib"`    // the mean of the first tenth behind the warm-up
+	RSSLast         float64 `json:"rss_last_mib"`     // and of the last tenth
+	GoroutinesFirst float64 `json:"goroutines_first"` // the mean of that tenth, and so on
 	GoroutinesLast  float64 `json:"goroutines_last"`
 	FDsFirst        float64 `json:"fds_first"`
 	FDsLast         float64 `json:"fds_last"`
@@ -40,7 +42,7 @@ type usage struct {
 // sampled is what one process uses at one time.
 type sampled struct {
 	at                         time.Duration
-	rss, heap, goroutines, fds float64
+	rss, live, goroutines, fds float64
 }
 
 // usage judges the samples of the workers that were never killed.
@@ -72,6 +74,9 @@ func (g *stage) usage() (*usage, error) {
 	if u.RSSSlope >= mostSlope {
 		problems = append(problems, fmt.Errorf("memory grows by %.2f MiB an hour", u.RSSSlope))
 	}
+	if u.LiveSlope >= mostSlope {
+		problems = append(problems, fmt.Errorf("what the heap has in use grows by %.2f MiB an hour", u.LiveSlope))
+	}
 	if u.GoroutinesFloorLast > mostGoroutines*u.GoroutinesFloorFirst {
 		problems = append(problems, fmt.Errorf("goroutines grow from %.0f at least to %.0f", u.GoroutinesFloorFirst, u.GoroutinesFloorLast))
 	}
@@ -94,9 +99,10 @@ func (u *usage) add(all []sampled) {
 		u.RSSSlope = round(grows)
 		u.RSSFirst, u.RSSLast = round(mean(all[:tenth], rss)), round(mean(all[len(all)-tenth:], rss))
 	}
-	heap := slope(all, func(s sampled) float64 { return s.heap })
-	if u.Watched == 0 || heap > u.HeapSlope {
-		u.HeapSlope = round(heap)
+	live := func(s sampled) float64 { return s.live }
+	if grows := slope(all, live); u.Watched == 0 || grows > u.LiveSlope {
+		u.LiveSlope = round(grows)
+		u.LiveFirst, u.LiveLast = round(mean(all[:tenth], live)), round(mean(all[len(all)-tenth:], live))
 	}
 	goroutines := func(s sampled) float64 { return s.goroutines }
 	if last := mean(all[len(all)-tenth:], goroutines); last > u.GoroutinesLast {
