@@ -251,6 +251,7 @@ func FuzzJSON(f *testing.F) {
 func FuzzPayload(f *testing.F) {
 	f.Add([]byte("YWJjZGVmZ2hpag=="))
 	f.Add([]byte("YWJjZGVmZ2hpYWJjZGVmZ2hpYWJjZGVm\nZ2hpYWJjZGVmZ2hp"))
+	f.Add([]byte(strings.Repeat("YWJj", 40) + "\n" + strings.Repeat("ZGVm", 40) + "Zw=="))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		quoted, err := json.Marshal(string(text))
 		if err != nil {

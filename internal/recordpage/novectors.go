@@ -1,6 +1,8 @@
-//go:build !(goexperiment.simd && amd64 && go1.26 && !go1.27)
+//go:build !(amd64 || arm64) || purego || race
 
 package recordpage
 
-// vectors decodes nothing where Go has none.
+const hasVectors = false
+
+// vectors decodes nothing where there are none.
 func vectors(_, _ []byte) (got, used int) { return 0, 0 }
