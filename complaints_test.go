@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// The table of complaints has every row, each with the tests that stage it. That
+// The tables of complaints have every row, each with the tests that stage it. That
 // the tests are there, TestNamedTestsExist sees.
 func TestEveryComplaintNamesItsTests(t *testing.T) {
 	row := regexp.MustCompile(`^\| (\d+) \|.*\|([^|]*)\|$`)
@@ -17,7 +17,7 @@ func TestEveryComplaintNamesItsTests(t *testing.T) {
 			tests[match[1]] = match[2]
 		}
 	}
-	for i := 1; i <= 46; i++ {
+	for i := 1; i <= 55; i++ {
 		if !strings.Contains(tests[fmt.Sprint(i)], "`Test") {
 			t.Errorf("row %d names no test", i)
 		}
