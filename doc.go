@@ -1,8 +1,8 @@
-// Package towpath is the landing page of a library that works Kinesis data
-// streams and the streams of DynamoDB tables: it leases shards through DynamoDB, hands ordered batches to a
-// handler, retries and bisects what fails, sends what is given up to a
-// destination, and saves no position that lies behind unfinished work. It holds
-// no code of its own.
+// Package towpath is the landing page of a library that consumes Kinesis data
+// streams and the streams of DynamoDB tables: it leases shards through DynamoDB,
+// hands ordered batches to a handler, retries and bisects what fails, sends what
+// is given up to a destination, and never saves a position past a record that is
+// not finished. It holds no code of its own.
 //
 // # Where to begin
 //
@@ -40,10 +40,10 @@
 // Packages have floors and import only lower ones:
 //
 //	5  examples, cmd
-//	4  streamtest, redrive, reposition, telemetry, health, dashboard
+//	4  streamtest, redrive, reposition, telemetry, health, dashboard, doctor, takeover, tape
 //	3  consumer, and beside it the drivers, the …test packages and awsfake
 //	2  destination, batching/filter, batching/window, once, overview
-//	1  checkpoint, batching, codec
+//	1  checkpoint, batching, codec, follow, shard/kpl, shard/streams
 //	0  shard, iam, autoscale, cost
 //
 // What needs a heavy third party is a module of its own under contrib.

@@ -4,7 +4,7 @@
 //
 // Records of a shard are handled in lanes, in batches, with retries; they finish
 // in any order. What is stored is one position, and a worker that starts again
-// begins behind it. So the position that is stored must have no unfinished record
+// begins after it. So the position that is stored must have no unfinished record
 // at or before it. [Tracker] knows that position: every record is given to Begin
 // when it is read and to Done when it is finished, which is when the handler
 // returned success for it, a destination accepted it, or a policy that the user
@@ -19,7 +19,7 @@
 //
 // # What is promised
 //
-//   - Mark never lies behind an unfinished record, and never goes back.
+//   - Mark never lies past an unfinished record, and never goes back.
 //   - A checkpoint never goes back while the same tenure lasts, and only the
 //     tenure that holds the lease writes it. A position moved by hand begins a
 //     new tenure.
@@ -28,7 +28,7 @@
 // # What is not
 //
 // Records that were finished after the last save are delivered again after a
-// crash, and so are those behind a record that was still unfinished then: a
+// crash, and so are those after a record that was still unfinished then: a
 // suffix from the checkpoint on, from its beginning, never a part of it. How long
 // that suffix can be is bounded by what is in flight and by the time between
 // saves.

@@ -1,6 +1,6 @@
 // Package consumer is the engine: it leases the shards of a stream, hands their
 // records to a handler in ordered batches, retries, splits and gives up what
-// fails, and moves the checkpoint behind what is finished.
+// fails, and moves the checkpoint past what is finished.
 //
 // # Start
 //
