@@ -44,6 +44,7 @@ func TestAlarmsAreOnMetricsThatThereAre(t *testing.T) {
 	alarms := openTemplate(t, "cloudformation/alarms.yaml", nil).resources("AWS::CloudWatch::Alarm")
 	elsewhere := map[string]bool{
 		"AWS/SQS ApproximateAgeOfOldestMessage": true, "AWS/Kinesis ReadProvisionedThroughputExceeded": true, "AWS/DynamoDB WriteThrottleEvents": true,
+		"clickstream LostLeases": true, // of telemetry.EMF, under KCL's name
 	}
 	watched := map[string]bool{}
 	for name, a := range alarms {
@@ -60,6 +61,10 @@ func TestAlarmsAreOnMetricsThatThereAre(t *testing.T) {
 		}
 		if actions, ok := a["AlarmActions"].([]any); !ok || len(actions) != 1 || a["AlarmDescription"] == nil || a["TreatMissingData"] == nil {
 			t.Errorf("%s tells nobody, or nothing: %v", name, a)
+		}
+		// That nothing more was lost in the minute behind a loss is no good news.
+		if once := catalogued()[metric].Kind == telemetry.Counter && catalogued()[metric].Name != "" && a["EvaluationPeriods"] == int64(1); once != (a["OKActions"] == nil) {
+			t.Errorf("%s goes off on one event: %v, and closes itself: %v", name, once, a["OKActions"] != nil)
 		}
 	}
 	// What an operator is to be told of, whatever else there is.
@@ -78,6 +83,29 @@ func TestAlarmsAreOnMetricsThatThereAre(t *testing.T) {
 	// Where no worker runs, nothing is written, and that is an alarm.
 	if alarms["NobodyWorks"]["TreatMissingData"] != "breaching" {
 		t.Error("when no worker runs there is no alarm")
+	}
+}
+
+// Whoever is woken finds the alarm by its name in the guide, which says what to do.
+func TestEveryAlarmIsInTheGuide(t *testing.T) {
+	guide, err := os.ReadFile("../docs/operations.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	pages := 0
+	for name, a := range openTemplate(t, "cloudformation/alarms.yaml", nil).resources("AWS::CloudWatch::Alarm") {
+		said := strings.TrimPrefix(a["AlarmName"].(string), "clickstream: ")
+		_, behind, ok := strings.Cut(string(guide), "**"+said+"**")
+		row, _, _ := strings.Cut(behind, "\n")
+		if !ok || !strings.Contains(row, a["MetricName"].(string)) {
+			t.Errorf("%s: docs/operations.md has no row **%s** with %s", name, said, a["MetricName"])
+		}
+		if fmt.Sprint(a["AlarmActions"]) == "[clickstream-pages]" {
+			pages++
+		}
+	}
+	if pages != 6 {
+		t.Errorf("%d alarms wake somebody, and docs/operations.md says six", pages)
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/towpath/towpath/checkpoint/checkpointtest"
 	"github.com/towpath/towpath/consumer"
 	"github.com/towpath/towpath/shard/shardtest"
+	"github.com/towpath/towpath/telemetry"
 )
 
 // What a worker writes is what alarms, the dashboard and the scaler look for: the
@@ -79,4 +80,27 @@ func TestWorkersWriteWhatAlarmsLookFor(t *testing.T) {
 	if len(want) > 0 {
 		t.Errorf("nothing is written of %v in\n%s", want, lines.String())
 	}
+}
+
+// Leases that were lost with their session are counted by the name, namespace and
+// dimension of the alarm, and those that were let go are not.
+func TestLostLeasesAreCountedWhereTheAlarmLooks(t *testing.T) {
+	recorder := telemetry.New(telemetry.Options{Application: "clickstream", Stream: "clicks"})
+	hooks := recorder.Hooks()
+	for _, cause := range []error{consumer.ErrLeaseLost, consumer.ErrStopping, consumer.ErrHandedOver, consumer.ErrLeaseLost} {
+		hooks.ShardLeft(consumer.ShardLeftEvent{Shard: "shardId-1", Cause: cause})
+	}
+	var lines bytes.Buffer
+	ctx, stop := context.WithCancel(t.Context())
+	stop()
+	if err := (telemetry.EMF{Recorder: recorder, Writer: &lines}).Run(ctx); err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(lines.String()) {
+		if strings.Contains(line, `"Namespace":"clickstream"`) && strings.Contains(line, `"Dimensions":[["Operation"]]`) &&
+			strings.Contains(line, `"Operation":"RenewAllLeases"`) && strings.Contains(line, `"LostLeases":2`) {
+			return
+		}
+	}
+	t.Errorf("no line has 2 LostLeases of RenewAllLeases in the namespace clickstream:\n%s", lines.String())
 }
