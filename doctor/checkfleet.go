@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"fmt"
 	"slices"
 	"time"
 
@@ -11,50 +12,62 @@ import (
 // whose LeaseDuration is the default of 10 s: one beat with its jitter.
 const shortestWatch = 1200 * time.Millisecond
 
+// standing are the workers that have a session, by what the two looks tell of them.
+type standing struct {
+	alive, leaving, silent, unknown, revoked []string
+}
+
+// standingOf tells those that beat from those that do not. Unknown are those that
+// did not in a watch that was too short for it.
+func standingOf(f Facts) (s standing) {
+	beats := map[string]int64{}
+	for _, w := range f.First.Sessions {
+		beats[w.ID] = w.Beat
+	}
+	for _, w := range f.Second.Sessions {
+		before, seen := beats[w.ID]
+		switch {
+		case !w.Alive():
+			s.revoked = append(s.revoked, w.ID)
+		case seen && before == w.Beat && f.Apart < shortestWatch:
+			s.unknown = append(s.unknown, w.ID)
+		case seen && before == w.Beat:
+			s.silent = append(s.silent, w.ID)
+		default:
+			s.alive = append(s.alive, w.ID)
+			if w.Leaving {
+				s.leaving = append(s.leaving, w.ID)
+			}
+		}
+	}
+	return s
+}
+
 func checkWorkers(f Facts, out *findings) {
 	if blind(f) || f.Apart <= 0 || len(f.First.Sessions)+len(f.Second.Sessions)+len(f.Second.Rows) == 0 {
 		return
 	}
-	beats := map[string]int64{}
-	for _, s := range f.First.Sessions {
-		beats[s.ID] = s.Beat
-	}
-	var alive, silent, unknown, revoked, leaving []string
-	for _, s := range f.Second.Sessions {
-		before, seen := beats[s.ID]
-		switch {
-		case !s.Alive():
-			revoked = append(revoked, s.ID)
-		case seen && before == s.Beat && f.Apart < shortestWatch:
-			unknown = append(unknown, s.ID)
-		case seen && before == s.Beat:
-			silent = append(silent, s.ID)
-		default:
-			alive = append(alive, s.ID)
-			if s.Leaving {
-				leaving = append(leaving, s.ID)
-			}
-		}
-	}
+	s := standingOf(f)
 	switch {
-	case len(alive) > 0:
-		out.ok("%s at work: %s", counted(len(alive), "worker"), some(alive))
-	case len(unknown) == 0 && !lively(f):
+	case len(s.alive) > 0:
+		out.ok("%s at work: %s", counted(len(s.alive), "worker"), some(s.alive))
+	case len(s.unknown) == 0 && !lively(f):
 		out.warn("start one", "no worker is at work")
 	}
-	if len(unknown) > 0 {
-		out.note("%s registered, and %v is too short to see whether they beat: %s", are(len(unknown), "worker"), f.Apart, some(unknown))
+	if len(s.unknown) > 0 {
+		out.note("%s registered, and %v is too short to see whether they beat: %s", are(len(s.unknown), "worker"), f.Apart, some(s.unknown))
 	}
-	if len(leaving) > 0 {
-		out.note("%s stopping: %s", are(len(leaving), "worker"), some(leaving))
+	if len(s.leaving) > 0 {
+		out.note("%s stopping: %s", are(len(s.leaving), "worker"), some(s.leaving))
 	}
-	if len(silent) > 0 {
-		out.warn("see whether it hangs or was killed; once it counts as dead its shards go to others", "%s not beat for %v: %s", have(len(silent), "worker"), f.Apart, some(silent))
+	if len(s.silent) > 0 {
+		out.warn("see whether it hangs or was killed; once it counts as dead its shards go to others. A worker beats every tenth of its LeaseDuration: watch for longer than that",
+			"%s not beat for %v: %s", have(len(s.silent), "worker"), f.Apart, some(s.silent))
 	}
-	if len(revoked) > 0 {
-		out.note("%s declared dead: %s", were(len(revoked), "worker"), some(revoked))
+	if len(s.revoked) > 0 {
+		out.note("%s declared dead: %s", were(len(s.revoked), "worker"), some(s.revoked))
 	}
-	crowded(f, len(alive), out)
+	crowded(f, len(s.alive), out)
 }
 
 // blind reports whether the workers could not be seen in one of the looks.
@@ -97,12 +110,16 @@ func moved(f Facts) []string {
 
 // checkOwners holds the owners that rows name against the workers there are.
 func checkOwners(f Facts, out *findings) {
-	if blind(f) {
+	if blind(f) || f.Apart <= 0 {
 		return
 	}
-	known := map[string]bool{}
-	for _, s := range f.Second.Sessions {
-		known[s.ID] = known[s.ID] || s.Alive()
+	workers := standingOf(f)
+	known, silent := map[string]bool{}, map[string]bool{}
+	for _, id := range slices.Concat(workers.alive, workers.unknown) {
+		known[id] = true
+	}
+	for _, id := range workers.silent {
+		silent[id] = true
 	}
 	living := len(known) > 0
 	atWork := moved(f)
@@ -113,7 +130,7 @@ func checkOwners(f Facts, out *findings) {
 		asked[row.Key] = row.CheckpointOwner + ">" + row.Owner
 	}
 	lineage := shard.NewLineage(f.Shards, f.Second.Rows)
-	var gone, left, moving []string
+	var gone, mute, left, moving []string
 	held := 0
 	for _, row := range f.Second.Rows {
 		holder := row.Holder()
@@ -122,6 +139,8 @@ func checkOwners(f Facts, out *findings) {
 		case holder == "" && free[row.Key] && lineage.Runnable(row.Shard):
 			left = append(left, row.Shard)
 		case holder == "":
+		case silent[holder] && !slices.Contains(atWork, holder):
+			mute = append(mute, row.Shard)
 		case !known[holder] && !slices.Contains(atWork, holder):
 			gone = append(gone, row.Shard)
 		case row.CheckpointOwner != "" && asked[row.Key] == row.CheckpointOwner+">"+row.Owner:
@@ -136,7 +155,10 @@ func checkOwners(f Facts, out *findings) {
 		if living {
 			level, do = Warning, "they are taken after LeaseDuration; if this stays so, see the workers' logs"
 		}
-		out.add(level, do, "%s owned by a worker that is gone: %s", are(len(gone), "shard"), some(gone))
+		out.add(level, do, "%s owned by a worker without a session, and did not move for %v: %s", are(len(gone), "shard"), f.Apart, some(gone))
+	}
+	if len(mute) > 0 {
+		out.warn("they are taken by others once it counts as dead; nobody does if it is the only one", "%s owned by a worker that does not beat: %s", are(len(mute), "shard"), some(mute))
 	}
 	if len(left) > 0 {
 		level, do := Note, "start a worker"
@@ -148,7 +170,7 @@ func checkOwners(f Facts, out *findings) {
 	if len(moving) > 0 {
 		out.note("%s being handed over: %s", are(len(moving), "shard"), some(moving))
 	}
-	if held > 0 && len(gone)+len(left) == 0 {
+	if held > 0 && len(gone)+len(mute)+len(left) == 0 {
 		out.ok("every shard that can be worked has its worker: %d", held)
 	}
 }
@@ -212,21 +234,50 @@ func checkNeighbours(f Facts, out *findings) {
 	}
 	slices.Sort(workers)
 	var kinds []string
+	every := time.Duration(0)
 	for _, n := range f.Second.Neighbours {
 		if n.Mode != "" {
 			kinds = append(kinds, n.Mode)
 		}
+		every = max(every, n.Every)
 	}
+	mode := ""
+	if len(kinds) > 0 {
+		mode = " (" + some(slices.Compact(kinds)) + ")"
+	}
+	orphans := ownersWithoutSession(f)
 	switch {
 	case len(workers) > 0:
 		out.warn("stop one of the two fleets, or see BesideKCL2 in docs/kcl.md; towpath migrate tells more", "a fleet of KCL is at work on the lease table: %s", some(workers))
-	case len(kinds) > 0:
-		out.note("KCL 3 was here and is not at work now (%s)", some(slices.Compact(kinds)))
+	case f.Apart <= 0 || f.First.NeighboursUnread || f.Second.NeighboursUnread:
+		// Said where what could not be asked is listed.
+	case len(f.Second.Neighbours) > 0 && f.Apart < every:
+		out.add(Note, fmt.Sprintf("to be sure that it is not at work, watch for longer: -watch %v", every+shortestWatch.Round(time.Second)), "KCL 3 was here%s, and nothing of it moved for %v", mode, f.Apart)
 	case len(f.Second.Neighbours) > 0:
-		out.note("KCL 3 was here and is not at work now")
-	case !blind(f):
+		out.note("KCL 3 was here%s and is not at work now", mode)
+	case blind(f):
+	case len(orphans) > 0:
+		out.add(Note, "KCL renews a lease every third of its failoverTimeMillis, 10 s by default: let -watch be that, to be sure that it is not at work",
+			"leases are held by workers without a session, and nothing of them moved for %v: %s", f.Apart, some(orphans))
+	default:
 		out.ok("no fleet of KCL is at work on the lease table")
 	}
+}
+
+// ownersWithoutSession are who holds unfinished leases without a session, as the
+// workers of another library do.
+func ownersWithoutSession(f Facts) (owners []string) {
+	has := map[string]bool{}
+	for _, s := range f.Second.Sessions {
+		has[s.ID] = true
+	}
+	for _, row := range f.Second.Rows {
+		if holder := row.Holder(); row.Fault == nil && !row.Finished() && holder != "" && !has[holder] {
+			owners = append(owners, holder)
+		}
+	}
+	slices.Sort(owners)
+	return slices.Compact(owners)
 }
 
 func are(n int, noun string) string  { return counted(n, noun) + verb(n, " is", " are") }

@@ -9,8 +9,10 @@ func checkPermissions(f Facts, out *findings) {
 		switch {
 		case p.Err == nil:
 			allowed++
-		case isDenied(p.Err) && strings.Contains(causeOf(p.Err), "kms"), strings.HasPrefix(causeOf(p.Err), "KMS"):
+		case isDenied(p.Err) && (strings.Contains(causeOf(p.Err), "kms:") || strings.HasPrefix(causeOf(p.Err), "KMS")):
 			out.fail("allow kms:Decrypt on the stream's key: towpath iam -stream-key ARN prints the policy", "%s on %s: the key of the stream is refused (%s)", p.Action, p.On, causeOf(p.Err))
+		case strings.HasPrefix(causeOf(p.Err), "KMS") && !strings.HasPrefix(causeOf(p.Err), "KMSThrottling"):
+			out.fail("enable the key in KMS again, or undo its deletion", "%s on %s: the key of the stream cannot be used (%s)", p.Action, p.On, causeOf(p.Err))
 		case isDenied(p.Err):
 			out.fail("allow it: towpath iam prints the policy", "%s on %s is not allowed", p.Action, p.On)
 		default:

@@ -37,7 +37,7 @@ func checkLineage(f Facts, out *findings) {
 	missing := lineage.Missing(shard.TrimHorizon(), f.Stream)
 	switch {
 	case len(holes) > 0:
-		out.fail("a running fleet makes the rows that it can within two minutes; if this stays, towpath reset makes them all", "no row leads to a part of the stream: %s", some(holes))
+		out.fail("a running fleet makes the rows that it can within two minutes; if this stays, towpath reset makes them all, and begins every shard anew", "no row leads to a part of the stream: %s", some(holes))
 	case len(missing) > 0:
 		out.note("%s no row yet; the fleet makes it", have(len(missing), "shard"))
 	}
@@ -65,13 +65,20 @@ func checkRetention(f Facts, out *findings) {
 		}
 	}
 	if len(lost) > 0 {
-		out.fail("what was trimmed cannot be had any more: put it in again from where it came, and keep records longer", "records were trimmed before they were read, of %s", some(lost))
+		do := "what was trimmed cannot be had any more: put it in again from where it came, and keep records longer"
+		if f.Changes != nil {
+			do = "what was trimmed cannot be had any more: read the table itself for it"
+		}
+		out.fail(do, "records were trimmed before they were read, of %s", some(lost))
 	}
 	if len(f.Lags) == 0 || f.Stream.Retention <= 0 {
 		return
 	}
 	part := float64(worst.Behind) / float64(f.Stream.Retention)
-	const do = "let records be kept longer (IncreaseStreamRetentionPeriod), then find out why it is slow: towpath lag, towpath top"
+	do := "let records be kept longer (IncreaseStreamRetentionPeriod), then find out why it is slow: towpath lag, towpath top"
+	if f.Changes != nil {
+		do = "find out why it is slow: towpath lag, towpath top; how long a stream of DynamoDB keeps records cannot be changed"
+	}
 	text := fmt.Sprintf("%s is %s behind, %s of the %s that records are kept", worst.Shard, span(worst.Behind), percent(part), span(f.Stream.Retention))
 	switch {
 	case part >= lagFails:
@@ -79,7 +86,7 @@ func checkRetention(f Facts, out *findings) {
 	case part >= lagWarns:
 		out.warn(do, "%s", text)
 	case worst.Behind < time.Second:
-		out.ok("every position is at its tip, and records are kept for %s", span(f.Stream.Retention))
+		out.ok("%s looked at, each at its tip; records are kept for %s", counted(len(f.Lags), "position"), span(f.Stream.Retention))
 	default:
 		out.ok("%s", text)
 	}
@@ -116,6 +123,8 @@ func checkDistribution(f Facts, out *findings) {
 		sum += a.Bytes
 	}
 	hottest, middle := loads[0], loads[len(loads)/2]
+	// Many small records meet the other limit of a shard.
+	busiest := slices.MaxFunc(loads, func(a, b Arrival) int { return cmp.Compare(a.Records, b.Records) })
 	if sum == 0 {
 		out.note("nothing came into any shard %s", how)
 		return
@@ -123,8 +132,10 @@ func checkDistribution(f Facts, out *findings) {
 	text := fmt.Sprintf("%s has %s of %s a second over %d shards, %s", hottest.Shard, percent(hottest.Bytes/sum), size(sum), len(loads), how)
 	const do = "choose keys that spread, or split the shard; ParallelizationFactor lets its keys be handled side by side"
 	switch {
-	case f.Kinesis != nil && (hottest.Bytes > nearLimit*shardBytes || hottest.Records > nearLimit*shardRecords):
+	case f.Kinesis != nil && hottest.Bytes > nearLimit*shardBytes:
 		out.warn(do, "%s: that is near what a shard takes", text)
+	case f.Kinesis != nil && busiest.Records > nearLimit*shardRecords:
+		out.warn(do, "%s gets %.0f records a second, %s: that is near what a shard takes", busiest.Shard, busiest.Records, how)
 	case hottest.Bytes > 4*max(middle.Bytes, 1) && hottest.Bytes > 100<<10:
 		out.warn(do, "a hot shard: %s", text)
 	default:

@@ -12,8 +12,8 @@ import (
 // The quotas of enhanced fan-out:
 // https://docs.aws.amazon.com/streams/latest/dev/service-sizes-and-limits.html
 const (
-	mostConsumers         = 20
-	mostConsumersOnDemand = 50 // with the Advantage mode of an account
+	mostConsumers          = 20
+	mostConsumersAdvantage = 50 // of on-demand streams, in an account with On-demand Advantage
 )
 
 func itoa(n int) string { return strconv.Itoa(n) }
@@ -32,7 +32,7 @@ func checkStream(f Facts, out *findings) {
 	case f.Changes != nil:
 		out.ok("the stream of the table is enabled, with %s in each record; %s", f.Changes.View, shards)
 	case f.Kinesis == nil:
-		out.ok("%s: %s", f.Stream.ARN, shards)
+		out.note("%s, whose state is not known: %s", f.Stream.ARN, shards)
 	default:
 		mode := map[string]string{"PROVISIONED": "provisioned", "ON_DEMAND": "on demand"}[f.Kinesis.Mode]
 		switch f.Kinesis.Status {
@@ -96,28 +96,31 @@ func checkFanOut(f Facts, out *findings) {
 	if f.Kinesis == nil || !f.Kinesis.Listed {
 		return
 	}
-	limit := mostConsumers
-	if f.Kinesis.Mode == "ON_DEMAND" {
-		limit = mostConsumersOnDemand
+	least, most := mostConsumers, strconv.Itoa(mostConsumers)
+	limit := least
+	if f.Kinesis.Mode == "ON_DEMAND" { // of which mode the account is, nobody asks
+		limit, most = mostConsumersAdvantage, fmt.Sprintf("%d (%d with On-demand Advantage)", mostConsumers, mostConsumersAdvantage)
 	}
 	n := len(f.Kinesis.Consumers)
 	i := slices.IndexFunc(f.Kinesis.Consumers, func(c Consumer) bool { return c.Name == f.FanOut })
 	own := slices.ContainsFunc(f.Kinesis.Consumers, func(c Consumer) bool { return c.Name == f.Application })
 	switch {
 	case f.FanOut != "" && i < 0 && n >= limit:
-		out.fail("deregister one that nobody uses", "consumer %s is not registered, and %d of at most %d are", f.FanOut, n, limit)
+		out.fail("deregister one that nobody uses", "consumer %s is not registered, and %d of at most %s are", f.FanOut, n, most)
+	case f.FanOut != "" && i < 0 && n >= least:
+		out.warn("see that the account has On-demand Advantage, or deregister one that nobody uses", "consumer %s is not registered, and %d of at most %s are", f.FanOut, n, most)
 	case f.FanOut != "" && i < 0:
-		out.add(Note, "let the first worker register it (towpath iam -mode bootstrap-fan-out), or do it by hand", "consumer %s is not registered yet; %d of at most %d are", f.FanOut, n, limit)
+		out.add(Note, "let the first worker register it (towpath iam -mode bootstrap-fan-out), or do it by hand", "consumer %s is not registered yet; %d of at most %s are", f.FanOut, n, most)
 	case f.FanOut != "" && f.Kinesis.Consumers[i].Status != "ACTIVE":
 		out.warn("", "consumer %s is %s: its shards are polled meanwhile", f.FanOut, f.Kinesis.Consumers[i].Status)
 	case f.FanOut != "":
-		out.ok("consumer %s is ACTIVE; %d of at most %d are registered", f.FanOut, n, limit)
+		out.ok("consumer %s is ACTIVE; %d of at most %s are registered", f.FanOut, n, most)
 	case own:
-		out.add(Note, "say -fan-out if the workers use it; otherwise deregister it, as it is paid by the hour", "a consumer %s is registered; %d of at most %d are", f.Application, n, limit)
-	case n >= limit:
-		out.note("%d of at most %d consumers are registered: no more can be", n, limit)
+		out.add(Note, "say -fan-out if the workers use it; otherwise deregister it, as it is paid by the hour", "a consumer %s is registered; %d of at most %s are", f.Application, n, most)
+	case n >= least:
+		out.note("%d of at most %s consumers are registered", n, most)
 	default:
-		out.ok("%d of at most %d consumers are registered, none for this application", n, limit)
+		out.ok("%d of at most %s consumers are registered, none for this application", n, most)
 	}
 }
 

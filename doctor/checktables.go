@@ -109,14 +109,14 @@ func checkClaim(f Facts, out *findings) {
 		out.fail(anew, "%s of an earlier stream of this name", counted(recreated, "row"))
 	case f.Claimed.ARN != "":
 		out.ok("the tables belong to this stream")
-	case sessions.There:
+	case sessions.There && sessions.Misfit == nil && f.Apart > 0 && !f.ClaimUnread:
 		out.note("the tables belong to no stream yet: the first worker claims them")
 	}
 }
 
 func checkRows(f Facts, out *findings) {
 	if len(f.Second.Rows) == 0 {
-		if leases, _ := f.table(dynamocheckpoint.RoleLeases); leases.There {
+		if leases, _ := f.table(dynamocheckpoint.RoleLeases); leases.There && f.Apart > 0 {
 			out.note("the lease table has no rows: the first worker makes them")
 		}
 		return

@@ -66,7 +66,11 @@ var cases = []struct {
 	{"consumer cannot be made", func(f *Facts) { f.FanOut, f.Kinesis.Consumers = "app", slices.Repeat([]Consumer{{Name: "x"}}, 20) }, "fan-out", Failure, "20 of at most 20"},
 	{"on demand has room", func(f *Facts) {
 		f.FanOut, f.Kinesis.Consumers, f.Kinesis.Mode = "app", slices.Repeat([]Consumer{{Name: "x"}}, 20), "ON_DEMAND"
-	}, "fan-out", Note, "of at most 50"},
+	}, "fan-out", Warning, "20 of at most 20 (50 with On-demand Advantage) are"},
+	{"on demand has none", func(f *Facts) {
+		f.FanOut, f.Kinesis.Consumers, f.Kinesis.Mode = "app", slices.Repeat([]Consumer{{Name: "x"}}, 50), "ON_DEMAND"
+	}, "fan-out", Failure, "not registered"},
+	{"stream not described", func(f *Facts) { f.Kinesis = nil }, "stream", Note, "whose state is not known"},
 	{"consumer being made", func(f *Facts) { f.FanOut, f.Kinesis.Consumers = "app", []Consumer{{"app", "CREATING"}} }, "fan-out", Warning, "CREATING"},
 	{"consumer paid for", func(f *Facts) { f.Kinesis.Consumers = []Consumer{{"app", "ACTIVE"}} }, "fan-out", Note, "is registered"},
 	{"no lease table", func(f *Facts) { f.Tables[0].There = false }, "tables", Failure, "app is not there"},
@@ -99,6 +103,7 @@ var cases = []struct {
 	{"hot shard", func(f *Facts) { f.Arrivals = []Arrival{{"s0", 10, 900}, {"s1", 50, 500 << 10}, {"s2", 9, 800}} }, "distribution", Warning, "a hot shard: s1 has 100 %"},
 	{"shard near its limit", func(f *Facts) { f.Second.Rows[0].Load = 900 }, "distribution", Warning, "near what a shard takes"},
 	{"many small records", func(f *Facts) { f.Arrivals = []Arrival{{"s0", 900, 9000}, {"s1", 50, 900}} }, "distribution", Warning, "near what a shard takes"},
+	{"many small records beside large ones", func(f *Facts) { f.Arrivals = []Arrival{{"s0", 900, 9000}, {"s1", 5, 90000}} }, "distribution", Warning, "s0 gets 900 records a second"},
 	{"nothing came", func(f *Facts) { f.Arrivals = []Arrival{{Shard: "s0"}, {Shard: "s1"}} }, "distribution", Note, "nothing came"},
 	{"a worker is silent", func(f *Facts) { f.Second.Sessions[0].Beat = f.First.Sessions[0].Beat }, "workers", Warning, "1 worker has not beat for 3s: w1"},
 	{"watched too shortly", func(f *Facts) { f.Second.Sessions, f.Apart = f.First.Sessions, time.Millisecond }, "workers", Note, "too short"},
@@ -108,7 +113,13 @@ var cases = []struct {
 	{"too many workers", func(f *Facts) {
 		f.Second.Sessions = append(f.Second.Sessions, shard.Session{ID: "w3", Beat: 1, Version: 2})
 	}, "workers", Note, "3 workers for 2 shards: 1 have nothing to do"},
-	{"owner gone", func(f *Facts) { f.Second.Rows[0].Owner = "w9" }, "owners", Warning, "1 shard is owned by a worker that is gone: s0"},
+	{"owner gone", func(f *Facts) { f.Second.Rows[0].Owner = "w9" }, "owners", Warning, "1 shard is owned by a worker without a session, and did not move for 3s: s0"},
+	{"owner revoked", func(f *Facts) {
+		for i := range f.Second.Sessions {
+			f.Second.Sessions[i].RevokedBy = "w9"
+		}
+	}, "owners", Note, "2 shards are owned"},
+	{"owner silent", func(f *Facts) { f.Second.Sessions = slices.Clone(f.First.Sessions) }, "owners", Warning, "2 shards are owned by a worker that does not beat: s0, s1"},
 	{"shard left free", func(f *Facts) { f.First.Rows[0].Owner, f.Second.Rows[0].Owner = "", "" }, "owners", Warning, "nobody works 1 shard"},
 	{"shard let go just now", func(f *Facts) { f.Second.Rows[0].Owner = "" }, "owners", OK, "every shard"},
 	{"hand-over", func(f *Facts) {
@@ -132,10 +143,26 @@ var cases = []struct {
 	{"KCL was here", func(f *Facts) {
 		f.Second.Neighbours = []checkpoint.Neighbour{{Row: "r", Mode: "CLIENT_VERSION_3X"}}
 	}, "KCL", Note, "(CLIENT_VERSION_3X)"},
+	{"KCL 3 watched too shortly", func(f *Facts) {
+		f.Second.Neighbours = []checkpoint.Neighbour{{Row: "r", Sign: "a", Worker: "kcl-1", Every: 30 * time.Second}}
+		f.First.Neighbours = f.Second.Neighbours
+	}, "KCL", Note, "KCL 3 was here, and nothing of it moved for 3s"},
+	{"KCL 3 watched", func(f *Facts) {
+		f.Second.Neighbours = []checkpoint.Neighbour{{Row: "r", Sign: "a", Worker: "kcl-1", Every: 30 * time.Second}}
+		f.First.Neighbours, f.Apart = f.Second.Neighbours, 31*time.Second
+	}, "KCL", Note, "is not at work now"},
+	{"KCL stands still", func(f *Facts) { f.First.Sessions, f.Second.Sessions = nil, nil }, "KCL", Note, "held by workers without a session, and nothing of them moved for 3s: w1, w2"},
 	{"refused", func(f *Facts) { f.Permissions[0].Err = refused }, "permissions", Failure, "kinesis:GetRecords on clicks is not allowed"},
 	{"key refused", func(f *Facts) {
 		f.Permissions[0].Err = &smithy.GenericAPIError{Code: "KMSAccessDeniedException", Message: "not authorized to use the key"}
 	}, "permissions", Failure, "the key of the stream is refused"},
+	{"key disabled", func(f *Facts) {
+		f.Permissions[0].Err = &smithy.GenericAPIError{Code: "KMSDisabledException", Message: "disabled"}
+	}, "permissions", Failure, "the key of the stream cannot be used (KMSDisabledException, disabled)"},
+	{"key throttled", func(f *Facts) { f.Permissions[0].Err = &smithy.GenericAPIError{Code: "KMSThrottlingException"} }, "permissions", Note, "could not be tried: KMSThrottlingException"},
+	{"stream called kms", func(f *Facts) {
+		f.Permissions[0].Err = &smithy.GenericAPIError{Code: "AccessDeniedException", Message: "not authorized to perform kinesis:GetRecords on stream/kms-audit"}
+	}, "permissions", Failure, "is not allowed"},
 	{"throttled", func(f *Facts) { f.Permissions[0].Err = &smithy.GenericAPIError{Code: "ThrottlingException"} }, "permissions", Note, "could not be tried: ThrottlingException"},
 	{"writes", func(f *Facts) { f.Unwritten = 7 }, "permissions", Note, "-probe-writes"},
 	{"unprobed", func(f *Facts) { f.Unprobed = []string{"dynamodb:CreateTable"} }, "permissions", Note, "CreateTable"},
@@ -209,6 +236,56 @@ func TestRowsOfOtherStreamsAreLeftOut(t *testing.T) {
 	}, well().Stream)
 	if others != 1 || len(own) != 2 || own[0].Shard != "s1" || own[0].Parents[0] != "s0" || own[0].Key != mine+"s1" || own[1].Shard != "s2" {
 		t.Errorf("got %v and %d others", own, others)
+	}
+}
+
+// Where nobody could look, nobody says that all is well: not of rows, claims,
+// workers or KCL, nor that there are none.
+func TestWhatWasNotLookedAtIsNotCalledWell(t *testing.T) {
+	for name, spoil := range map[string]func(*Facts){
+		"the lease table is another": func(f *Facts) {
+			f.Tables[0].Misfit = errors.New("another kind of table")
+			f.First, f.Second, f.Apart, f.Claimed = Look{}, Look{}, 0, shard.Stream{}
+		},
+		"KCL's rows are unread at the first look":  func(f *Facts) { f.First.NeighboursUnread = true },
+		"KCL's rows are unread at the second look": func(f *Facts) { f.Second.NeighboursUnread = true },
+		"the claim is unread":                      func(f *Facts) { f.Claimed, f.ClaimUnread = shard.Stream{}, true },
+		"the session table is another": func(f *Facts) {
+			f.Tables[1].Misfit, f.Claimed = errors.New("another kind of table"), shard.Stream{}
+		},
+	} {
+		f := well()
+		spoil(&f)
+		for _, g := range Examine(f).Findings {
+			about := map[string]bool{"rows": f.Apart == 0, "workers": f.Apart == 0, "owners": f.Apart == 0, "KCL": f.Apart == 0 || !f.ClaimUnread && f.Tables[1].Misfit == nil, "claim": f.Claimed.ARN == ""}
+			if about[g.Check] {
+				t.Errorf("%s: %s says %q", name, g.Check, g.Found)
+			}
+		}
+	}
+}
+
+// A stream of DynamoDB keeps records for a day, whatever one would like.
+func TestRetentionThatCannotBeChangedIsNotToBeChanged(t *testing.T) {
+	f := well()
+	f.Kinesis, f.Changes = nil, &ChangesOf{Enabled: true}
+	f.Lags = []Lag{{Shard: "s0", Behind: 20 * time.Hour, Loss: &shard.Loss{}}}
+	for _, g := range Examine(f).Findings {
+		if strings.Contains(g.Do, "Retention") || strings.Contains(g.Do, "keep records longer") {
+			t.Errorf("%q: %s", g.Found, g.Do)
+		}
+	}
+}
+
+// An aggregate counts as the one record that it is, and the memory that a record
+// takes beside its payload does not count at all.
+func TestArrivalsAreCountedAsTheShardCountsThem(t *testing.T) {
+	records, bytes := arrived(shard.Chunk{Records: []shard.Record{
+		{Sequence: "1", Sub: 0, PartitionKey: "a", Data: make([]byte, 9)}, {Sequence: "1", Sub: 1, PartitionKey: "b", Data: make([]byte, 9)},
+		{Sequence: "2", PartitionKey: "a", Data: make([]byte, 79)},
+	}})
+	if records != 2 || bytes != 100 {
+		t.Errorf("got %d records of %d bytes, want 2 of 100", records, bytes)
 	}
 }
 

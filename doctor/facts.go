@@ -23,8 +23,11 @@ type Facts struct {
 	// Tables are those of the application, in the order of their roles.
 	Tables []Table
 	// Claimed is the stream that the tables were first used for; zero for none.
-	Claimed shard.Stream
-	// First and Second are two looks at the fleet, Apart from one another.
+	// ClaimUnread is set if it could not be read, so that zero means nothing.
+	Claimed     shard.Stream
+	ClaimUnread bool
+	// First and Second are two looks at the fleet, Apart from one another; Apart is
+	// zero if nobody looked, as the lease table is none, and nothing is concluded.
 	First, Second Look
 	Apart         time.Duration
 	// Others is how many rows of the lease table are of other streams, where the
@@ -117,6 +120,8 @@ type Look struct {
 	Rows       []shard.Lease
 	Sessions   []shard.Session
 	Neighbours []checkpoint.Neighbour
+	// NeighboursUnread is set if what KCL keeps could not be read, or not wholly.
+	NeighboursUnread bool
 	// Blind is set if the workers' signs of life could not be read, so that nothing
 	// is known of who lives.
 	Blind bool

@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 
+	"github.com/towpath/towpath/checkpoint"
 	"github.com/towpath/towpath/checkpoint/dynamocheckpoint"
 	"github.com/towpath/towpath/iam"
 	"github.com/towpath/towpath/internal/clock"
@@ -93,12 +95,14 @@ type gathering struct {
 	Config
 	Facts
 	keys map[dynamocheckpoint.TableRole][]string // the key attributes of tables that are there
+	// undescribed are the names of tables that may not be described.
+	undescribed []string
 }
 
 // Gather asks for the facts. It is an error only if nothing can be looked at: the
 // stream is not there or not answered for, or the lease table may not be read.
 // With a lease table that is not there (checkpoint.ErrNoTable) come the facts of
-// everything else.
+// everything else, what the workers are allowed of the stream among them.
 func Gather(ctx context.Context, cfg Config) (Facts, error) {
 	if err := cfg.Validate(); err != nil {
 		return Facts{}, err
@@ -115,18 +119,23 @@ func Gather(ctx context.Context, cfg Config) (Facts, error) {
 	if err := g.tables(ctx); err != nil {
 		return g.Facts, err
 	}
-	if err := g.fleet(ctx); err != nil {
-		return g.Facts, err
+	missing := g.fleet(ctx)
+	if missing != nil && !errors.Is(missing, checkpoint.ErrNoTable) {
+		return g.Facts, missing
 	}
 	g.positions(ctx)
 	g.sample(ctx)
 	g.probe(ctx)
-	return g.Facts, context.Cause(ctx)
+	if err := context.Cause(ctx); err != nil {
+		return g.Facts, err
+	}
+	return g.Facts, missing
 }
 
-// unanswered notes what could not be asked.
+// unanswered notes what could not be asked, once: there are two looks.
 func (g *gathering) unanswered(what string, err error) {
-	if err != nil {
+	said := slices.ContainsFunc(g.Unanswered, func(u Unanswered) bool { return u.What == what })
+	if err != nil && !said {
 		g.Unanswered = append(g.Unanswered, Unanswered{What: what, Err: err})
 	}
 }

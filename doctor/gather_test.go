@@ -1,8 +1,10 @@
 package doctor_test
 
 import (
+	"context"
 	"errors"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -13,10 +15,12 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	ktypes "github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 
+	"github.com/towpath/towpath/checkpoint"
 	"github.com/towpath/towpath/checkpoint/dynamocheckpoint"
 	"github.com/towpath/towpath/doctor"
 	"github.com/towpath/towpath/shard/kinesisshards"
 	"github.com/towpath/towpath/streamtest"
+	"github.com/towpath/towpath/streamtest/awsfake"
 )
 
 // over is what the doctor is told of a rig.
@@ -92,6 +96,106 @@ func TestGatherSeesWhatIsThere(t *testing.T) {
 		}
 		if calls := rig.AWS.Count("doctor", "dynamodb", "UpdateItem") + rig.AWS.Count("doctor", "dynamodb", "PutItem") + rig.AWS.Count("doctor", "dynamodb", "TransactWriteItems"); calls != 0 {
 			t.Errorf("the doctor wrote %d times", calls)
+		}
+	})
+}
+
+// What cannot be asked is told, whichever look it is, and what it would have shown
+// is not called well.
+func TestGatherTellsWhatItCouldNotAsk(t *testing.T) {
+	denied := func(operation string, from int64) func(*streamtest.Rig) {
+		return func(rig *streamtest.Rig) {
+			var n atomic.Int64
+			rig.AWS.Intercept(func(_ context.Context, c awsfake.Call) awsfake.Fault {
+				if c.Caller != "doctor" || c.Operation != operation || n.Add(1) < from {
+					return awsfake.Fault{}
+				}
+				return awsfake.Fail("AccessDeniedException", 400)
+			})
+		}
+	}
+	for name, c := range map[string]struct {
+		spoil       func(*streamtest.Rig)
+		check, says string
+		never       string // a check that may not be ok
+	}{
+		"the lease table's description":              {denied("DescribeTable", 1), "permissions", "dynamodb:DescribeTable on " + streamtest.Application + " is not allowed", "permissions"},
+		"what else is allowed":                       {denied("DescribeTable", 1), "not asked", "what else is allowed on table " + streamtest.Application, "permissions"},
+		"an iterator":                                {denied("GetShardIterator", 1), "not asked", "whether kinesis:GetRecords is allowed: it needs an iterator", "permissions"},
+		"what the fleet is told, at the second look": {denied("GetItem", 3), "not asked", "what the fleet is told: not allowed", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				rig := streamtest.New(t, 1)
+				defer rig.Close()
+				w := rig.Start("w1")
+				rig.Await("the shard", func() bool { return len(w.Consumer.Status().Shards) == 1 })
+				c.spoil(rig)
+				facts, err := doctor.Gather(t.Context(), over(rig))
+				if err != nil {
+					t.Fatal(err)
+				}
+				told := false
+				report := doctor.Examine(facts)
+				for _, f := range report.Findings {
+					told = told || f.Check == c.check && strings.Contains(f.Found, c.says)
+					if f.Check == c.never && f.Level == doctor.OK {
+						t.Errorf("%s is called well: %s", f.Check, f.Found)
+					}
+				}
+				if !told {
+					t.Errorf("no finding of %s says %q: %+v", c.check, c.says, report.Findings)
+				}
+			})
+		})
+	}
+}
+
+// A control row that could not be read in time is not one to be repaired.
+func TestGatherTellsATimeOutFromAFault(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		rig := streamtest.New(t, 1)
+		defer rig.Close()
+		w := rig.Start("w1")
+		rig.Await("the shard", func() bool { return len(w.Consumer.Status().Shards) == 1 })
+		rig.AWS.Intercept(func(ctx context.Context, c awsfake.Call) awsfake.Fault {
+			if c.Caller == "doctor" && c.Operation == "GetItem" {
+				return awsfake.Lose()
+			}
+			return awsfake.Fault{}
+		})
+		facts, err := doctor.Gather(t.Context(), over(rig))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if facts.Second.ControlFault != nil {
+			t.Errorf("a row that was not read is at fault: %v", facts.Second.ControlFault)
+		}
+		for _, f := range doctor.Examine(facts).Findings {
+			if f.Check == "told" || f.Check == "claim" {
+				t.Errorf("%s says %q", f.Check, f.Found)
+			}
+		}
+	})
+}
+
+// Before the first start there is no lease table, and what the workers will be
+// allowed of the stream can be asked all the same.
+func TestGatherProbesTheStreamWithoutTables(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		rig := streamtest.New(t, 1)
+		defer rig.Close()
+		facts, err := doctor.Gather(t.Context(), over(rig))
+		if !errors.Is(err, checkpoint.ErrNoTable) {
+			t.Fatalf("got %v, want ErrNoTable", err)
+		}
+		if len(facts.Permissions) != 4 || facts.Permissions[0].Err != nil {
+			t.Errorf("probed were %+v, want the four calls of polling", facts.Permissions)
+		}
+		for _, f := range doctor.Examine(facts).Findings {
+			if f.Check == "KCL" || f.Check == "rows" {
+				t.Errorf("%s says %q of a table that is not there", f.Check, f.Found)
+			}
 		}
 	})
 }

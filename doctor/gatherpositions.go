@@ -108,7 +108,8 @@ func (g *gathering) sample(ctx context.Context) {
 		}
 		// What one answer did not bring to the tip is a part of the minute.
 		seconds := max(sampled-chunk.Behind, time.Second).Seconds()
-		arrivals[i] = Arrival{Shard: open[i].ID, Records: float64(len(chunk.Records)) / seconds, Bytes: float64(chunk.Bytes()) / seconds}
+		records, bytes := arrived(chunk)
+		arrivals[i] = Arrival{Shard: open[i].ID, Records: float64(records) / seconds, Bytes: float64(bytes) / seconds}
 		return nil
 	})
 	for i, err := range failed {
@@ -117,6 +118,21 @@ func (g *gathering) sample(ctx context.Context) {
 		}
 	}
 	g.first("what came into shards", failed)
+}
+
+// arrived is how many records a chunk has and how large they are, as the limits of
+// a shard count them: payloads with their keys, and an aggregate as one record.
+func arrived(chunk shard.Chunk) (records, bytes int) {
+	last := ""
+	for i := range chunk.Records {
+		r := &chunk.Records[i]
+		bytes += len(r.Data) + len(r.PartitionKey)
+		if r.Sequence != last {
+			records++
+			last = r.Sequence
+		}
+	}
+	return records, bytes
 }
 
 // each does something for each of n, a few at once, and gives the error of each.

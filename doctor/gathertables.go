@@ -32,6 +32,7 @@ func (g *gathering) tables(ctx context.Context) error {
 			continue
 		case isDenied(err):
 			g.unanswered(fmt.Sprintf("what the %s %s is like", role, name), err)
+			g.undescribed = append(g.undescribed, name)
 			continue
 		case err != nil:
 			return fmt.Errorf("describe the %s %s: %w", role, name, err)
@@ -99,6 +100,7 @@ func (g *gathering) fleet(ctx context.Context) error {
 	var err error
 	if withSessions {
 		g.Claimed, err = g.Table.Claimed(ctx)
+		g.ClaimUnread = err != nil
 		g.unanswered("which stream the tables belong to", err)
 	}
 	if g.First, err = g.look(ctx, withSessions, true); err != nil {
@@ -111,34 +113,35 @@ func (g *gathering) fleet(ctx context.Context) error {
 	return err
 }
 
-// look reads them once. The first notes which attributes there are, and what
-// could not be asked.
+// look reads them once. The first notes which attributes there are.
 func (g *gathering) look(ctx context.Context, sessions, first bool) (l Look, err error) {
 	if l.Rows, err = g.rows(ctx, first); err != nil {
 		return l, err
 	}
 	l.Rows, g.Others = ofStream(l.Rows, g.Stream)
-	missed := func(what string, err error) {
-		if first {
-			g.unanswered(what, err)
-		}
-	}
 	l.Neighbours, err = g.Table.Neighbours(ctx)
-	missed("what KCL keeps beside its leases", err)
+	g.unanswered("what KCL keeps beside its leases", err)
+	l.NeighboursUnread = err != nil
 	if !sessions {
 		return l, nil
 	}
 	l.Sessions, err = g.Table.Sessions(ctx)
-	missed("the workers' signs of life", err)
+	g.unanswered("the workers' signs of life", err)
 	l.Blind = err != nil
 	l.Control, err = g.Table.Control(ctx)
-	var answer smithy.APIError
-	if errors.As(err, &answer) {
-		missed("what the fleet is told", err)
+	if wasCalled(err) {
+		g.unanswered("what the fleet is told", err)
 	} else {
 		l.ControlFault = err
 	}
 	return l, nil
+}
+
+// wasCalled reports whether an error is of a call, and not of what it brought.
+func wasCalled(err error) bool {
+	var operation *smithy.OperationError
+	var answer smithy.APIError
+	return errors.As(err, &operation) || errors.As(err, &answer)
 }
 
 // rows reads the lease table.

@@ -16,6 +16,7 @@ import (
 
 	"github.com/towpath/towpath/checkpoint/dynamocheckpoint"
 	"github.com/towpath/towpath/iam"
+	"github.com/towpath/towpath/shard"
 )
 
 // probeKey is the key of a row that no shard and no worker has.
@@ -63,19 +64,25 @@ func (g *gathering) probeOne(ctx context.Context, action, resource string) {
 	case service == "kinesis":
 		tried, err = g.probeStream(ctx, operation)
 	case service == "dynamodb" && strings.Contains(resource, "/stream/"):
-		// The source asked for all of these to get this far.
+		// The source asked for these to get this far.
 		tried = operation == "DescribeStream" || operation == "ListStreams" || len(g.Lags) > 0
+		if !tried {
+			tried, err = g.probeChanges(ctx, operation)
+		}
 	case service == "dynamodb":
 		tried, err = g.probeTable(ctx, operation, resource)
 		if !tried {
 			return // said already
 		}
 	}
-	if !tried {
+	switch {
+	case !tried && err != nil:
+		g.unanswered("whether "+action+" is allowed", err)
+		return
+	case !tried:
 		g.Unprobed = append(g.Unprobed, action)
 		return
-	}
-	if isAnswered(err) {
+	case isAnswered(err):
 		err = nil
 	}
 	_, on, _ := strings.Cut(resource, "/")
@@ -100,7 +107,30 @@ func isAnswered(err error) bool {
 	return false
 }
 
-// probeStream tries a read of a stream of Kinesis; false is one that has an effect.
+// What keeps a call from being tried.
+var (
+	errNoShard    = errors.New("the stream lists no shard")
+	errNoIterator = errors.New("it needs an iterator, and none was given")
+)
+
+// probeChanges tries to read a stream of DynamoDB of which nothing was read yet.
+func (g *gathering) probeChanges(ctx context.Context, operation string) (tried bool, err error) {
+	if len(g.Shards) == 0 {
+		return false, errNoShard
+	}
+	_, err = g.next(ctx, shard.Start{Stream: g.Stream, Shard: g.Shards[0].ID, After: shard.TrimHorizon()})
+	var refused *smithy.OperationError
+	switch {
+	case !errors.As(err, &refused) || refused.OperationName == operation:
+		return true, err
+	case operation == "GetRecords":
+		return false, errNoIterator
+	}
+	return true, nil // the iterator was given
+}
+
+// probeStream tries a read of a stream of Kinesis; false is one that has an effect,
+// or with an error one that something else keeps from being tried.
 func (g *gathering) probeStream(ctx context.Context, operation string) (tried bool, err error) {
 	client, arn := g.Config.Kinesis, &g.Stream.ARN
 	switch operation {
@@ -112,12 +142,12 @@ func (g *gathering) probeStream(ctx context.Context, operation string) (tried bo
 		_, err = client.DescribeStreamConsumer(ctx, &kinesis.DescribeStreamConsumerInput{StreamARN: arn, ConsumerName: &g.Config.FanOut})
 	case "GetShardIterator", "GetRecords":
 		if len(g.Shards) == 0 {
-			return false, nil
+			return false, errNoShard
 		}
 		var at *kinesis.GetShardIteratorOutput
 		at, err = client.GetShardIterator(ctx, &kinesis.GetShardIteratorInput{StreamARN: arn, ShardId: &g.Shards[0].ID, ShardIteratorType: ktypes.ShardIteratorTypeTrimHorizon})
-		if err != nil {
-			return operation == "GetShardIterator", err // without one, nothing is known of reading
+		if err != nil && operation == "GetRecords" {
+			return false, errNoIterator
 		}
 		if operation == "GetRecords" {
 			_, err = client.GetRecords(ctx, &kinesis.GetRecordsInput{StreamARN: arn, ShardIterator: at.ShardIterator, Limit: aws.Int32(1)})
@@ -133,11 +163,16 @@ func (g *gathering) probeTable(ctx context.Context, operation, resource string) 
 	_, of, _ := strings.Cut(resource, ":table/")
 	table, index, onIndex := strings.Cut(of, "/index/")
 	keys := g.keysOf(table)
-	if keys == nil {
-		return false, nil // it is not there, which is said of the tables
+	switch {
+	case keys != nil || operation == "DescribeTable" && g.isUndescribed(table):
+	case g.isUndescribed(table):
+		g.unanswered("what else is allowed on table "+table, errors.New("without its description it is not known how its rows are named"))
+		return false, nil
+	default:
+		return false, nil // it is not there, or another table, which is said of the tables
 	}
 	key := map[string]types.AttributeValue{}
-	for _, k := range keys {
+	for _, k := range keys { // none is needed to describe it
 		key[k] = &types.AttributeValueMemberS{Value: probeKey}
 	}
 	switch operation {
@@ -172,11 +207,21 @@ func (g *gathering) probeTable(ctx context.Context, operation, resource string) 
 // keysOf are the key attributes of a table that is there.
 func (g *gathering) keysOf(table string) []string {
 	for _, t := range g.Tables {
-		if (t.Name == table || strings.HasSuffix(t.Name, ":table/"+table)) && t.There && t.Misfit == nil {
+		if isNamed(t.Name, table) && t.There && t.Misfit == nil {
 			return g.keys[t.Role]
 		}
 	}
 	return nil
+}
+
+// isUndescribed reports whether a table may not be described.
+func (g *gathering) isUndescribed(table string) bool {
+	return slices.ContainsFunc(g.undescribed, func(given string) bool { return isNamed(given, table) })
+}
+
+// isNamed reports whether a table, given by name or ARN, has a name.
+func isNamed(given, table string) bool {
+	return given == table || strings.HasSuffix(given, ":table/"+table)
 }
 
 // attempt is a write that cannot take effect: its condition contradicts itself. An
