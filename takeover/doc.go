@@ -17,6 +17,7 @@
 //
 // Whoever lives is seen by what changes between two looks. A fleet of KCL renews
 // each lease three times in its failoverTimeMillis, so a pause as long as that is
-// enough. A harlow consumer writes nothing but positions, once a minute by default:
-// that it is quiet proves nothing.
+// enough, and a shorter one may see nothing of a fleet that lives. A harlow consumer
+// writes nothing but positions, once a minute by default: that it is quiet proves
+// nothing.
 package takeover

@@ -63,7 +63,7 @@ func (f Facts) fateOf(id string, p shard.Position, inPlace bool) string {
 	case p.IsLatest() && !p.At.IsZero():
 		return "begins at " + p.At.UTC().Format(time.RFC3339)
 	case p.IsLatest():
-		return "begins at the tip of when it is first taken"
+		return tipFate
 	case p.IsAtTime() && !p.At.IsZero():
 		return "begins at " + p.At.UTC().Format(time.RFC3339)
 	case p.IsAtTime() && inPlace:
@@ -76,7 +76,7 @@ func (f Facts) fateOf(id string, p shard.Position, inPlace bool) string {
 	return "goes on behind this record"
 }
 
-// uncovered tells of shards that no row leads to.
+// uncovered tells of shards that no row leads to, and where they begin.
 func (f Facts) uncovered(r *Report, rows []shard.Lease) {
 	if !f.Listed || len(rows) == 0 {
 		return
@@ -88,7 +88,7 @@ func (f Facts) uncovered(r *Report, rows []shard.Lease) {
 		}
 	}
 	if len(holes) > 0 {
-		r.Beside = append(r.Beside, fmt.Sprintf("%d listed shards have no row and no ancestor with one: towpath makes their rows when nothing behind them was started (%s)", len(holes), some(holes)))
+		r.Beside = append(r.Beside, fmt.Sprintf("%d listed shards have no row and no ancestor with one: towpath makes their rows, at the oldest record, when nothing behind them was started (%s)", len(holes), some(holes)))
 	}
 }
 

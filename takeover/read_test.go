@@ -52,9 +52,10 @@ func TestVersionsOfKCLAreTold(t *testing.T) {
 		"ours":              {kcl(lease("s", "1", "createdFrom", "initial", "entityType", "LEASE")), Towpath, ""},
 		"no rows":           {kcl(), KCL, ""},
 		"vmware":            {Facts{Keys: []string{"ShardID"}}, VMware, "1 or 2"},
-		"vmware 2":          {Facts{Keys: []string{"ShardID"}, Second: []Row{row("ShardID", "s", "ClaimRequest", "w")}}, VMware, "2"},
-		"harlow":            {Facts{Keys: []string{"namespace", "shard_id"}}, Harlow, ""},
-		"else":              {Facts{Keys: []string{"id"}}, Unknown, ""},
+		// Version 1 has claims since 1.5, as version 2 has.
+		"vmware with a claim": {Facts{Keys: []string{"ShardID"}, Second: []Row{row("ShardID", "s", "ClaimRequest", "w")}}, VMware, "1 or 2"},
+		"harlow":              {Facts{Keys: []string{"namespace", "shard_id"}}, Harlow, ""},
+		"else":                {Facts{Keys: []string{"id"}}, Unknown, ""},
 	} {
 		if r := Read(c.facts); r.Library != c.library || r.Version != c.version || r.Why == "" {
 			t.Errorf("%s: it is %s %q, as %s", name, r.Library, r.Version, r.Why)
@@ -112,14 +113,16 @@ func TestEveryObstacleIsTold(t *testing.T) {
 		facts    Facts
 		what, do string
 	}{
-		"KCL 2 lives":       {moving, "a fleet of KCL is at work: w", "BesideKCL2"},
-		"KCL 3 lives":       {moving3, "a fleet of KCL 3 is at work: w", "refuses to start"},
-		"its leader lives":  {leader, "a fleet of KCL 3 is at work: w", "stop it"},
-		"misfit":            {misfit, "replicated over Regions", "fork"},
-		"many and single":   {mixed, "1 rows are of many streams and 1 of a single one", "delete"},
-		"of many":           {wrong, "of many streams, and a single one is named", "docs/streams.md"},
-		"vmware lives":      {vmware, "at work: w (its lease of s moved)", "stop it first"},
-		"harlow lives":      {harlow, "the position of s moved", "stop it first"},
+		"KCL 2 lives":      {moving, "a fleet of KCL is at work: w", "BesideKCL2"},
+		"KCL 3 lives":      {moving3, "a fleet of KCL 3 is at work: w", "refuses to start"},
+		"its leader lives": {leader, "a fleet of KCL 3 is at work: w", "stop it"},
+		"misfit":           {misfit, "replicated over Regions", "fork"},
+		"many and single":  {mixed, "1 rows are of many streams and 1 of a single one", "delete"},
+		"of many":          {wrong, "of many streams, and a single one is named", "docs/streams.md"},
+		"vmware lives":     {vmware, "at work: w (its lease of s moved)", "stop it first"},
+		"harlow lives":     {harlow, "the position of s moved", "stop it first"},
+		"harlow's groups": {Facts{Application: "x", Keys: []string{"namespace", "shard_id"}, Second: []Row{row("namespace", "x#clicks", "shard_id", "LEASE#s", "lease_owner", "w")}},
+			"lease table of a consumer group", "group's store"},
 		"harlow of others":  {Facts{Application: "x", Keys: []string{"namespace", "shard_id"}, Second: harlow.Second}, "no rows of namespace x-", "-application"},
 		"vmware's nonsense": {bad, "s (its position is neither", "repair"},
 		"something else":    {Facts{Keys: []string{"id"}}, "none of the libraries", "-table"},
@@ -153,6 +156,78 @@ func TestNextCommandsAreWhole(t *testing.T) {
 		if !slices.ContainsFunc(r.Next, func(s Step) bool { return s.Command == want }) {
 			t.Errorf("no step is %q: %+v", want, r.Next)
 		}
+	}
+}
+
+// Nobody is told to copy or to begin without being told to stop first, whatever
+// moved: a store that is written once a minute stands still in most looks.
+func TestStopComesBeforeAnythingIsCopiedOrBegun(t *testing.T) {
+	harlow := Facts{Table: "store", Application: "app", Stream: shard.Stream{Name: "clicks"}, Keys: []string{"namespace", "shard_id"}, Apart: 10 * time.Second,
+		Second: []Row{row("namespace", "app-clicks", "shard_id", "s", "sequence_number", "2")}}
+	vmware := Facts{Table: "app", Application: "app", Keys: []string{"ShardID"}, Second: []Row{row("ShardID", "s")}}
+	for name, f := range map[string]Facts{"harlow": harlow, "vmware": vmware, "KCL": kcl(lease("s", "1", "leaseOwner", "w"))} {
+		stopped := false
+		for _, s := range Read(f).Next {
+			stopped = stopped || strings.Contains(s.Do, "processes of the old fleet are gone")
+			if !stopped && !strings.Contains(s.Do, "To try it beside") {
+				t.Errorf("%s: before the old fleet is stopped comes %q", name, s.Do)
+			}
+		}
+		if !stopped {
+			t.Errorf("%s: nobody is told to stop the old fleet", name)
+		}
+	}
+	quiet := kcl(lease("s", "1", "leaseOwner", "w"))
+	quiet.Apart = 10 * time.Second
+	if r := Read(quiet); len(r.Beside) != 1 || !strings.Contains(r.Beside[0], "nothing moved for 10s") {
+		t.Errorf("of owners that stand still it says %q", r.Beside)
+	}
+}
+
+// A row of KCL's at LATEST begins at the tip of when it is taken. What came before
+// is lost to those who are not told.
+func TestRowsAtLatestAreToldHowToLoseNothing(t *testing.T) {
+	f := kcl(lease("a", "LATEST"), lease("c", "LATEST"), lease("d", "4960"), lease("e", "LATEST"))
+	f.Stream = shard.Stream{Name: "clicks", ARN: "arn:aws:kinesis:us-east-1:1:stream/clicks"}
+	var commands []string
+	for _, s := range Read(f).Next {
+		if strings.Contains(s.Command, "seek") {
+			commands = append(commands, s.Command)
+		}
+		if strings.Contains(s.Do, "more at LATEST") {
+			t.Errorf("there are no more: %q", s.Do)
+		}
+	}
+	want := []string{
+		"towpath seek -application app -stream clicks -shard a -to TIME", "towpath seek -application app -stream clicks -shard c -to TIME",
+		"towpath seek -application app -stream clicks -shard e -to TIME",
+	}
+	if !slices.Equal(commands, want) {
+		t.Errorf("got %q, want %q", commands, want)
+	}
+	f.First = append(f.First, lease("g", "LATEST"))
+	f.Second = f.First
+	if r := Read(f); !slices.ContainsFunc(r.Next, func(s Step) bool { return s.Do == "The same for 1 more at LATEST." }) {
+		t.Errorf("the fourth is not told of: %+v", r.Next)
+	}
+}
+
+// The commands for a table whose changes are read name it as they have to.
+func TestNextCommandsReadChangesOfATable(t *testing.T) {
+	f := kcl(lease("s", "AT_TIMESTAMP"))
+	f.Stream = shard.Stream{Name: "orders", ARN: "arn:aws:dynamodb:us-east-1:1:table/orders/stream/2026-05-04T12:00:00.000"}
+	r := Read(f)
+	for _, want := range []string{
+		"towpath fork -application app-trial -from app -changes-of orders -at TIME",
+		"towpath iam -mode changes,leases,beside-kcl -stream " + f.Stream.ARN + " -application app",
+		"towpath doctor -application app -changes-of orders",
+	} {
+		if !slices.ContainsFunc(r.Next, func(s Step) bool { return s.Command == want }) {
+			t.Errorf("no step is %q: %+v", want, r.Next)
+		}
+	}
+	if !slices.ContainsFunc(r.Next, func(s Step) bool { return strings.Contains(s.Do, "StartingPosition shard.AtTime") }) {
+		t.Errorf("nobody is told to give the time of AT_TIMESTAMP: %+v", r.Next)
 	}
 }
 

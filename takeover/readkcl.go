@@ -88,6 +88,7 @@ func (f Facts) readKCL(r *Report) {
 	f.beside(r)
 	f.againstKCL(r, many, single)
 	f.uncovered(r, leases)
+	f.quiet(r)
 }
 
 func plain(ids []string) []string {
@@ -96,6 +97,14 @@ func plain(ids []string) []string {
 		all[i] = shard.PlainID(id)
 	}
 	return all
+}
+
+// quiet says what the looks do not prove of owners of which nothing moved.
+func (f Facts) quiet(r *Report) {
+	if r.Library != KCL || len(r.Workers) == 0 || slices.ContainsFunc(r.Workers, func(w Worker) bool { return w.AtWork }) {
+		return
+	}
+	r.Beside = append(r.Beside, fmt.Sprintf("rows name workers of which nothing moved for %v: KCL renews a lease every third of its failoverTimeMillis, 10 s by default, and a -watch as long as that is sure", f.Apart))
 }
 
 // faultOf is a row's fault without its key, which stands beside it.

@@ -18,9 +18,6 @@ func (f Facts) readVMware(r *Report) {
 	workers := map[string]*Worker{}
 	var leases []shard.Lease
 	for _, row := range f.Second {
-		if word(row, "ClaimRequest") != "" {
-			r.Version, r.Why = "2", "its key is ShardID, and a lease is claimed by another worker"
-		}
 		id, at := word(row, "ShardID"), word(row, "Checkpoint")
 		s := Shard{Key: id, ID: id, Owner: word(row, "AssignedTo"), Position: at}
 		p := f.foreign(r, &s, at)
@@ -71,6 +68,7 @@ func (f Facts) readHarlow(r *Report) {
 		}
 	}
 	moved := ""
+	var leases []shard.Lease
 	for _, row := range f.Second {
 		if name := word(row, "namespace"); name != namespace {
 			others = append(others, name)
@@ -78,7 +76,7 @@ func (f Facts) readHarlow(r *Report) {
 		}
 		id, at := word(row, "shard_id"), word(row, "sequence_number")
 		s := Shard{Key: id, ID: id, Position: at}
-		f.foreign(r, &s, at)
+		leases = append(leases, shard.Lease{Key: id, Shard: id, Checkpoint: f.foreign(r, &s, at)})
 		if f.Listed && !slices.ContainsFunc(f.Shards, func(listed shard.Shard) bool { return listed.ID == id }) {
 			s.Fate = "is left out: the stream does not list it any more, and the store does not note ends"
 		}
@@ -95,9 +93,15 @@ func (f Facts) readHarlow(r *Report) {
 	if others = slices.Compact(others); len(others) > 0 {
 		r.Beside = append(r.Beside, "rows of other applications or streams, by namespace: "+some(others))
 	}
-	if len(r.Shards) == 0 {
+	grouped := func(row Row) bool { return strings.HasPrefix(word(row, "shard_id"), "LEASE#") }
+	switch {
+	case len(r.Shards) > 0:
+	case slices.ContainsFunc(f.Second, grouped):
+		r.obstacle("it is the lease table of a consumer group, which has no positions", "name the table of the group's store with -table")
+	default:
 		r.obstacle("it has no rows of namespace "+namespace, "name the application as its consumers do, with -application, and the stream by its name")
 	}
+	f.uncovered(r, leases)
 	if moved == "" && len(r.Shards) > 0 {
 		r.Beside = append(r.Beside, "its consumers write a position a minute at most: that nothing moved does not prove that they are stopped")
 	}

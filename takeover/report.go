@@ -47,7 +47,8 @@ type Worker struct {
 	// ID is its name, and Leases how many rows name it.
 	ID     string `json:"id"`
 	Leases int    `json:"leases"`
-	// AtWork is whether something of it changed between the looks, and Sign what.
+	// AtWork is whether something of it changed between the looks, or its lease runs
+	// on by its own clock, and Sign what.
 	AtWork bool   `json:"at_work"`
 	Sign   string `json:"sign,omitempty"`
 }
