@@ -145,6 +145,19 @@ func TestTextsSayWhatAShardAndAWorkerCost(t *testing.T) {
 	}
 }
 
+// KCL's scans go by its failoverTimeMillis, as its renewals do.
+func TestKCLReadsByItsFailoverTime(t *testing.T) {
+	s := cost.Shape{Shards: 1000, Workers: 50, LeaseDuration: time.Minute}
+	for version, want := range map[int]float64{
+		2: 50 / 120.05,                       // scans by every worker every twice 60.025 s
+		3: 1/120. + 1/120. + 50/(60.0-0.025), // scans by the leader every 120 s, and queries every 59.975 s
+	} {
+		if got := cost.KCL(version, s, usEast(t)).Total().Reads; math.Abs(got-want) > 1e-9 {
+			t.Errorf("KCL %d reads %v times a second, want %v", version, got, want)
+		}
+	}
+}
+
 func TestReadingIsBilledAsTheStreamIs(t *testing.T) {
 	p := usEast(t)
 	base := cost.Shape{Shards: 10, Workers: 1, Records: 1000, RecordBytes: 1000} // 2,592 GB a month

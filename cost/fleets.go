@@ -53,9 +53,7 @@ const (
 	// kclRow is a lease row of a single stream, kclEntry what the index by owner
 	// has of it, and kclMetrics a worker's own row.
 	kclRow, kclEntry, kclMetrics = 500.0, 100.0, 200.0
-	takeEvery                    = 20.05 // 2.x: each worker scans the lease table
-	assignEvery                  = 20.0  // 3.x: the leader scans the lease table and the workers' metrics
-	discoverEvery                = 9.975 // 3.x: each worker asks the index for its leases
+	kclEpsilon                   = 0.025 // seconds, epsilonMillis
 	reportEvery                  = 30.0  // 3.x: each worker writes its metrics
 )
 
@@ -65,19 +63,23 @@ func KCL(version int, s Shape, p Prices) Bill {
 	s = s.WithDefaults()
 	leases, workers := float64(s.Shards), float64(s.Workers)
 	b := Bill{Of: fmt.Sprintf("KCL %d", version)}
+	failover := s.LeaseDuration.Seconds()
+	takes := 2 * (failover + kclEpsilon) // 2.x: each worker scans the lease table
+	assigns := 2 * failover              // 3.x: the leader scans it, and the workers' metrics
+	discovers := assigns/2 - kclEpsilon  // 3.x: each worker asks the index for its leases
 	// A lease is renewed three times in a failover time, less 25 ms, idle or not.
-	b.add(p, written("renewals", leases/(s.LeaseDuration.Seconds()/3-0.025)))
+	b.add(p, written("renewals", leases/(failover/3-kclEpsilon)))
 	if n := s.Checkpoints(); n > 0 {
 		b.add(p, written("positions", n))
 	}
 	table := math.Ceil(leases * kclRow)
 	if version == 2 {
-		b.add(p, read("the whole lease table", workers/takeEvery, table, false))
+		b.add(p, read("the whole lease table", workers/takes, table, false))
 	} else {
 		b.add(p, written("metrics of the workers", workers/reportEvery))
-		b.add(p, read("the whole lease table", 1/assignEvery, table, false))
-		b.add(p, read("metrics of the workers", 1/assignEvery, workers*kclMetrics, false))
-		b.add(p, read("each worker's own leases", workers/discoverEvery, leases/workers*kclEntry, false))
+		b.add(p, read("the whole lease table", 1/assigns, table, false))
+		b.add(p, read("metrics of the workers", 1/assigns, workers*kclMetrics, false))
+		b.add(p, read("each worker's own leases", workers/discovers, leases/workers*kclEntry, false))
 	}
 	b.Parts = append(b.Parts, s.reading(p)...)
 	return b

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -73,6 +74,8 @@ func costCommand() *cli.Command {
 			for _, name := range []string{"worker-hour", "batch", "memory"} {
 				if n := c.Float(name) + float64(c.Int(name)); n < 0 {
 					err = errors.Join(err, fmt.Errorf("-%s is below 0", name))
+				} else if !(n <= 1e6) {
+					err = errors.Join(err, fmt.Errorf("-%s is %v, want a million at most", name, n))
 				}
 			}
 			if c.Duration("handler") < 0 {
@@ -126,10 +129,33 @@ func pricesOf(c *cli.Command) (cost.Prices, error) {
 	if err := in.Decode(&p); err != nil {
 		return p, fmt.Errorf("prices in %s: %w", file, err)
 	}
-	if err := p.Validate(); err != nil {
+	if err := errors.Join(unpriced(text), p.Validate()); err != nil {
 		return p, fmt.Errorf("prices in %s: %w", file, err)
 	}
 	return p, nil
+}
+
+// unpriced says which prices a file leaves out: they would count as free.
+func unpriced(text []byte) error {
+	form, err := json.Marshal(cost.Prices{})
+	if err != nil {
+		return err
+	}
+	var has, all map[string]any
+	if err := errors.Join(json.Unmarshal(text, &has), json.Unmarshal(form, &all)); err != nil {
+		return err
+	}
+	var lacks []string
+	for name, empty := range all {
+		if _, isPrice := empty.(float64); isPrice && has[name] == nil {
+			lacks = append(lacks, name)
+		}
+	}
+	if len(lacks) == 0 {
+		return nil
+	}
+	slices.Sort(lacks)
+	return fmt.Errorf("%s missing, and would count as free: give 0 for what you do not use", strings.Join(lacks, ", "))
 }
 
 // count fills in what the flags leave open from what is there.
@@ -146,13 +172,17 @@ func count(ctx context.Context, c *cli.Command, s *cost.Shape) error {
 	if err != nil {
 		return err
 	}
-	shards, load := 0, 0.0
+	shards, load, mistrusted := 0, 0.0, 0
 	owners := map[string]bool{}
 	for _, row := range rows {
-		if row.Fault == nil && !row.Finished() {
+		if row.Fault != nil {
+			mistrusted++
+			continue
+		}
+		if !row.Finished() {
 			shards, load = shards+1, load+row.Load
 		}
-		if row.Fault == nil && row.Owner != "" {
+		if row.Owner != "" {
 			owners[row.Owner] = true
 		}
 	}
@@ -184,6 +214,12 @@ func count(ctx context.Context, c *cli.Command, s *cost.Shape) error {
 	}
 	if !c.IsSet("records") {
 		s.Records = load * 1024 / float64(s.WithDefaults().RecordBytes)
+		if load == 0 {
+			fmt.Fprintln(aside(c), "No row says what its shard brings, as those of KCL before 3 never do: it counts as nothing. Say -records if something comes in.")
+		}
+	}
+	if mistrusted > 0 {
+		fmt.Fprintf(aside(c), "%s cannot be believed and not counted.\n", counted(mistrusted, "row", "rows"))
 	}
 	if c.String("stream") == "" {
 		return nil
