@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/towpath/towpath/internal/clock"
 	"github.com/towpath/towpath/shard"
 )
 
@@ -59,7 +60,8 @@ type Event struct {
 	Ended []shard.Shard
 	// Loss is a window of records that retention passed before they were read.
 	Loss *shard.Loss
-	// Trouble is a read that failed and is tried again.
+	// Trouble is a read of the shard, or of the list of its children, that failed
+	// and is tried again.
 	Trouble error
 	// Malformed is how many records of an answer had the frame of an aggregate and
 	// could not be read as one; they were given as they are.
@@ -170,10 +172,8 @@ type answer struct {
 
 // all is the coordinator.
 func (r *run) all(ctx context.Context) error {
+	r.begin(ctx)
 	for {
-		for _, s := range r.family.begin() {
-			r.open(ctx, s)
-		}
 		if len(r.readings) == 0 {
 			return errDone
 		}
@@ -185,6 +185,13 @@ func (r *run) all(ctx context.Context) error {
 				return err
 			}
 		}
+	}
+}
+
+// begin begins to read the shards that may be.
+func (r *run) begin(ctx context.Context) {
+	for _, s := range r.family.begin() {
+		r.open(ctx, s)
 	}
 }
 
@@ -279,10 +286,24 @@ func (r *run) answered(ctx context.Context, a answer) error {
 	if r.cfg.ToTip && a.chunk.Behind == 0 && r.family.open(id) {
 		r.merge.done(id)
 	}
+	for closed := true; closed; {
+		if err := r.give(ctx); err != nil {
+			return err
+		}
+		var err error
+		if closed, err = r.goOn(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// give gives out what may be given by now.
+func (r *run) give(ctx context.Context) error {
 	for {
 		records := r.merge.next()
 		if len(records) == 0 {
-			break
+			return nil
 		}
 		for i := range records {
 			if r.cfg.Keyed && (!records[i].Keyed || records[i].PartitionKey != r.cfg.Key) {
@@ -293,21 +314,31 @@ func (r *run) answered(ctx context.Context, a answer) error {
 			}
 		}
 	}
+}
+
+// goOn asks for more where nothing is left. It reports whether a shard was closed,
+// and its children begun: others may have waited for it.
+func (r *run) goOn(ctx context.Context) (closed bool, err error) {
 	for _, empty := range r.merge.empty() {
 		g := r.readings[empty.shard]
 		switch {
 		case g == nil:
 		case empty.ended:
 			if err := r.ended(ctx, g, empty.children); err != nil {
-				return err
+				return false, err
 			}
+			closed = true
 		case empty.done:
 			r.close(g)
+			closed = true
 		default:
 			r.asked(g)
 		}
 	}
-	return nil
+	if closed {
+		r.begin(ctx)
+	}
+	return closed, nil
 }
 
 // asked asks a reading goroutine for the next answer.
@@ -337,7 +368,7 @@ func (r *run) ended(ctx context.Context, g *reading, children []shard.Shard) err
 	r.close(g)
 	r.tell(Event{Shard: g.start.Shard, Ended: append([]shard.Shard{}, children...)})
 	if len(children) == 0 {
-		listed, err := r.cfg.Source.List(ctx)
+		listed, err := r.listAgain(ctx, g.start.Shard)
 		if err != nil {
 			return fmt.Errorf("list the children of %s: %w", g.start.Shard, err)
 		}
@@ -345,4 +376,19 @@ func (r *run) ended(ctx context.Context, g *reading, children []shard.Shard) err
 	}
 	r.family.ended(g.start.Shard, children)
 	return nil
+}
+
+// listAgain lists the shards, as often as a read may fail: a run may have gone on
+// for days by then.
+func (r *run) listAgain(ctx context.Context, id string) ([]shard.Shard, error) {
+	for failed := 0; ; failed++ {
+		listed, err := r.cfg.Source.List(ctx)
+		if err == nil || ctx.Err() != nil || errors.Is(err, shard.ErrNoStream) || failed >= failures {
+			return listed, err
+		}
+		r.tell(Event{Shard: id, Trouble: fmt.Errorf("list its children: %w", err)})
+		if err := clock.Sleep(ctx, time.Second); err != nil {
+			return nil, err
+		}
+	}
 }

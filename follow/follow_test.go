@@ -288,3 +288,81 @@ func TestConfigSaysAllThatIsWrong(t *testing.T) {
 		}
 	}
 }
+
+// Over a split and a merge records of all shards come by their time of arrival, too:
+// nothing overtakes what the children have.
+func TestInOrderHoldsOverAReshard(t *testing.T) {
+	looking(t, 3, func(t *testing.T, a *awsfake.AWS, cfg *follow.Config, got *[]string) {
+		var want []string
+		some := func() {
+			for range 60 {
+				want = append(want, fmt.Sprint(len(want)))
+				put(t, a, fmt.Sprint("key-", len(want)*7%13), want[len(want)-1])
+				time.Sleep(5 * time.Millisecond)
+			}
+		}
+		some()
+		if _, _, err := a.Kinesis().Split("clicks", openShards(a)[0]); err != nil {
+			t.Fatal(err)
+		}
+		some()
+		mergeAll(t, a)
+		some()
+		time.Sleep(3 * time.Second)
+		cfg.Until, cfg.InOrder = time.Now(), true
+		if err := follow.Run(t.Context(), *cfg); err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(*got, want) {
+			t.Errorf("got %v", *got)
+		}
+	})
+}
+
+// reticent is a source that does not tell children with the end of a shard, as a
+// stream of DynamoDB may not, and fails to list them at first.
+type reticent struct {
+	shard.Source
+	fail int // of the listings behind the first
+	list int
+}
+
+func (r *reticent) List(ctx context.Context) ([]shard.Shard, error) {
+	if r.list++; r.list > 1 && r.list <= 1+r.fail {
+		return nil, errors.New("too many lists")
+	}
+	return r.Source.List(ctx)
+}
+
+func (r *reticent) Open(at shard.Start) shard.Reader { return reticentReader{r.Source.Open(at)} }
+
+type reticentReader struct{ shard.Reader }
+
+func (r reticentReader) Next(ctx context.Context) (shard.Chunk, error) {
+	c, err := r.Reader.Next(ctx)
+	c.Children = nil
+	return c, err
+}
+
+// A listing that fails long after the beginning is made again, and ends nothing
+// before it has failed as often as a read may.
+func TestAListingThatFailsIsMadeAgain(t *testing.T) {
+	for fail, reads := range map[int]bool{0: true, 3: true, 100: false} {
+		looking(t, 1, func(t *testing.T, a *awsfake.AWS, cfg *follow.Config, got *[]string) {
+			put(t, a, "key", "1")
+			splitAll(t, a)
+			put(t, a, "key", "2")
+			troubles := 0
+			cfg.Source, cfg.ToTip = &reticent{Source: cfg.Source, fail: fail}, true
+			cfg.Tell = func(e follow.Event) {
+				if e.Trouble != nil {
+					troubles++
+				}
+			}
+			err := follow.Run(t.Context(), *cfg)
+			if reads && (err != nil || len(*got) != 2 || troubles != fail) || !reads && (err == nil || !strings.Contains(err.Error(), "list the children of")) {
+				t.Errorf("%d listings that fail: got %v, %d troubles and %v", fail, *got, troubles, err)
+			}
+		})
+	}
+}

@@ -95,7 +95,8 @@ func (m *merge) next() []shard.Record {
 	return given
 }
 
-// mayCome reports whether no other shard can have anything from before a time.
+// mayCome reports whether no other shard can have anything from before a time. One
+// that has ended can, in its children, until those are begun.
 func (m *merge) mayCome(at time.Time, of string) bool {
 	for _, id := range m.ids {
 		h := m.heads[id]
@@ -105,7 +106,7 @@ func (m *merge) mayCome(at time.Time, of string) bool {
 			if h.records[0].ArrivedAt.Before(at) {
 				return false
 			}
-		case !h.ended && !h.done && h.upTo.Before(at):
+		case !h.done && (h.ended || h.upTo.Before(at)):
 			return false
 		}
 	}
