@@ -101,7 +101,7 @@ func Run(ctx context.Context, cfg Config) (Summary, error) {
 	cfg.Attempts = cmp.Or(cfg.Attempts, 3)
 	r := &run{cfg: cfg, summary: Summary{Letters: map[Outcome]int{}}, handled: map[string]bool{}, failed: map[key]bool{}}
 	err := r.all(ctx)
-	return r.summary, errors.Join(err, r.returnAll(context.WithoutCancel(ctx)))
+	return r.summary, errors.Join(err, r.returnAll(ctx))
 }
 
 func (c *Config) validate() error {
@@ -164,8 +164,11 @@ func (r *run) all(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		for _, o := range letters {
+		for i, o := range letters {
 			if err := r.one(ctx, o); err != nil {
+				for _, rest := range letters[i+1:] {
+					r.keep(rest.letter)
+				}
 				return err
 			}
 		}
@@ -286,21 +289,32 @@ func (r *run) say(f Fate) {
 
 func (r *run) keep(l destination.Letter) { r.stay = append(r.stay, destination.Letter{ID: l.ID}) }
 
-// returnTimeout is how long a run that was ended may take to return its letters.
+// returnTimeout is how long a run that was ended may take to return its letters, and
+// how long one of them may take in any case.
 const returnTimeout = 30 * time.Second
 
+// mostProblems is how many letters may fail to be returned before no more is tried.
+const mostProblems = 10
+
 // returnAll gives back what stays; not before the end, or a queue would give it
-// again.
+// again. As long as ctx lasts it takes the time that it takes: a queue takes letters
+// back one by one.
 func (r *run) returnAll(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, returnTimeout)
-	defer cancel()
 	var problems []error
-	for _, l := range r.stay {
-		if err := r.cfg.From.Return(ctx, l); err != nil {
+	var until time.Time // set when ctx has ended
+	for i, l := range r.stay {
+		if until.IsZero() && ctx.Err() != nil {
+			until = time.Now().Add(returnTimeout)
+		}
+		if !until.IsZero() && time.Now().After(until) || len(problems) >= mostProblems {
+			problems = append(problems, fmt.Errorf("%d letters were not returned to %s: they come back by themselves", len(r.stay)-i, r.cfg.From))
+			break
+		}
+		one, cancel := context.WithTimeout(context.WithoutCancel(ctx), returnTimeout)
+		err := r.cfg.From.Return(one, l)
+		cancel()
+		if err != nil {
 			problems = append(problems, err)
-			if ctx.Err() != nil {
-				break
-			}
 		}
 	}
 	return errors.Join(problems...)

@@ -24,6 +24,7 @@ import (
 	"github.com/towpath/towpath/destination/filedestination"
 	"github.com/towpath/towpath/destination/s3destination"
 	"github.com/towpath/towpath/destination/sqsdestination"
+	"github.com/towpath/towpath/internal/clock"
 	"github.com/towpath/towpath/redrive"
 	"github.com/towpath/towpath/shard/kinesisshards"
 	"github.com/towpath/towpath/streamtest/awsfake"
@@ -123,12 +124,58 @@ func TestAnErrorOfTheMailboxOrAnEndReturnsEveryLetter(t *testing.T) {
 	b = &box{}
 	b.put(t, "a", "k", destination.PayloadFull, 1)
 	b.put(t, "b", "k", destination.PayloadFull, 2)
+	b.put(t, "c", "other", destination.PayloadFull, 3)
 	_, err := redrive.Run(ended, redrive.Config{From: b, Handler: consumer.HandlerFunc(func(ctx context.Context, _ *batching.Batch) error {
 		end()
 		return ctx.Err()
 	})})
-	if !errors.Is(err, context.Canceled) || !slices.Contains(b.returned, "a") || len(b.removed) != 0 {
+	if slices.Sort(b.returned); !errors.Is(err, context.Canceled) || fmt.Sprint(b.returned) != "[a b c]" || len(b.removed) != 0 {
 		t.Errorf("error %v, returned %q, removed %q", err, b.returned, b.removed)
+	}
+}
+
+// sluggish takes a second to take a letter back, and refuses some.
+type sluggish struct {
+	box
+	refuses int
+}
+
+func (s *sluggish) Return(ctx context.Context, l destination.Letter) error {
+	if err := clock.Sleep(ctx, time.Second); err != nil {
+		return err
+	}
+	if s.refuses--; s.refuses >= 0 {
+		return errors.New("not now")
+	}
+	return s.box.Return(ctx, l)
+}
+
+// However many letters there are, all are returned; only a run that was ended, or a
+// mailbox that takes none, is not waited for without end.
+func TestReturningTakesTheTimeThatItTakes(t *testing.T) {
+	for _, c := range []struct {
+		letters, refuses, returned int
+		ended                      bool
+	}{{500, 0, 500, false}, {500, 3, 497, false}, {500, 500, 0, false}, {500, 0, 31, true}} {
+		synctest.Test(t, func(t *testing.T) {
+			s := &sluggish{refuses: c.refuses}
+			for i := range c.letters {
+				s.put(t, fmt.Sprint(i), "k", destination.PayloadFull, i)
+			}
+			ctx, end := context.WithCancel(t.Context())
+			defer end()
+			_, err := redrive.Run(ctx, redrive.Config{From: s, DryRun: true, Report: func(redrive.Fate) {
+				if c.ended {
+					end()
+				}
+			}})
+			if len(s.returned) != c.returned || (err == nil) != (c.returned == c.letters) {
+				t.Errorf("%+v: returned %d, %v", c, len(s.returned), err)
+			}
+			if c.refuses == c.letters && !strings.Contains(err.Error(), "490 letters were not returned to box") {
+				t.Errorf("a mailbox that takes none: %v", err)
+			}
+		})
 	}
 }
 
