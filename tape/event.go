@@ -94,7 +94,7 @@ func (e *Event) UnmarshalJSON(text []byte) error {
 	}
 	if l.Hash != "" {
 		n, ok := new(big.Int).SetString(l.Hash, 10)
-		if !ok || n.Sign() < 0 || n.BitLen() > 128 {
+		if !ok || n.Sign() < 0 || n.BitLen() > 128 || n.String() != l.Hash { // the service takes no 007
 			return errors.New(`"explicitHashKey" is no decimal number of 128 bits`)
 		}
 	}

@@ -1,6 +1,7 @@
 package tape
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -151,9 +152,11 @@ func (p *player) wait(ctx context.Context, arrived time.Time) error {
 // hashAttribute carries Event.ExplicitHash to a Stream.
 const hashAttribute = "towpath-explicit-hash"
 
-// emitted is an event as a publisher takes it; its id is its number in the tape.
+// emitted is an event as a publisher takes it; its id is its number in the tape. One
+// without a key has a key of its own: it waits for no other.
 func emitted(e Event, n int) batching.Emitted {
-	out := batching.Emitted{ID: strconv.Itoa(n), Key: e.Key, Data: e.Data}
+	id := strconv.Itoa(n)
+	out := batching.Emitted{ID: id, Key: cmp.Or(e.Key, unkeyed+id), Data: e.Data}
 	if e.ExplicitHash != "" {
 		out.Attributes = map[string]string{hashAttribute: e.ExplicitHash}
 	}

@@ -277,3 +277,22 @@ func TestStreamPutsEventsAsTheyAre(t *testing.T) {
 		t.Errorf("got %d records in %v", len(got), shards)
 	}
 }
+
+// Events without a key wait for nobody: they are put together.
+func TestEventsWithoutAKeyArePutTogether(t *testing.T) {
+	a := awsfake.New()
+	if err := a.Kinesis().CreateStream("copy", 2); err != nil {
+		t.Fatal(err)
+	}
+	played, err := tape.Play(t.Context(), tape.Config{
+		Events: tape.NewReader(strings.NewReader(strings.Repeat(`{"data":"aGk="}`+"\n", 300))).Next,
+		Into:   tape.Into(kinesis.NewFromConfig(a.Config("player")), "copy"),
+	})
+	keys := map[string]bool{}
+	for _, r := range a.Kinesis().Records("copy") {
+		keys[r.PartitionKey] = true
+	}
+	if calls := a.Count("", "kinesis", "PutRecords"); err != nil || played.Put != 300 || calls != 1 || len(keys) != 300 {
+		t.Errorf("got %+v, %v, in %d calls under %d keys", played, err, calls, len(keys))
+	}
+}

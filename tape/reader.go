@@ -64,6 +64,9 @@ func NewPlainReader(r io.Reader, key, at string) (*Reader, error) {
 		if err := d.Decode(&object); err != nil || object == nil {
 			return Event{}, errors.New("it is no JSON object")
 		}
+		if _, err := d.Token(); err != io.EOF { //nolint:errorlint // as Token gives it
+			return Event{}, errors.New("it has something behind its JSON object")
+		}
 		e := Event{Keyed: true, Data: bytes.Clone(text)}
 		var ok bool
 		if e.Key, ok = textAt(object, keyPath); !ok || e.Key == "" {

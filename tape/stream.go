@@ -1,6 +1,7 @@
 package tape
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -88,11 +89,11 @@ func refusedFor(err error, codes ...string) bool {
 	return errors.As(err, &coded) && slices.Contains(codes, coded.ErrorCode())
 }
 
+// unkeyed is what the key of an event begins with that has none.
+const unkeyed = "event-"
+
 func partitionKey(e *batching.Emitted) string {
-	key := e.Key
-	if key == "" {
-		key = "event-" + e.ID
-	}
+	key := cmp.Or(e.Key, unkeyed+e.ID)
 	if !utf8.ValidString(key) || utf8.RuneCountInString(key) > longestKey {
 		sum := sha256.Sum256([]byte(key))
 		return hex.EncodeToString(sum[:])

@@ -72,6 +72,8 @@ func TestALineThatIsNoneIsNamed(t *testing.T) {
 		`{"data":12}`:               `line 3: "data" is a JSON number`,
 		`{"data":"aGk=","partitionKey":["secret"]}`:                    `line 3: "partitionKey" is a JSON array`,
 		`{"data":"aGk=","explicitHashKey":"-1"}`:                       `line 3: "explicitHashKey" is no decimal number of 128 bits`,
+		`{"data":"aGk=","explicitHashKey":"+1"}`:                       `line 3: "explicitHashKey" is no decimal number of 128 bits`,
+		`{"data":"aGk=","explicitHashKey":"007"}`:                      `line 3: "explicitHashKey" is no decimal number of 128 bits`,
 		`{"data":"aGk=","approximateArrivalTimestamp":99999999999999}`: `line 3: "approximateArrivalTimestamp" is no number of seconds since 1970`,
 	} {
 		r := tape.NewReader(strings.NewReader(good + "\n\n" + text + "\n" + good))
@@ -116,6 +118,8 @@ func TestPlainLinesAreKeyedByAField(t *testing.T) {
 		`{"user":{}}`:                  "line 1: it has no text or number at .user.id, which is to be its key",
 		`{"user":{"id":{}}}`:           "line 1: it has no text or number at .user.id, which is to be its key",
 		`7`:                            "line 1: it is no JSON object",
+		`{"user":{"id":1}} {"id":2}`:   "line 1: it has something behind its JSON object",
+		`{"user":{"id":1}}, and more`:  "line 1: it has something behind its JSON object",
 		`{"user":{"id":1},"at":"now"}`: "line 1: it has no time at .at",
 	} {
 		r, err := tape.NewPlainReader(strings.NewReader(line), ".user.id", ".at")
