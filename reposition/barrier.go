@@ -105,7 +105,7 @@ func (b *barrier) run(ctx context.Context, announced error) error {
 	defer cancel()
 	switch gaveUp := b.giveUp(late, b.id); {
 	case gaveUp == nil:
-		return err
+		return fmt.Errorf("%w; the move was given up, and nothing has changed", err)
 	case errors.Is(gaveUp, ErrHalfDone):
 		return fmt.Errorf("%w: %w", ErrHalfDone, err)
 	default:

@@ -103,7 +103,7 @@ func mover(ctx context.Context, c *cli.Command, create bool) (*reposition.Mover,
 	m, err := reposition.Open(reposition.Config{
 		Leases: leasesOf(cfg, c.String("application"), c.String("table"), c.String("sessions"), create),
 		Source: sourceOf(c, cfg), By: who(), Silence: c.Duration("silence"), Patience: c.Duration("patience"),
-		Report: func(m shard.Move) { fmt.Fprintln(aside(c), m) },
+		Report: func(m shard.Move) { fmt.Fprintln(aside(c), printable(m.String())) },
 	})
 	if err != nil {
 		return nil, cfg, usageError{err} // a name that is none

@@ -70,7 +70,7 @@ Examples:
 						broken++
 					}
 				}
-				if _, err := redrive.Run(ctx, r); err != nil {
+				if _, err := throughLetters(ctx, r); err != nil {
 					return err
 				}
 				slices.SortStableFunc(all, func(a, b letterDocument) int {
@@ -104,9 +104,15 @@ func withLetters(ctx context.Context, c *cli.Command, do func(context.Context, r
 	if err != nil {
 		return err
 	}
+	return do(ctx, redriveOf(c, cfg, from, w))
+}
+
+// throughLetters goes through the letters. An interrupt ends it when those that it
+// has received are given back.
+func throughLetters(ctx context.Context, r redrive.Config) (redrive.Summary, error) {
 	ctx, stop := untilInterrupted(ctx)
 	defer stop()
-	return do(ctx, redriveOf(c, cfg, from, w))
+	return redrive.Run(ctx, r)
 }
 
 // letterDocument is a letter in the form of -output json.
@@ -267,7 +273,7 @@ Examples:
 						failed = showLetter(c, f)
 					}
 				}
-				if _, err := redrive.Run(ctx, r); err != nil {
+				if _, err := throughLetters(ctx, r); err != nil {
 					return err
 				}
 				if shown == 0 && failed == nil && c.String("id") != "" {

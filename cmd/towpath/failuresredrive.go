@@ -147,10 +147,11 @@ func redriven(ctx context.Context, c *cli.Command, into string, r redrive.Config
 		if err != nil {
 			return err
 		}
-		if r.From, err = mailboxOf(c, cfg); err != nil { // a file and a bucket are gone through once
+		from, err := mailboxOf(c, cfg) // a file and a bucket are gone through once
+		if err != nil {
 			return err
 		}
-		r.Match = w.wants
+		r.From, r.Match = enough{from, w}, w.wants
 	}
 	summary, err := telling(ctx, c, r, total)
 	if err != nil {
@@ -182,7 +183,7 @@ func telling(ctx context.Context, c *cli.Command, r redrive.Config, total int) (
 		p.say(done, total, "%s, %s", counted(done, "letter", "letters"), f.Outcome)
 		failed = tellFate(c, p, f)
 	}
-	s, err := redrive.Run(ctx, r)
+	s, err := throughLetters(ctx, r)
 	p.clear()
 	if err != nil || failed != nil {
 		return s, errors.Join(err, failed)

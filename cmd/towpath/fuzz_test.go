@@ -52,7 +52,7 @@ func FuzzPlace(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		p, err := placeOf(s)
+		p, err := placeOf("to", s)
 		if err == nil {
 			if bad := p.Validate(); bad != nil {
 				t.Errorf("%q is the place %s: %v", s, p, bad)

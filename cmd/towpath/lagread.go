@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -131,25 +130,27 @@ func closeReader(r shard.Reader) {
 	}
 }
 
-// watch notes which positions are written in some time, looking every second.
-func watch(ctx context.Context, tables overview.Tables, first *overview.Fleet, d time.Duration) (map[string][]move, error) {
+// watch notes which positions are written in some time, looking every second, and
+// how long it has looked.
+func watch(ctx context.Context, tables overview.Tables, first *overview.Fleet, d time.Duration) (map[string][]move, time.Duration, error) {
+	began := time.Now()
 	moves, at := map[string][]move{}, map[string]shard.Position{}
 	for _, s := range first.Shards {
 		if p, ok := s.At(); ok {
 			at[s.Key] = p
 		}
 	}
-	for end := time.Now().Add(d); ; {
-		left := time.Until(end)
+	for {
+		left := d - time.Since(began)
 		if left <= 0 {
-			return moves, nil
+			return moves, time.Since(began), nil
 		}
 		if err := pause(ctx, min(time.Second, left)); err != nil {
-			return nil, err
+			return nil, 0, err
 		}
 		rows, err := tables.List(ctx)
 		if err != nil {
-			return nil, err
+			return nil, 0, err
 		}
 		for _, row := range rows {
 			was, ok := at[row.Key]
@@ -180,15 +181,11 @@ type measuring struct {
 func (m measuring) measure(ctx context.Context, tables overview.Tables, f *overview.Fleet, shards []overview.Shard) ([]lagging, error) {
 	all := make([]lagging, len(shards))
 	var moves map[string][]move
-	var mu sync.Mutex // guards moves
+	var looked time.Duration
 	looking, run := errgroup.WithContext(ctx)
-	began := time.Now()
 	if m.d > 0 {
-		looking.Go(func() error {
-			seen, err := watch(run, tables, f, m.d)
-			mu.Lock()
-			defer mu.Unlock()
-			moves = seen
+		looking.Go(func() (err error) {
+			moves, looked, err = watch(run, tables, f, m.d)
 			return err
 		})
 	}
@@ -208,7 +205,6 @@ func (m measuring) measure(ctx context.Context, tables overview.Tables, f *overv
 	if err := looking.Wait(); err != nil {
 		return nil, fmt.Errorf("look at the tips: %w", err)
 	}
-	looked := time.Since(began)
 	reading, run := errgroup.WithContext(ctx)
 	for i, s := range shards {
 		reading.Go(func() error { return m.finish(run, &all[i], s, moves[s.Key], looked) })

@@ -226,7 +226,7 @@ func closing(c *cli.Command, f *overview.Fleet) error {
 		return fmt.Errorf("write the answer: %w", err)
 	}
 	for _, told := range controlLines(f.Control) {
-		if _, err := fmt.Fprintln(out, told); err != nil {
+		if _, err := fmt.Fprintln(out, oneLine(told)); err != nil {
 			return fmt.Errorf("write the answer: %w", err)
 		}
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -81,7 +82,7 @@ func chosenBy(c *cli.Command) (*chosen, error) {
 func (w *chosen) wants(e *destination.Envelope) bool {
 	f := &e.Failure
 	switch {
-	case w.limit > 0 && w.taken >= w.limit,
+	case w.full(),
 		w.id != "" && w.id != idOf(e),
 		w.shard != "" && w.shard != f.Shard,
 		w.reason != "" && w.reason != string(f.Condition),
@@ -90,6 +91,25 @@ func (w *chosen) wants(e *destination.Envelope) bool {
 	}
 	w.taken++
 	return true
+}
+
+// full reports whether there are as many as were asked for.
+func (w *chosen) full() bool { return w.limit > 0 && w.taken >= w.limit }
+
+// enough is a mailbox that has no more letters when there are as many as were asked
+// for: to receive the rest of a queue would count towards its maxReceiveCount and
+// keep it from others.
+type enough struct {
+	destination.Mailbox
+	of *chosen
+}
+
+// Receive implements destination.Mailbox.
+func (m enough) Receive(ctx context.Context, most int) ([]destination.Letter, error) {
+	if m.of.full() {
+		return nil, nil
+	}
+	return m.Mailbox.Receive(ctx, most)
 }
 
 // idOf is what a letter is called: its sender's id, or where it lies in the stream.
@@ -160,7 +180,7 @@ func queueURL(text string) (url string, ok bool, err error) {
 // redriveOf is a redrive of the letters that are meant, without what is done with
 // them.
 func redriveOf(c *cli.Command, cfg aws.Config, from destination.Mailbox, w *chosen) redrive.Config {
-	r := redrive.Config{From: from, Match: w.wants, Load: s3destination.OpenLoader(bucketsOf(cfg))}
+	r := redrive.Config{From: enough{from, w}, Match: w.wants, Load: s3destination.OpenLoader(bucketsOf(cfg))}
 	if stream := c.String("reread"); stream != "" {
 		r.Source = kinesisshards.Open(kinesis.NewFromConfig(cfg), stream)
 	}

@@ -12,8 +12,8 @@ import (
 // places is how a place in a stream is written on the command line.
 const places = "horizon, tip, a time such as 2026-05-04T12:30:00Z, or SEQUENCE[/SUB]"
 
-// placeOf reads a place.
-func placeOf(text string) (shard.Position, error) {
+// placeOf reads the place that a flag says.
+func placeOf(flag, text string) (shard.Position, error) {
 	switch strings.ToLower(text) {
 	case "horizon":
 		return shard.TrimHorizon(), nil
@@ -28,12 +28,12 @@ func placeOf(text string) (shard.Position, error) {
 	if indexed {
 		sub, err := strconv.ParseInt(index, 10, 64)
 		if err != nil {
-			return p, fmt.Errorf("-to %q is no place: want %s", text, places)
+			return p, fmt.Errorf("-%s %q is no place: want %s", flag, text, places)
 		}
 		p.Sub = sub
 	}
 	if !p.IsRecord() || p.Validate() != nil || number == "" {
-		return p, fmt.Errorf("-to %q is no place: want %s", text, places)
+		return p, fmt.Errorf("-%s %q is no place: want %s", flag, text, places)
 	}
 	return p, nil
 }

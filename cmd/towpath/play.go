@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	"github.com/urfave/cli/v3"
 
+	"github.com/towpath/towpath/destination"
 	"github.com/towpath/towpath/shard/kinesisshards"
 	"github.com/towpath/towpath/tape"
 )
@@ -111,8 +112,6 @@ func play(ctx context.Context, c *cli.Command) error {
 	if err != nil {
 		return err
 	}
-	ctx, stop := untilInterrupted(ctx)
-	defer stop()
 	planned, err := playPlan(ctx, c, cfg, survey, pace)
 	if err != nil {
 		return err
@@ -127,6 +126,8 @@ func play(ctx context.Context, c *cli.Command) error {
 	if err != nil {
 		return err
 	}
+	ctx, stop := undisturbed(ctx) // how to go on is said, whatever ends it
+	defer stop()
 	p, said := newProgress(c), time.Now()
 	played, err := tape.Play(ctx, tape.Config{
 		Events: events.Next, Into: tape.Into(kinesis.NewFromConfig(cfg), c.String("stream")), Pace: pace, Skip: c.Int("skip"),
@@ -299,12 +300,16 @@ func playedTo(ctx context.Context, c *cli.Command, p tape.Played, took time.Dura
 	if ctx.Err() != nil {
 		err = errors.New("interrupted")
 	}
-	if p.Next == 0 {
+	if p.Next == 0 && p.Put == 0 {
 		return fmt.Errorf("%w; nothing was put", err)
 	}
 	twice := ""
 	if p.Twice > 0 {
-		twice = fmt.Sprintf(" (%s behind it were put and come twice)", counted(p.Twice, "event", "events"))
+		twice = fmt.Sprintf(" (which repeats %s)", counted(p.Twice, "event", "events"))
+	}
+	// Of a call that AWS refuses for what is in it, the first event that stays is it.
+	if errors.Is(err, destination.ErrRefused) && statusOf(err) == exitFailed {
+		twice += fmt.Sprintf(", or with -skip %d without the one that was refused", p.Next+1)
 	}
 	return fmt.Errorf("%s put: %w; go on with -skip %d%s", counted(p.Put, "event", "events"), err, p.Next, twice)
 }

@@ -39,7 +39,7 @@ func seekCommand() *cli.Command {
 			}
 			target := reposition.Target{Shard: c.String("shard")}
 			var err error
-			if target.To, err = placeOf(c.String("to")); err != nil {
+			if target.To, err = placeOf("to", c.String("to")); err != nil {
 				return usageError{errors.Join(misnamed(c), err)}
 			}
 			if target.To.IsRecord() && target.Shard == "" {
@@ -70,7 +70,7 @@ func resetCommand() *cli.Command {
 		),
 		OnUsageError: calledWrongly,
 		Action: func(ctx context.Context, c *cli.Command) error {
-			to, err := placeOf(c.String("to"))
+			to, err := placeOf("to", c.String("to"))
 			if err == nil && to.IsRecord() {
 				err = errors.New("reset begins every shard anew, and a sequence number is a place in one: use seek")
 			}
@@ -109,9 +109,9 @@ func forkCommand() *cli.Command {
 				err = errors.Join(err, errors.New("fork needs -from NAME"))
 			}
 			if text := c.String("at"); text != "" {
-				at, atErr := placeOf(text)
-				if atErr == nil && !at.IsAtTime() {
-					atErr = fmt.Errorf("-at %q is no time", text)
+				at, atErr := placeOf("at", text)
+				if atErr != nil || !at.IsAtTime() {
+					atErr = fmt.Errorf("-at %q is no time: want one such as 2026-05-04T12:30:00Z", text)
 				}
 				origin.At, err = at, errors.Join(err, atErr)
 			}
@@ -137,14 +137,11 @@ func forkCommand() *cli.Command {
 
 // carryOut prints a plan and, with -yes, applies it.
 func carryOut(ctx context.Context, c *cli.Command, m *reposition.Mover, plan *reposition.Plan, err error) error {
-	if errors.Is(err, reposition.ErrUnderway) {
-		return fmt.Errorf("%w: finish it with: towpath seek -resume -yes, or give it up with: towpath seek -abort -yes", err)
-	}
 	if err != nil {
-		return err
+		return halted(ctx, err)
 	}
 	// A plan that nobody can read is not carried out.
-	if _, err := fmt.Fprint(aside(c), plan); err != nil {
+	if _, err := fmt.Fprint(aside(c), harmlessText(plan.String())); err != nil {
 		return fmt.Errorf("nothing is written: print the plan: %w", err)
 	}
 	do, err := agreed(c)
@@ -152,8 +149,10 @@ func carryOut(ctx context.Context, c *cli.Command, m *reposition.Mover, plan *re
 		return err
 	}
 	if do {
+		ctx, stop := undisturbed(ctx) // a fleet is not left standing still
+		defer stop()
 		if err := m.Apply(ctx, plan); err != nil {
-			return err
+			return halted(ctx, err)
 		}
 		fmt.Fprintln(aside(c), "done")
 	}
@@ -161,6 +160,20 @@ func carryOut(ctx context.Context, c *cli.Command, m *reposition.Mover, plan *re
 		return printJSON(c, planDocument(plan, do))
 	}
 	return nil
+}
+
+// halted is an error of a move, with what to do about a fleet that stands still.
+func halted(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		err = fmt.Errorf("interrupted: %w", err)
+	}
+	switch {
+	case errors.Is(err, reposition.ErrUnderway):
+		return fmt.Errorf("%w: finish it with: towpath seek -resume -yes, or give it up with: towpath seek -abort -yes", err)
+	case errors.Is(err, reposition.ErrHalfDone):
+		return fmt.Errorf("%w: finish it with: towpath seek -resume -yes, or a fork with the same command and -force", err)
+	}
+	return err
 }
 
 // settle goes on with a move that was left half done, or gives it up.
@@ -183,23 +196,26 @@ func settle(ctx context.Context, c *cli.Command) error {
 	if err != nil {
 		return err
 	}
-	if _, err := fmt.Fprintln(aside(c), move); err != nil {
+	if _, err := fmt.Fprintln(aside(c), printable(move.String())); err != nil {
 		return fmt.Errorf("nothing is written: print the move: %w", err)
 	}
 	if !move.Active() {
 		return reposition.ErrNoMove
 	}
 	do, err := agreed(c)
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
+	}
+	ctx, stop := undisturbed(ctx)
+	defer stop()
+	switch {
 	case do && c.Bool("resume"):
 		err = m.Resume(ctx)
 	case do:
 		err = m.Abort(ctx)
 	}
 	if err != nil {
-		return err
+		return halted(ctx, err)
 	}
 	if do {
 		fmt.Fprintln(aside(c), "done")

@@ -233,3 +233,27 @@ func TestSeekSaysWhatIsWrong(t *testing.T) {
 		}
 	}
 }
+
+// Names in tables are not ours: nothing of them reaches a terminal that it would
+// obey, in plans and in documents.
+func TestNamesInTablesAreHarmless(t *testing.T) {
+	fake, _ := served(t)
+	_, err := dynamodb.NewFromConfig(fake.Config("test")).UpdateItem(t.Context(), &dynamodb.UpdateItemInput{
+		TableName: new("clickstream"), Key: map[string]types.AttributeValue{"leaseKey": &types.AttributeValueMemberS{Value: "shardId-000000000000"}},
+		UpdateExpression:          new("SET leaseOwner = :o"),
+		ExpressionAttributeValues: map[string]types.AttributeValue{":o": &types.AttributeValueMemberS{Value: "w\x1b[2J\u009b31m\u202e1"}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, call := range []string{
+		"leases -a clickstream", "leases -a clickstream -o json", "shards -a clickstream", "workers -a clickstream -for 0 -o json",
+		"seek -a clickstream -s clicks -to tip", "seek -a clickstream -s clicks -to tip -o json",
+	} {
+		status, out, errs := tool(t, "", nil, strings.Fields(call)...)
+		hidden := func(r rune) bool { return r != '\n' && isHidden(r) }
+		if status != 0 || !strings.Contains(out+errs, "31m") || strings.IndexFunc(out+errs, hidden) >= 0 {
+			t.Errorf("%s: status %d, %q, %q", call, status, out, errs)
+		}
+	}
+}

@@ -102,7 +102,7 @@ func beginning(text string, now time.Time) (shard.Position, error) {
 		}
 		return shard.AtTime(now.Add(-d)), nil
 	}
-	p, err := placeOf(text)
+	p, err := placeOf("from", text)
 	if err != nil {
 		return p, fmt.Errorf("-from %q is no place: want %s", text, beginnings)
 	}
@@ -142,11 +142,24 @@ func lookedAt(c *cli.Command, cfg aws.Config) shard.Source {
 }
 
 // untilInterrupted is a context that ends with the first interrupt, which is the
-// usual end of a command that goes on for ever. The second ends the process.
+// usual end of a command that goes on for ever. The second ends the process. It is
+// for when something is under way: as long as there is only a plan, and somebody is
+// asked, the first ends the process.
 func untilInterrupted(ctx context.Context) (context.Context, context.CancelFunc) {
-	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) { // as nohup has it
+		signals = append(signals, syscall.SIGHUP)
+	}
+	ctx, stop := signal.NotifyContext(ctx, signals...)
 	context.AfterFunc(ctx, stop)
 	return ctx, stop
+}
+
+// undisturbed is untilInterrupted for what must come to an end once it is begun: it
+// goes on if nobody reads what it prints any more.
+func undisturbed(ctx context.Context) (context.Context, context.CancelFunc) {
+	signal.Ignore(syscall.SIGPIPE)
+	return untilInterrupted(ctx)
 }
 
 // repeated is how often the same trouble of one shard is told at most.

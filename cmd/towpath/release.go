@@ -50,19 +50,11 @@ Examples:
 }
 
 func release(ctx context.Context, c *cli.Command) error {
-	var problems []error
-	if c.String("application") == "" && c.String("table") == "" {
-		problems = append(problems, errors.New("release needs -application NAME"))
-	}
+	var problem error
 	if c.Args().Len() != 1 {
-		problems = append(problems, errors.New("release needs one argument behind its flags, the id of a SHARD"))
+		problem = errors.New("release needs one argument behind its flags, the id of a SHARD")
 	}
-	if err := errors.Join(problems...); err != nil {
-		return usageError{err}
-	}
-	ctx, stop := untilInterrupted(ctx)
-	defer stop()
-	table, err := tableOf(ctx, c)
+	table, err := tableToTell(ctx, c, problem)
 	if err != nil {
 		return err
 	}
@@ -77,6 +69,8 @@ func release(ctx context.Context, c *cli.Command) error {
 	if do, err := agreed(c); err != nil || !do {
 		return errors.Join(err, h.document(c, "", shard.Lease{}))
 	}
+	ctx, stop := untilInterrupted(ctx)
+	defer stop()
 	began := time.Now()
 	if _, err := table.Ask(ctx, h.row, h.to); err != nil {
 		return fmt.Errorf("ask %s: %w", h.row.Owner, err)
@@ -97,9 +91,9 @@ func release(ctx context.Context, c *cli.Command) error {
 	outcome := "handed_over"
 	if row.Finished() {
 		outcome = "ended"
-		fmt.Fprintf(talk, "%s has come to its end meanwhile\n", h.row.Shard)
+		fmt.Fprintf(talk, "%s has come to its end meanwhile\n", printable(h.row.Shard))
 	} else {
-		fmt.Fprintf(talk, "%s has it after %s, behind %s\n", printable(row.Owner), short(time.Since(began)), row.Checkpoint)
+		fmt.Fprintf(talk, "%s has it after %s, behind %s\n", printable(row.Owner), short(time.Since(began)), printable(row.Checkpoint.String()))
 	}
 	return h.document(c, outcome, row)
 }
@@ -195,7 +189,7 @@ func askable(rows []shard.Lease, id string) (shard.Lease, error) {
 func awaited(ctx context.Context, get func(context.Context) (shard.Lease, error), h handover, patience time.Duration) (shard.Lease, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	for {
+	for began := time.Now(); ; {
 		row, err := get(ctx)
 		switch {
 		case ctx.Err() != nil:
@@ -211,7 +205,7 @@ func awaited(ctx context.Context, get func(context.Context) (shard.Lease, error)
 			return row, nil
 		}
 		if pause(ctx, 100*time.Millisecond) != nil {
-			return row, fmt.Errorf("%s was asked and has not handed over after %s: it does so when what it has begun is finished, or keeps it", h.row.Owner, short(patience))
+			return row, fmt.Errorf("%s was asked and has not handed over after %s: it does so when what it has begun is finished, or keeps it", h.row.Owner, short(time.Since(began)))
 		}
 	}
 }

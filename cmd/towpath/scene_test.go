@@ -152,7 +152,7 @@ func rowsScene(ctx context.Context, s *scene, args []string) error {
 	at := map[string]shard.Position{}
 	for _, a := range args[2:] {
 		id, text, _ := strings.Cut(a, "=")
-		p, err := placeOf(text)
+		p, err := placeOf("to", text)
 		if err != nil {
 			return err
 		}

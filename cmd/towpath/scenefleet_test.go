@@ -121,9 +121,12 @@ func handledScene(_ context.Context, s *scene, args []string) error {
 	return s.fleets[args[0]].wait(n)
 }
 
+// patience is for how long a script waits for a fleet, on any machine.
+const patience = 2 * time.Minute
+
 // wait waits until so many records are handled.
 func (f *sceneFleet) wait(n int) error {
-	late := time.NewTimer(20 * time.Second)
+	late := time.NewTimer(patience)
 	defer late.Stop()
 	for {
 		f.mu.Lock()
@@ -138,7 +141,7 @@ func (f *sceneFleet) wait(n int) error {
 		select {
 		case <-f.moved:
 		case <-late.C:
-			return fmt.Errorf("%d of %d records are handled after 20 s", handled, n)
+			return fmt.Errorf("%d of %d records are handled after %s", handled, n, patience)
 		}
 	}
 }
@@ -153,7 +156,7 @@ func (s *scene) settled(ctx context.Context, app, stream string, workers int) er
 	table := dynamocheckpoint.Open(dynamodb.NewFromConfig(s.aws.Config("scene")), app)
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
-	for range 2000 {
+	for began := time.Now(); time.Since(began) < patience; <-tick.C {
 		rows, err := table.List(ctx)
 		if err != nil {
 			return err
@@ -171,7 +174,6 @@ func (s *scene) settled(ctx context.Context, app, stream string, workers int) er
 		if open == 0 && len(rows) > 0 {
 			return nil
 		}
-		<-tick.C
 	}
 	return errors.New("the rows do not come to rest")
 }

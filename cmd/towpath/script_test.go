@@ -26,7 +26,7 @@ func TestMain(m *testing.M) {
 //
 //	status N towpath …        runs it and wants the exit status N
 //	until PATTERN towpath …   runs it again and again until it prints that, for what
-//	                          goes by the heartbeats of a fleet; a minute at most
+//	                          goes by the heartbeats of a fleet; two minutes at most
 //	stream NAME SHARDS        makes a stream of Kinesis
 //	put NAME COUNT [KEY]      puts COUNT records, under KEY or under k0, k1, …
 //	flow NAME PER-SECOND      puts so many records a second from now on
@@ -126,8 +126,8 @@ func untilCommand(ts *testscript.TestScript, not bool, args []string) {
 		switch {
 		case err == nil && want.MatchString(ts.ReadFile("stdout")):
 			return
-		case time.Since(began) > time.Minute:
-			ts.Fatalf("after a minute %s does not print %s (%v)", args[1], args[0], err)
+		case time.Since(began) > patience:
+			ts.Fatalf("after %s %s does not print %s (%v)", patience, args[1], args[0], err)
 		}
 	}
 }

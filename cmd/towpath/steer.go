@@ -203,7 +203,7 @@ func limitOf(c *cli.Command) (n int, off bool, err error) {
 func keptTo(ctx context.Context, c *cli.Command, s *consumer.Steering) error {
 	ctx, cancel := context.WithTimeout(ctx, c.Duration("patience"))
 	defer cancel()
-	for {
+	for began := time.Now(); ; {
 		kept, err := s.FleetKeeps(ctx)
 		switch {
 		case kept:
@@ -213,7 +213,7 @@ func keptTo(ctx context.Context, c *cli.Command, s *consumer.Steering) error {
 			return err
 		}
 		if pause(ctx, 250*time.Millisecond) != nil {
-			return fmt.Errorf("it is written, and not kept by every worker after %s: calls above it still run, or a worker does not answer", short(c.Duration("patience")))
+			return fmt.Errorf("it is written, and not kept by every worker after %s: calls above it still run, or a worker does not answer", short(time.Since(began)))
 		}
 	}
 }
@@ -229,18 +229,10 @@ type told struct {
 
 // steer reads what a fleet is told, prints what is to be told, and tells it.
 func steer(ctx context.Context, c *cli.Command, problems []error, plan func(ctx context.Context, s *consumer.Steering, now shard.Control) (told, error)) error {
-	if c.String("application") == "" && c.String("table") == "" {
-		problems = append(problems, fmt.Errorf("%s needs -application NAME", c.Name))
-	}
 	if c.Name != "limit" && c.Args().Present() {
 		problems = append(problems, fmt.Errorf("%s takes no arguments, and there is %q", c.Name, c.Args().First()))
 	}
-	if err := errors.Join(problems...); err != nil {
-		return usageError{err}
-	}
-	ctx, stop := untilInterrupted(ctx)
-	defer stop()
-	table, err := tableOf(ctx, c)
+	table, err := tableToTell(ctx, c, problems...)
 	if err != nil {
 		return err
 	}
@@ -260,7 +252,9 @@ func steer(ctx context.Context, c *cli.Command, problems []error, plan func(ctx 
 	if t.nothing != "" {
 		fmt.Fprintln(talk, "nothing to do: "+printable(t.nothing))
 		if t.until != nil {
-			return t.until(ctx)
+			if err := t.until(ctx); err != nil {
+				return err
+			}
 		}
 		return toldDocument(c, "", now, now)
 	}
@@ -272,6 +266,8 @@ func steer(ctx context.Context, c *cli.Command, problems []error, plan func(ctx 
 	if do, err := agreed(c); err != nil || !do {
 		return errors.Join(err, toldDocument(c, "", now, now))
 	}
+	ctx, stop := untilInterrupted(ctx)
+	defer stop()
 	if err := t.do(ctx); err != nil {
 		return err
 	}
@@ -284,8 +280,15 @@ func steer(ctx context.Context, c *cli.Command, problems []error, plan func(ctx 
 	return toldDocument(c, t.does, now, t.after)
 }
 
-// tableOf are the tables that the flags name.
-func tableOf(ctx context.Context, c *cli.Command) (*dynamocheckpoint.Table, error) {
+// tableToTell are the tables that the flags name, of a fleet that is to be told
+// something. What else is wrong with the call is said with what is wrong with them.
+func tableToTell(ctx context.Context, c *cli.Command, problems ...error) (*dynamocheckpoint.Table, error) {
+	if c.String("application") == "" && c.String("table") == "" {
+		problems = slices.Insert(problems, 0, fmt.Errorf("%s needs -application NAME", c.Name))
+	}
+	if err := errors.Join(problems...); err != nil {
+		return nil, usageError{err}
+	}
 	cfg, err := environment(ctx, c)
 	if err != nil {
 		return nil, err

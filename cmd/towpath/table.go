@@ -28,10 +28,15 @@ func wantsJSON(c *cli.Command) bool { return c.String("output") == asJSON }
 
 // printJSON writes one document.
 func printJSON(c *cli.Command, document any) error {
-	out := json.NewEncoder(c.Root().Writer)
+	var b bytes.Buffer
+	out := json.NewEncoder(&b)
 	out.SetEscapeHTML(false)
 	out.SetIndent("", "  ")
-	if err := out.Encode(document); err != nil {
+	err := out.Encode(document)
+	if err == nil {
+		_, err = c.Root().Writer.Write(harmless(b.Bytes()))
+	}
+	if err != nil {
 		return fmt.Errorf("write the answer: %w", err)
 	}
 	return nil

@@ -158,7 +158,7 @@ func linesOf(r *shard.Record, how string, asJSON, full bool) ([]string, error) {
 			cut := strings.ToValidUTF8(text[:longestShown], "")
 			text = fmt.Sprintf("%s… (%d bytes in all; -full shows them)", cut, len(one.data))
 		}
-		lines = append(lines, strings.Join([]string{at, visible(r.Shard), r.Position().String(), key, text}, "  "))
+		lines = append(lines, strings.Join([]string{at, visible(r.Shard), visible(r.Position().String()), key, text}, "  "))
 	}
 	return lines, nil
 }

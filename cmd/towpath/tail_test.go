@@ -51,7 +51,7 @@ func FuzzTailIsHarmless(f *testing.F) {
 		if how != decodeText && how != decodeJSON && how != decodeBase64 {
 			how = decodeAuto
 		}
-		r := shard.Record{Shard: "s", Sequence: "1", PartitionKey: key, Keyed: true, Data: data}
+		r := shard.Record{Shard: key, Sequence: key, PartitionKey: key, Keyed: true, Data: data} // as a letter in a queue may say
 		for _, asJSON := range []bool{false, true} {
 			lines, err := linesOf(&r, how, asJSON, true)
 			if err != nil {

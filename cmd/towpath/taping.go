@@ -78,7 +78,7 @@ func record(ctx context.Context, c *cli.Command) error {
 		return usageError{fmt.Errorf("-file: %w", err)}
 	}
 	n, err := write(ctx, c, cfg, set, part)
-	if unlessInterrupted(ctx, err) == nil {
+	if err == nil {
 		err = part.Sync()
 	}
 	if closed := part.Close(); err == nil {

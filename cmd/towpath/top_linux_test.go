@@ -122,6 +122,33 @@ func (p *pseudo) ended(drawn int) {
 	}
 }
 
+// As long as somebody is asked, the first interrupt ends a command, and nothing is
+// written.
+func TestAnInterruptAtTheQuestionEndsIt(t *testing.T) {
+	fake, table := served(t)
+	before := positions(t, table)
+	for _, args := range [][]string{
+		{"pause", "-a", "clickstream"},
+		{"reset", "-a", "clickstream", "-s", "clicks"},
+		{"play", "-s", "clicks", "-f", "testdata/one.ndjson"},
+	} {
+		p := onTerminal(t, 100, 30, args...)
+		p.await("Type yes to do it: ", 0)
+		p.press("\x03")
+		var ended sync.WaitGroup
+		ended.Go(func() { _ = p.cmd.Wait() })
+		await(t, args[0]+" has ended", func() bool { return p.cmd.Process.Signal(syscall.Signal(0)) != nil })
+		ended.Wait()
+		if p.cmd.ProcessState.Success() {
+			t.Errorf("%s: an interrupt is no yes", args[0])
+		}
+	}
+	c, err := table.Control(t.Context())
+	if now := positions(t, table); err != nil || len(c.Pauses) > 0 || now["shardId-000000000000"] != before["shardId-000000000000"] || len(fake.Kinesis().Records("clicks")) != 12 {
+		t.Errorf("something was written: %+v, %v, %v", c, err, now)
+	}
+}
+
 // Live, top obeys keys, follows the size of the terminal, and leaves the terminal
 // as it was, whatever ends it.
 func TestTopLeavesTheTerminalAsItWas(t *testing.T) {
