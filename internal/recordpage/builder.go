@@ -55,6 +55,17 @@ func (b *builder) left(read, at, all int) int {
 	return (all - at) / max((at-b.begun)/read, 1)
 }
 
+// keep is a string of these bytes, in the page's block. Only where there is no more
+// room in it is it reckoned how many of that size are likely to follow, which takes
+// two divisions.
+func (b *builder) keep(text []byte, at, all int) string {
+	more := 0
+	if !b.page.fits(text) {
+		more = b.more(at, all) * len(text)
+	}
+	return b.page.text(text, more)
+}
+
 // word is a text of which all records have the same.
 func (b *builder) word(text []byte) string {
 	switch string(text) {

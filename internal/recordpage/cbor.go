@@ -159,7 +159,7 @@ func (r *cborReader) shared(to *Record, field Given) (string, error) {
 		return "", err
 	}
 	to.Has |= field
-	return r.page.text(b, r.builder.more(r.i, len(r.b))*len(b)), nil
+	return r.keep(b, r.i, len(r.b)), nil
 }
 
 func (r *cborReader) integer() (*int64, error) {

@@ -159,7 +159,7 @@ func (r *jsonReader) shared() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return r.page.text(b, r.more(r.i, len(r.b))*len(b)), nil
+	return r.keep(b, r.i, len(r.b)), nil
 }
 
 // encryption is a word of which all records have the same.

@@ -115,10 +115,13 @@ func (p *Page) room(n, more int) []byte {
 // ahead is what is left of the block, as far as one payload may fill it.
 func (p *Page) ahead() []byte { return p.block[:min(len(p.block), ownBlock)] }
 
+// fits reports whether there is room for a text in the block.
+func (p *Page) fits(b []byte) bool { return p.texts.Cap()-p.texts.Len() >= len(b) }
+
 // text is a string of these bytes, where about so many more bytes of text are
 // still to come.
 func (p *Page) text(b []byte, more int) string {
-	if p.texts.Cap()-p.texts.Len() < len(b) {
+	if !p.fits(b) {
 		p.texts.Reset()
 		p.texts.Grow(max(len(b), min(textBlock, more), firstTexts))
 	}

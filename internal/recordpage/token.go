@@ -83,6 +83,11 @@ func (t *tokens) member(first bool) (name []byte, ok bool, err error) {
 		}
 		t.i++
 	}
+	if n := usual(t.b[t.i:]); n > 0 {
+		name = t.b[t.i+1 : t.i+1+n]
+		t.i += n + len(`"":`)
+		return name, true, nil
+	}
 	if name, err = t.text(); err != nil {
 		return nil, false, err
 	}
@@ -91,6 +96,36 @@ func (t *tokens) member(first bool) (name []byte, ok bool, err error) {
 	}
 	t.i++
 	return name, true, nil
+}
+
+// usual is how long the name is that b begins with, if it is one that most records
+// have, in quotes and with its colon right behind it, as the service writes it; 0
+// if b begins with anything else. It spares looking for the end of the name, which
+// with four of them is 2 % of what a record of 1 KB takes.
+func usual(b []byte) int {
+	if len(b) < 32 || b[0] != '"' {
+		return 0
+	}
+	name := ""
+	switch b[1] {
+	case 'A':
+		if string(b[:30]) == `"ApproximateArrivalTimestamp":` {
+			name = "ApproximateArrivalTimestamp"
+		}
+	case 'D':
+		if string(b[:7]) == `"Data":` {
+			name = "Data"
+		}
+	case 'P':
+		if string(b[:15]) == `"PartitionKey":` {
+			name = "PartitionKey"
+		}
+	case 'S':
+		if string(b[:17]) == `"SequenceNumber":` {
+			name = "SequenceNumber"
+		}
+	}
+	return len(name)
 }
 
 // null takes a null, if one is next.

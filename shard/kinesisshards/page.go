@@ -61,7 +61,8 @@ func (c cursor) harvest(page []types.Record, anchored bool, stream, shardID stri
 			ArrivedAt:    aws.ToTime(r.ApproximateArrivalTimestamp),
 		}
 		h.bytes += int64(len(record.Data) + len(record.PartitionKey))
-		if p := record.Position(); !p.IsRecord() || p.Validate() != nil {
+		p := record.Position()
+		if !p.IsRecord() || p.Validate() != nil {
 			if len(h.records) == 0 {
 				return harvest{}, fmt.Errorf("the next record has the sequence number %q, want a decimal number", record.Sequence)
 			}
@@ -79,7 +80,7 @@ func (c cursor) harvest(page []types.Record, anchored bool, stream, shardID stri
 		switch {
 		case order > 0, anchor && c.unfinished(record.Data):
 			h.records = append(h.records, record)
-			last = record.Position()
+			last = p
 		case anchor:
 			// The repeat that was asked for.
 		default:
