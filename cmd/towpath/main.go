@@ -59,9 +59,11 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/urfave/cli/v3"
@@ -124,6 +126,9 @@ func run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) 
 	err := tool.Run(ctx, args)
 	if err == nil {
 		return exitDone
+	}
+	if _, ok := err.(cli.ExitCoder); ok { //nolint:errorlint // the library's own, which is for topics of help that are none
+		err = usageError{errors.New(strings.Replace(err.Error(), "No help topic", "there is no help", 1))}
 	}
 	status := statusOf(err)
 	fmt.Fprintf(errs, "towpath: %s\n", sentenceOf(err, status))

@@ -227,8 +227,8 @@ func playPlan(ctx context.Context, c *cli.Command, cfg aws.Config, s *tape.Surve
 		}
 	}
 	most := max(float64(s.Events)/shardPuts, float64(s.Bytes)/shardPutBytes) / float64(max(p.Shards, 1))
-	warn(most > 1 && most > takes.Seconds(), "%s take at least %s there: a shard takes %d records and 1 MB a second",
-		counted(s.Events, "event", "events"), short(time.Duration(most*float64(time.Second))), shardPuts)
+	warn(most > 1 && most > takes.Seconds(), "the stream needs at least %s for that: a shard takes %d records and 1 MB a second",
+		short(time.Duration(most*float64(time.Second))), shardPuts)
 	warn(s.Back > 0 && !pace.Unpaced, "%s arrived before the one in front, and %s put without a wait",
 		counted(s.Back, "event", "events"), map[bool]string{true: "is", false: "are"}[s.Back == 1])
 	warn(s.First.IsZero() && s.Events > 1 && !pace.Unpaced && pace.Rate == 0, "no event says when it arrived: all are put at once")

@@ -71,7 +71,7 @@ func reading(c *cli.Command, now time.Time) (follow.Config, *filter.Set, error) 
 	cfg := follow.Config{Shards: c.StringSlice("shard"), Keyed: c.IsSet("key"), Key: c.String("key")}
 	var err error
 	if cfg.Start, err = beginning(c.String("from"), now); err != nil {
-		problems = append(problems, err)
+		cfg.Start, problems = shard.Position{}, append(problems, err)
 	}
 	add(cfg.Start.IsRecord() && len(cfg.Shards) != 1, "-from with a sequence number needs one -shard ID, as it is a place in one shard")
 	switch until := c.String("until"); {

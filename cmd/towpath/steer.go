@@ -363,11 +363,14 @@ func toldDocument(c *cli.Command, did string, before, after shard.Control) error
 	}
 	type control struct {
 		Limited bool     `json:"limited"`
-		Limit   int      `json:"limit,omitempty"`
+		Limit   *int     `json:"limit,omitempty"` // 0 is one
 		Pauses  []pauses `json:"pauses"`
 	}
 	of := func(t shard.Control) control {
-		d := control{Limited: t.Limited, Limit: t.Limit, Pauses: []pauses{}}
+		d := control{Limited: t.Limited, Pauses: []pauses{}}
+		if t.Limited {
+			d.Limit = &t.Limit
+		}
 		for _, p := range t.Pauses {
 			d.Pauses = append(d.Pauses, pauses(p))
 		}

@@ -3,7 +3,6 @@ package main
 import (
 	"bufio"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -112,14 +111,16 @@ func recorded(ctx context.Context, c *cli.Command, n int, file string, err error
 // write writes records as lines until the end of what is asked for.
 func write(ctx context.Context, c *cli.Command, cfg follow.Config, set *filter.Set, to io.Writer) (n int, err error) {
 	out := bufio.NewWriterSize(to, 64<<10)
-	lines := json.NewEncoder(out)
-	lines.SetEscapeHTML(false)
 	p := newProgress(c)
 	cfg.Take = func(_ context.Context, r *shard.Record) error {
 		if set != nil && !set.Match(r).Matched() {
 			return nil
 		}
-		if err := lines.Encode(tape.EventOf(r)); err != nil {
+		line, err := jsonLine(tape.EventOf(r))
+		if err == nil {
+			_, err = fmt.Fprintln(out, line)
+		}
+		if err != nil {
 			return fmt.Errorf("write record %d: %w", n+1, err)
 		}
 		n++
