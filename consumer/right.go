@@ -1,6 +1,7 @@
 package consumer
 
 import (
+	"context"
 	"math"
 	"sync/atomic"
 	"time"
@@ -12,17 +13,18 @@ import (
 // lease, so that the lease has to have been renewed by itself, too, and is
 // believed for as long as a session is from the sending of its last renewal.
 type right struct {
-	worker *worker
-	each   bool         // the lease is renewed by itself
-	sent   atomic.Int64 // when its last write that was answered was sent, on the worker's clock
-	lapsed atomic.Bool  // somebody has found that too long ago, and given up what he did
+	worker  *worker
+	session *session     // under which the lease is held: the worker may have another by now
+	each    bool         // the lease is renewed by itself
+	sent    atomic.Int64 // when its last write that was answered was sent, on the worker's clock
+	lapsed  atomic.Bool  // somebody has found that too long ago, and given up what he did
 }
 
 // never is when a write was sent that has not been.
 const never = time.Duration(math.MinInt64 / 2)
 
 func newRight(w *worker, sentAt time.Duration) *right {
-	r := &right{worker: w, each: w.cfg.BesideKCL2}
+	r := &right{worker: w, session: w.session, each: w.cfg.BesideKCL2}
 	r.sent.Store(int64(sentAt))
 	return r
 }
@@ -31,7 +33,7 @@ func newRight(w *worker, sentAt time.Duration) *right {
 // found run out stays so, whatever is answered a moment later, until the shard is
 // begun anew.
 func (r *right) valid() bool {
-	if !r.worker.session.valid() {
+	if !r.session.valid() {
 		return false
 	}
 	if !r.each {
@@ -42,6 +44,20 @@ func (r *right) valid() bool {
 		return false
 	}
 	return true
+}
+
+// mayAct is what a handler is told when it asks whether the worker may still act on
+// the shard. It may ask long after the go at the shard is over, if it ignores the end
+// of its context: then the lease is lost, or another go has begun with it, whatever
+// is the case with the session.
+func (t *tenure) mayAct(work context.Context) func() bool {
+	return func() bool {
+		if t.life.Err() != nil || !t.right.valid() {
+			return false
+		}
+		cause := context.Cause(work)
+		return cause != ErrLeaseLost && cause != ErrMoved
+	}
 }
 
 // ranOut reports whether the lease is not believed any more.

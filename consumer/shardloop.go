@@ -21,7 +21,7 @@ type shardLoop struct {
 	shard  string
 	fence  batching.Fence
 	right  *right
-	valid  func() bool // right.valid
+	valid  func() bool // what handlers ask, see mayAct
 	policy batching.Policy
 	seat   *seat // at the keeper of the lease row
 	// handler is the handler's name where there are several, and breaker its own.

@@ -14,6 +14,7 @@ import (
 	"github.com/towpath/towpath/batching"
 	"github.com/towpath/towpath/checkpoint/checkpointtest"
 	"github.com/towpath/towpath/consumer"
+	"github.com/towpath/towpath/shard"
 	"github.com/towpath/towpath/shard/shardtest"
 )
 
@@ -160,4 +161,70 @@ func TestHandlerThatIgnoresItsTimeoutIsReported(t *testing.T) {
 			t.Errorf("Run returned %v, want nil: the handler has returned", err)
 		}
 	})
+}
+
+// A handler that goes on after its context has ended is told that its batch is not
+// valid any more, whatever made the lease go, and stays so: also when the worker has
+// a session again, and the shard.
+func TestBatchOfALostLeaseIsNeverValidAgain(t *testing.T) {
+	for name, lose := range map[string]func(table *checkpointtest.Table, cut *atomic.Bool){
+		"somebody took the row": func(table *checkpointtest.Table, _ *atomic.Bool) {
+			table.Edit("shardId-000000000000", func(l *shard.Lease) { l.Owner, l.Counter = "somebody", l.Counter+1 })
+		},
+		"the session ran out": func(_ *checkpointtest.Table, cut *atomic.Bool) {
+			cut.Store(true)
+			time.AfterFunc(9*time.Second, func() { cut.Store(false) })
+		},
+		"the session was revoked": func(table *checkpointtest.Table, _ *atomic.Bool) {
+			sessions, _ := table.Sessions(context.Background())
+			_ = table.Revoke(context.Background(), sessions[0], "somebody")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				stream := shardtest.NewStream(1)
+				stream.Put("key", []byte("a"))
+				table := checkpointtest.NewTable()
+				var cut atomic.Bool
+				table.Interfere(func(op, _ string) error {
+					if cut.Load() {
+						return errors.New("cut off")
+					}
+					return nil
+				}, nil)
+				h, _ := deaf(t)
+				slow := h.do
+				first := make(chan *batching.Batch, 1)
+				ended := make(chan error, 1)
+				h.do = func(ctx context.Context, b *batching.Batch) error {
+					first <- b
+					<-ctx.Done()
+					ended <- context.Cause(ctx)
+					return slow(ctx, b)
+				}
+				cfg := config(stream, table)
+				cfg.Handler = h
+				r := start(t, cfg)
+				b := <-first
+				if !b.Valid() {
+					t.Error("the batch is not valid while its lease is held")
+				}
+				time.Sleep(time.Second)
+				lose(table, &cut)
+				if cause := <-ended; !errors.Is(cause, consumer.ErrLeaseLost) {
+					t.Fatalf("the context ended with %v, want %v", cause, consumer.ErrLeaseLost)
+				}
+				synctest.Wait()
+				for range 60 {
+					if b.Valid() {
+						t.Fatalf("the batch is valid again, %d shards are held", r.holds())
+					}
+					time.Sleep(time.Second)
+				}
+				if !r.Status().Valid {
+					t.Error("the session did not come back, so that this has shown nothing")
+				}
+			})
+		})
+	}
 }

@@ -219,7 +219,7 @@ func (t *tenure) newLoop(i int, k *keeper, running *atomic.Int64) *shardLoop {
 	w, p, status := t.worker, &t.worker.parts[i], t.statuses[i]
 	cfg, from := p.cfg, progressOf(t.row, p.name)
 	l := &shardLoop{
-		cfg: cfg, worker: w, branch: t.branch, shard: t.row.Shard, fence: t.branch.fence(t.row), right: t.right, valid: t.right.valid, policy: p.policy, seat: k.sit(p.name, from, status),
+		cfg: cfg, worker: w, branch: t.branch, shard: t.row.Shard, fence: t.branch.fence(t.row), right: t.right, valid: t.mayAct(t.work), policy: p.policy, seat: k.sit(p.name, from, status),
 		floor: from, handler: p.name, breaker: p.breaker,
 		reading: t.reading, work: t.work, stopWork: t.stopWork, memory: holding{budget: w.budget},
 		from: from, tracker: checkpoint.NewTracker(from), meter: meter{rate: t.row.Load, at: time.Now()},
