@@ -73,8 +73,9 @@ func (c *Consumer) begin(ctx context.Context) (*worker, error) {
 }
 
 // Release hands one shard over to the least loaded other worker and waits until
-// it has let go. It is ErrNotHeld if this worker does not work the shard, and
-// ErrNobodyElse if no other could.
+// it has let go. It is ErrNotHeld if this worker does not work the shard,
+// ErrNobodyElse if no other could, and ErrStuck if a handler of the shard ignores
+// the end of its context: then the worker keeps the lease, or lets it run out.
 func (c *Consumer) Release(ctx context.Context, shardID string) error {
 	c.mu.Lock()
 	w := c.worker
@@ -97,6 +98,9 @@ func (c *Consumer) Release(ctx context.Context, shardID string) error {
 	t.leave(ErrHandedOver, to)
 	select {
 	case <-t.done:
+		if w.runningIn(shardID).Load() > 0 {
+			return fmt.Errorf("release %s: %w", shardID, ErrStuck)
+		}
 		return nil
 	case <-ctx.Done():
 		return fmt.Errorf("release %s: %w", shardID, context.Cause(ctx))

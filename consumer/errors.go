@@ -38,8 +38,8 @@ var (
 	// lease table, and it cannot be shared with them as it is configured. The
 	// error names one of them, what gave it away, and what to do.
 	ErrNeighbours = errors.New("another fleet works on the lease table")
-	// ErrStuck ends a run that had to leave a handler behind which ignored the
-	// end of its context.
+	// ErrStuck ends a run, or a Release, that had to leave a handler behind which
+	// ignored the end of its context.
 	ErrStuck = errors.New("a handler did not return after its context ended")
 )
 

@@ -3,6 +3,7 @@ package consumer
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/towpath/towpath/checkpoint"
@@ -64,7 +65,7 @@ func (h *heart) heed(c shard.Control) {
 	if !news {
 		return
 	}
-	event := ControlEvent{Worker: h.session.id, Gen: c.Gen, Limited: c.Limited, Limit: c.Limit, Share: share, Pauses: c.Pauses, Move: c.Move}
+	event := ControlEvent{Worker: h.session.id, Gen: c.Gen, Limited: c.Limited, Limit: c.Limit, Share: share, Pauses: slices.Clone(c.Pauses), Move: c.Move}
 	if !c.Limited {
 		event.Share = 0
 	}

@@ -291,7 +291,9 @@ func (s *shardStatus) atTip() bool {
 func (s *shardStatus) snapshot() ShardStatus {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.now
+	now := s.now
+	now.Parked.Shown = slices.Clone(now.Parked.Shown) // whoever asks may sort it
+	return now
 }
 
 // heldShard is the tenure of a shard, if this worker has one.

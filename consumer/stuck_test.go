@@ -228,3 +228,69 @@ func TestBatchOfALostLeaseIsNeverValidAgain(t *testing.T) {
 		})
 	}
 }
+
+// A shard whose handler was left behind is not given away when the worker that left
+// it behind has got its lease again: neither to whom it is asked for nor at a stop.
+// Nobody else may have it while that handler runs in a process that can be seen to
+// live.
+func TestShardOfAStuckHandlerIsNotGivenAway(t *testing.T) {
+	for name, leave := range map[string]func(t *testing.T, r *running, table *checkpointtest.Table, to string){
+		"handed over": func(t *testing.T, r *running, _ *checkpointtest.Table, _ string) {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			if err := r.Release(ctx, "shardId-000000000000"); !errors.Is(err, consumer.ErrStuck) {
+				t.Errorf("Release returned %v, want %v", err, consumer.ErrStuck)
+			}
+		},
+		"asked for": func(t *testing.T, r *running, table *checkpointtest.Table, to string) {
+			row := onlyRow(t, table)
+			if _, err := table.Ask(t.Context(), row, to); err != nil {
+				t.Fatal(err)
+			}
+			if err := table.Tell(t.Context(), row.Owner, shard.Hint{Kind: shard.HintDrain, Key: row.Key, Counter: row.Counter}); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"stopped": func(t *testing.T, r *running, _ *checkpointtest.Table, _ string) {
+			if _, err := r.end(); !errors.Is(err, consumer.ErrStuck) {
+				t.Errorf("Run returned %v, want %v", err, consumer.ErrStuck)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				stream := shardtest.NewStream(1)
+				stream.Put("key", []byte("a"))
+				table := checkpointtest.NewTable()
+				h, _ := deaf(t)
+				var cut atomic.Bool
+				table.Interfere(func(op, _ string) error {
+					if cut.Load() {
+						return errors.New("cut off")
+					}
+					return nil
+				}, nil)
+				cfg := config(stream, table)
+				cfg.Handler, cfg.DrainTimeout = h, 5*time.Second
+				r := start(t, cfg)
+				await(t, "the call", func() bool { return h.most() == 1 })
+				cut.Store(true)
+				time.Sleep(9 * time.Second) // the session runs out, and nobody is there to revoke it
+				cut.Store(false)
+				await(t, "the lease again", func() bool { return r.holds() == 1 })
+				other := config(stream, table)
+				other.Handler = &tally{}
+				next := start(t, other)
+				time.Sleep(3 * time.Second) // they know each other
+				began := time.Now()
+				leave(t, r, table, next.Status().Worker)
+				for time.Since(began) < 8*time.Second {
+					if next.holds() > 0 {
+						t.Fatalf("another worker has the shard after %v, and the handler of the first runs still", time.Since(began))
+					}
+					time.Sleep(100 * time.Millisecond)
+				}
+			})
+		})
+	}
+}

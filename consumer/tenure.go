@@ -196,7 +196,20 @@ func (t *tenure) endWithout() (error, bool) {
 	if t.outdated() && !t.isLeaving() {
 		return t.again()
 	}
+	if t.worker.runningIn(t.row.Shard).Load() > 0 {
+		return t.endBeside()
+	}
 	return t.letGo(asBefore(t.row))
+}
+
+// endBeside ends a tenure while a handler of an earlier one runs in this process: it
+// gives the lease to nobody, who would work beside that one. At a stop the lease runs
+// out. A hand-over that is asked for waits, and is withdrawn if it does for too long.
+func (t *tenure) endBeside() (error, bool) {
+	if cause := t.leftFor(); cause == errRowGone || cause == ErrHandedOver && t.wasAsked() {
+		return t.again()
+	}
+	return ErrLeaseLost, false
 }
 
 // newLoops makes the loops that work the shard, one a handler, each from its
