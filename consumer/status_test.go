@@ -128,3 +128,40 @@ func TestStatusTellsHowFarBehind(t *testing.T) {
 		}
 	})
 }
+
+// What a hook or a Status is given is the receiver's own: whatever it makes of it
+// changes nothing that the engine, or another who asks, goes by.
+func TestWhatIsToldIsTheReceiversOwn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		stream, table := shardtest.NewStream(1), checkpointtest.NewTable()
+		stream.Put("anna", []byte("a"))
+		cfg := config(stream, table)
+		cfg.BisectBatchOnError = true
+		cfg.SetAside = batching.SetAside{After: 1, Delays: []time.Duration{time.Second}}
+		cfg.Park = consumer.Park{Keys: 10, RetryEvery: time.Hour}
+		cfg.Handler = &tally{do: func(_ context.Context, b *batching.Batch) error {
+			if find(b, "a") != nil {
+				return batching.FailFrom(b.First(), errors.New("no such account"))
+			}
+			return nil
+		}}
+		cfg.Hooks.ControlChanged = func(e consumer.ControlEvent) {
+			for i := range e.Pauses {
+				e.Pauses[i] = shard.Pause{} // which is everything
+			}
+		}
+		r := start(t, cfg)
+		await(t, "the key is parked", func() bool { return r.holds() == 1 && r.Status().Shards[0].Parked.Keys == 1 })
+		first := r.Status().Shards[0].Parked.Shown
+		key := first[0].Key
+		first[0].Key = "scribbled over"
+		if got := r.Status().Shards[0].Parked.Shown[0].Key; got != key {
+			t.Errorf("the parked key is shown as %q to the next who asks, want %q", got, key)
+		}
+		must(t, r.Steering().Pause(t.Context(), consumer.PauseOf{Shard: "shardId-of-another"}))
+		await(t, "the pause is known", func() bool { return len(r.Status().Pauses) == 1 })
+		if s := r.Status(); s.Pauses[0].Shard != "shardId-of-another" || s.Shards[0].Paused {
+			t.Errorf("paused are %v, the shard: %v, want another shard alone", s.Pauses, s.Shards[0].Paused)
+		}
+	})
+}
