@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/towpath/towpath/batching"
+	"github.com/towpath/towpath/checkpoint"
 	"github.com/towpath/towpath/checkpoint/checkpointtest"
 	"github.com/towpath/towpath/consumer"
 	"github.com/towpath/towpath/shard/shardtest"
@@ -233,6 +234,30 @@ func TestShardThatStartedIsToldAsLost(t *testing.T) {
 			t.Errorf("it was told %q, want %q", got, want)
 		}
 	})
+}
+
+// A start that lacks a permission ends at once with what the table says, and not
+// after a minute of tries: at whatever call it comes out.
+func TestStartWithoutAPermissionEndsAtOnce(t *testing.T) {
+	for _, without := range []string{"prepare", "sessions", "list"} {
+		t.Run(without, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				table := checkpointtest.NewTable()
+				table.Interfere(func(op, _ string) error {
+					if op == without {
+						return fmt.Errorf("%s: %w", op, checkpoint.ErrDenied)
+					}
+					return nil
+				}, nil)
+				cfg := config(shardtest.NewStream(1), table)
+				cfg.Handler = &tally{}
+				began := time.Now()
+				if err := start(t, cfg).ended(); !errors.Is(err, checkpoint.ErrDenied) || time.Since(began) > 0 {
+					t.Errorf("Run returned %v after %v, want %v at once", err, time.Since(began), checkpoint.ErrDenied)
+				}
+			})
+		})
+	}
 }
 
 // Run of a consumer that runs is ErrRunning, and of one that has ended is not.

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/aws/smithy-go"
-
 	"github.com/towpath/towpath/checkpoint"
 	"github.com/towpath/towpath/shard"
 )
@@ -56,20 +54,15 @@ func (t *Table) Neighbours(ctx context.Context) ([]checkpoint.Neighbour, error) 
 		{t.application + coordinatorSuffix, "key"}, {t.application + metricsSuffix, "wid"},
 	} {
 		sideErr := t.scan(ctx, side.table, false, add(side.table, side.key))
-		if errors.Is(sideErr, checkpoint.ErrNoTable) || isInvisible(sideErr) {
+		// A table that this worker may not see answers the same whether or not there is
+		// one. Whoever has no KCL 3 has no reason to grant the reading of its tables; and
+		// whoever has sees its leases move.
+		if errors.Is(sideErr, checkpoint.ErrNoTable) || errors.Is(sideErr, checkpoint.ErrDenied) {
 			continue
 		}
 		err = errors.Join(err, sideErr)
 	}
 	return all, err
-}
-
-// isInvisible recognises the answer about a table that this worker may not see,
-// which is the same whether or not there is one. Whoever has no KCL 3 has no
-// reason to grant the reading of its tables; and whoever has sees its leases move.
-func isInvisible(err error) bool {
-	var api smithy.APIError
-	return errors.As(err, &api) && api.ErrorCode() == "AccessDeniedException"
 }
 
 // neighbourOf reads a row that KCL 3 keeps for itself. It believes only types

@@ -103,11 +103,19 @@ func (t *Table) create(ctx context.Context, layout layout) (ready bool, err erro
 
 // denied names the permission that is missing, and the table.
 func denied(action, table string, err error) error {
-	var api smithy.APIError
-	if errors.As(err, &api) && api.ErrorCode() == "AccessDeniedException" {
+	switch {
+	case errors.Is(err, checkpoint.ErrDenied): // it was said of the call already
 		return fmt.Errorf("table %s: the permission dynamodb:%s is missing: %w", table, action, err)
+	case isDenied(err):
+		return fmt.Errorf("table %s: the permission dynamodb:%s is missing: %w: %w", table, action, checkpoint.ErrDenied, err)
 	}
 	return fmt.Errorf("table %s: %s: %w", table, action, err)
+}
+
+// isDenied recognises the answer to whoever lacks a permission.
+func isDenied(err error) bool {
+	var api smithy.APIError
+	return errors.As(err, &api) && api.ErrorCode() == "AccessDeniedException"
 }
 
 // isPassing recognises the errors after which it is worth to look again: being

@@ -210,8 +210,8 @@ func TestPrepareSaysWhatIsWrong(t *testing.T) {
 		is     error
 	}{
 		{"no table", &tables{}, false, []string{"table clicks", "Options.CreateTables", "leaseKey"}, checkpoint.ErrNoTable},
-		{"may not describe", &tables{refuse: denied("DescribeTable")}, true, []string{"table clicks", "dynamodb:DescribeTable"}, nil},
-		{"may not create", &tables{refuse: denied("CreateTable")}, true, []string{"table clicks", "dynamodb:CreateTable"}, nil},
+		{"may not describe", &tables{refuse: denied("DescribeTable")}, true, []string{"table clicks", "dynamodb:DescribeTable"}, checkpoint.ErrDenied},
+		{"may not create", &tables{refuse: denied("CreateTable")}, true, []string{"table clicks", "dynamodb:CreateTable"}, checkpoint.ErrDenied},
 		{"another key", &tables{described: describe("id", types.TableStatusActive)}, true, []string{"table clicks", "partition key leaseKey"}, nil},
 		{"a sort key", &tables{described: sorted}, true, []string{"no sort key"}, nil},
 		{"a key of another type", &tables{described: numeric}, true, []string{"of type string"}, nil},

@@ -169,11 +169,15 @@ func (t *Table) page(ctx context.Context, in *dynamodb.ScanInput) (*dynamodb.Sca
 }
 
 // failed is the error of a call that was not refused by its condition: what was
-// done to which row of which table, and ErrNoTable if the table is gone.
+// done to which row of which table, ErrNoTable if the table is gone, and ErrDenied if
+// a permission is missing, which the service names.
 func (t *Table) failed(did, key, table string, err error) error {
 	var gone *types.ResourceNotFoundException
-	if errors.As(err, &gone) {
+	switch {
+	case errors.As(err, &gone):
 		return fmt.Errorf("%s %s in table %s: %w: %w", did, key, table, checkpoint.ErrNoTable, err)
+	case isDenied(err):
+		return fmt.Errorf("%s %s in table %s: %w: %w", did, key, table, checkpoint.ErrDenied, err)
 	}
 	return fmt.Errorf("%s %s in table %s: %w", did, key, table, err)
 }
