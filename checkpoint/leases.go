@@ -45,7 +45,10 @@ type Sessions interface {
 	// Revoke ends a session whose beat is still seen.Beat; a *Conflict
 	// otherwise.
 	Revoke(ctx context.Context, seen shard.Session, by string) error
-	// Leave deletes the worker's own session, after its leases are gone.
+	// Leave deletes the worker's own session, after its leases are gone. One with
+	// hints in its inbox stays and is ErrUnread: somebody may have given the worker
+	// a lease that it does not know of. So whoever gives one and tells of it learns
+	// by ErrSessionOver that nobody is there any more, or is read.
 	Leave(ctx context.Context, id string) error
 	// Tell puts a hint into a live session's inbox. A session that is gone or
 	// revoked is ErrSessionOver; no session is created by it.
@@ -182,6 +185,8 @@ var (
 	ErrNoSession = errors.New("no such session")
 	// ErrSessionOver says that a session was revoked or is gone.
 	ErrSessionOver = errors.New("the worker's session is over")
+	// ErrUnread says that a session has hints in its inbox.
+	ErrUnread = errors.New("the session's inbox is not empty")
 	// ErrEpochOver says that another maintenance run has begun since.
 	ErrEpochOver = errors.New("another maintenance run has begun")
 	// ErrNoTable says that a table does not exist and was not to be created.

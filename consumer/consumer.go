@@ -46,9 +46,9 @@ func New(cfg Config) (*Consumer, error) {
 // reading stops at once and running handlers get DrainTimeout.
 //
 // It returns nil when it ended because ctx or Until said so. It returns an error
-// at once if the stream or a table is missing or another's, and tries for a
-// minute if AWS does not answer; after it has started, it goes on through any
-// outage.
+// at once if the stream or a table is missing or another's, or a permission on the
+// tables is, and tries for a minute if AWS does not answer; after it has started, it
+// goes on through any outage.
 func (c *Consumer) Run(ctx context.Context) error {
 	w, err := c.begin(ctx)
 	if err != nil {
@@ -243,12 +243,9 @@ func (w *worker) live(stop context.Context) error {
 		fire(w.cfg.Hooks.SessionLost, SessionEvent{Worker: s.id, Err: over})
 		return over
 	}
-	// Nobody waits for this: a session that stays is found silent and revoked.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(stop), w.timing.margin)
 	defer cancel()
-	if err := w.cfg.Leases.Leave(ctx, s.id); err != nil {
-		w.log.Debug("leave", "error", err)
-	}
+	f.goAway(ctx)
 	fire(w.cfg.Hooks.SessionLost, SessionEvent{Worker: s.id, Err: ErrStopping})
 	return nil
 }

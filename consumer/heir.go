@@ -2,7 +2,11 @@ package consumer
 
 import (
 	"context"
+	"errors"
+	"time"
 
+	"github.com/towpath/towpath/checkpoint"
+	"github.com/towpath/towpath/internal/clock"
 	"github.com/towpath/towpath/shard"
 )
 
@@ -50,20 +54,53 @@ func (f *fleet) putDown(ctx context.Context) {
 		return
 	}
 	for _, key := range keys {
-		row, err := tableCall(ctx, f.worker, func(ctx context.Context) (shard.Lease, error) { return f.cfg.Leases.Get(ctx, key) })
-		if err != nil || row.Owner != me || row.CheckpointOwner != "" || row.Finished() || row.Fault != nil {
-			continue
+		f.putDownOne(ctx, key)
+	}
+}
+
+// putDownOne lets go of one lease that this worker was given while it was leaving.
+func (f *fleet) putDownOne(ctx context.Context, key string) {
+	me := f.session.id
+	row, err := tableCall(ctx, f.worker, func(ctx context.Context) (shard.Lease, error) { return f.cfg.Leases.Get(ctx, key) })
+	if err != nil || row.Owner != me || row.CheckpointOwner != "" || row.Finished() || row.Fault != nil {
+		return
+	}
+	if f.runningIn(row.Shard).Load() > 0 {
+		return // a handler that does not end: the lease is to run out, not to be given away
+	}
+	err = tableDo(ctx, f.worker, func(ctx context.Context) error {
+		_, err := f.cfg.Leases.Release(ctx, row, me, asBefore(row), "")
+		return err
+	})
+	if err != nil {
+		f.log.Debug("put down what was given while leaving", "shard", row.Shard, "error", err)
+	}
+}
+
+// goAway takes this worker's session out of the table, its last act. Whoever has
+// given it a lease has told it so before the session is gone, and then that lease is
+// put down first; or is told that the session is gone, and takes it back: see
+// tenure.given. Nobody waits for this: a session that stays is found silent and
+// revoked.
+func (f *fleet) goAway(ctx context.Context) {
+	me := f.session.id
+	for {
+		err := f.cfg.Leases.Leave(ctx, me)
+		if errors.Is(err, checkpoint.ErrUnread) && f.session.valid() {
+			var told shard.Session
+			if told, err = f.cfg.Leases.Session(ctx, me); err == nil {
+				for _, h := range told.Inbox {
+					f.putDownOne(ctx, h.Key)
+				}
+				if err = f.cfg.Leases.Forget(ctx, me, told.Inbox); err == nil {
+					continue
+				}
+			}
 		}
-		if f.runningIn(row.Shard).Load() > 0 {
-			continue // a handler that does not end: the lease is to run out, not to be given away
-		}
-		err = tableDo(ctx, f.worker, func(ctx context.Context) error {
-			_, err := f.cfg.Leases.Release(ctx, row, me, asBefore(row), "")
-			return err
-		})
 		if err != nil {
-			f.log.Debug("put down what was given while leaving", "shard", row.Shard, "error", err)
+			f.log.Debug("leave", "error", err)
 		}
+		return
 	}
 }
 
@@ -94,3 +131,42 @@ func (f *fleet) heir() string {
 	}
 	return best
 }
+
+// given tells a worker that the shard is its own now. It may have left since it was
+// last looked at: then nobody would have the shard until it has been missed, and so
+// the lease is taken back and let go to whoever is there. A handler of the shard that
+// the other had left behind in between would have held it up for longer than that
+// may take.
+func (t *tenure) given(to string, at time.Duration) {
+	w := t.worker
+	hint := shard.Hint{Kind: shard.HintStart, Key: t.row.Key, Counter: t.row.Counter + 1}
+	for try := 1; ; try++ {
+		err := w.tell(t.life, to, hint)
+		if err == nil || try == givenTries || w.clock.Elapsed()-at >= handlerGrace {
+			return // it is found without it, too
+		}
+		if errors.Is(err, checkpoint.ErrSessionOver) {
+			break
+		}
+		if clock.Sleep(t.life, backoff(w.dice, try, 50*time.Millisecond, time.Second, "given", t.row.Key)) != nil {
+			return
+		}
+	}
+	row, err := tableCall(t.life, w, func(ctx context.Context) (shard.Lease, error) { return w.cfg.Leases.Get(ctx, t.row.Key) })
+	if err != nil || row.Owner != to || row.CheckpointOwner != "" || row.Finished() || row.Fault != nil || !w.session.valid() {
+		return
+	}
+	row, err = tableCall(t.life, w, func(ctx context.Context) (shard.Lease, error) { return w.cfg.Leases.Take(ctx, row, w.session.id, to) })
+	if err == nil {
+		_, err = t.writer().release(t.life, row, asBefore(row), "")
+	}
+	if err != nil {
+		w.log.Debug("take back from a worker that has left", "shard", t.row.Shard, "worker", to, "error", err)
+		return
+	}
+	t.setTo("")
+}
+
+// givenTries is how often a worker is told that a lease is its own, where the table
+// does not answer.
+const givenTries = 4

@@ -135,7 +135,7 @@ func (t *tenure) letGo(p checkpoint.Progress) (cause error, again bool) {
 	}
 	t.row.Checkpoint, t.row.Marks = p.Position, p.Marks
 	if to := t.target(); to != "" {
-		w.tell(t.life, to, shard.Hint{Kind: shard.HintStart, Key: t.row.Key, Counter: t.row.Counter + 1})
+		t.given(to, w.clock.Elapsed())
 	}
 	return cause, false
 }

@@ -70,7 +70,7 @@ func (f *fleet) plan(ctx context.Context) {
 		// their next look at the table.
 		f.offering = false
 		for to, hint := range firstOffers(moves.Offers, byKey) {
-			group.Go(func() error { f.tell(ctx, to, hint); return nil })
+			group.Go(func() error { _ = f.tell(ctx, to, hint); return nil }) // found without it, too
 		}
 	}
 	group.Wait() // none returns an error
@@ -275,7 +275,7 @@ func (f *fleet) ask(ctx context.Context, seen shard.Lease, to string) {
 		return f.cfg.Leases.Ask(ctx, seen, to)
 	})
 	if err == nil {
-		f.tell(ctx, seen.Owner, shard.Hint{Kind: shard.HintDrain, Key: seen.Key, Counter: seen.Counter})
+		_ = f.tell(ctx, seen.Owner, shard.Hint{Kind: shard.HintDrain, Key: seen.Key, Counter: seen.Counter}) // it sweeps, too
 	}
 }
 

@@ -263,12 +263,13 @@ func (w *worker) childrenOf(ctx context.Context, b branch) ([]shard.Shard, error
 	}
 }
 
-// tell puts a hint into a peer's inbox. Nothing hangs on it.
-func (w *worker) tell(ctx context.Context, to string, h shard.Hint) {
+// tell puts a hint into a peer's inbox.
+func (w *worker) tell(ctx context.Context, to string, h shard.Hint) error {
 	err := tableDo(ctx, w, func(ctx context.Context) error { return w.cfg.Leases.Tell(ctx, to, h) })
 	if err != nil {
 		w.log.Debug("tell", "worker", to, "hint", h.Kind, "error", err)
 	}
+	return err
 }
 
 func (w *worker) setFleet(f *fleet) {

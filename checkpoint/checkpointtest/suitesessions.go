@@ -172,6 +172,16 @@ var sessionTests = []named{
 		b.is(b.Leave(b.Context(), anna), checkpoint.ErrSessionOver)
 		b.sessionIs(s)
 	}},
+	{name: "leave is refused while something is unread", run: func(b *bench) {
+		s := b.live(anna)
+		s.Inbox = []shard.Hint{{Kind: shard.HintStart, Key: key, Counter: 7}}
+		b.must(b.Tell(b.Context(), anna, s.Inbox[0]))
+		b.is(b.Leave(b.Context(), anna), checkpoint.ErrUnread)
+		b.sessionIs(s)
+		b.must(b.Forget(b.Context(), anna, s.Inbox))
+		b.must(b.Leave(b.Context(), anna))
+		b.noSession(anna)
+	}},
 	{name: "tell is refused when the session is gone, and makes none", run: func(b *bench) {
 		b.is(b.Tell(b.Context(), anna, shard.Hint{Kind: shard.HintFree, Key: key}), checkpoint.ErrSessionOver)
 		b.noSession(anna)

@@ -102,6 +102,9 @@ func (t *Table) Leave(ctx context.Context, id string) error {
 		if row, there := t.sessions[id]; there && !row.Alive() {
 			return fmt.Errorf("leave %s: %w", id, checkpoint.ErrSessionOver)
 		}
+		if len(t.sessions[id].Inbox) > 0 {
+			return fmt.Errorf("leave %s: %w", id, checkpoint.ErrUnread)
+		}
 		delete(t.sessions, id)
 		return nil
 	})

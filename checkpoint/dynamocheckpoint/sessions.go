@@ -125,17 +125,29 @@ func (t *Table) Revoke(ctx context.Context, seen shard.Session, by string) error
 }
 
 // Leave implements checkpoint.Sessions. A session that was revoked stays, for
-// those who take its leases, and is ErrSessionOver; one that is gone is no
-// error.
+// those who take its leases, and is ErrSessionOver; one that was told something is
+// ErrUnread; one that is gone is no error.
 func (t *Table) Leave(ctx context.Context, id string) error {
 	if id == "" || id == controlRow {
 		return fmt.Errorf("leave %q: this is not the id of a worker", id)
 	}
 	err := t.deleteSession(ctx, leave, id)
-	if _, refused := refusal(err); refused {
+	old, refused := refusal(err)
+	if !refused {
+		return err
+	}
+	if len(old) == 0 {
+		if old, err = t.get(ctx, t.sessions, "id", id); err != nil {
+			return fmt.Errorf("leave %s was refused: %w", id, err)
+		}
+	}
+	switch {
+	case old == nil:
+		return nil
+	case old["revokedBy"] != nil:
 		return fmt.Errorf("leave %s: %w", id, checkpoint.ErrSessionOver)
 	}
-	return err
+	return fmt.Errorf("leave %s: %w", id, checkpoint.ErrUnread)
 }
 
 // Tell implements checkpoint.Sessions.

@@ -189,8 +189,9 @@ var (
 		condition: `attribute_exists(id) AND hb = :seen AND attribute_not_exists(revokedBy)`,
 	}
 
-	// leave: a revoked session stays for those who take its leases.
-	leave = write{name: "leave", condition: `attribute_not_exists(revokedBy)`}
+	// leave: a revoked session stays for those who take its leases, and one that was
+	// told something until it has read that. An empty set is no attribute.
+	leave = write{name: "leave", condition: `attribute_not_exists(revokedBy) AND attribute_not_exists(inbox)`}
 
 	// bury: only a session that was revoked.
 	bury = write{name: "bury", condition: `attribute_exists(revokedBy)`}

@@ -299,6 +299,7 @@ func (w *fakes) DeleteSession(name string) {
 	sessions, _ := w.table.Sessions(context.Background())
 	for _, s := range sessions {
 		if w.Name(s.ID) == name && s.Alive() {
+			_ = w.table.Forget(context.Background(), s.ID, s.Inbox)
 			_ = w.table.Leave(context.Background(), s.ID) // nobody is in the way
 		}
 	}

@@ -1,0 +1,86 @@
+package consumer_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/towpath/towpath/checkpoint/checkpointtest"
+	"github.com/towpath/towpath/shard/shardtest"
+)
+
+// slowly has every call of a table take its time, both ways, as the seed says, and
+// some that let a lease go so long that whom it is given to has left by then.
+func slowly(table *checkpointtest.Table, seed uint64) {
+	var mu sync.Mutex
+	dice := rand.New(rand.NewPCG(seed, 0))
+	wait := func(op, _ string) error {
+		mu.Lock()
+		d := time.Duration(dice.Int64N(int64(20 * time.Millisecond)))
+		switch {
+		case dice.IntN(10) == 0:
+			d *= 10
+		case op == "release" && dice.IntN(3) == 0:
+			d *= 40
+		}
+		mu.Unlock()
+		time.Sleep(d)
+		return nil
+	}
+	table.Interfere(wait, wait)
+}
+
+// A fleet of which some are stopped at one instant, or all, leaves no lease under
+// the name of a worker that is gone: whoever starts next, or stays, may take each at
+// once. A worker that leaves gives its leases to others which may be leaving, too,
+// and which of them knows that of which is a matter of moments.
+func TestFleetStoppedAtOneInstantLeavesEveryLeaseFree(t *testing.T) {
+	const workers, shards = 4, 8
+	for seed := range uint64(60) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				stream, table := shardtest.NewStream(shards), checkpointtest.NewTable()
+				cfg := config(stream, table)
+				cfg.Handler = &tally{}
+				var fleet []*running
+				for range workers {
+					fleet = append(fleet, start(t, cfg))
+				}
+				await(t, "the shards are shared", func() bool {
+					sum := 0
+					for _, r := range fleet {
+						sum += r.holds()
+					}
+					return sum == shards && fleet[0].holds() < shards
+				})
+				time.Sleep(15 * time.Second)
+				slowly(table, seed)
+				time.Sleep(3*time.Second + time.Duration(seed)*17*time.Millisecond)
+				for _, r := range fleet {
+					r.cancel()
+				}
+				for _, r := range fleet {
+					if _, err := r.end(); err != nil {
+						t.Error(err)
+					}
+				}
+				table.Interfere(nil, nil)
+				rows, err := table.List(t.Context())
+				if err != nil || len(rows) != shards {
+					t.Fatalf("%d rows, %v; want %d", len(rows), err, shards)
+				}
+				for _, row := range rows {
+					if row.Owner != "" || row.CheckpointOwner != "" {
+						t.Errorf("%s is left behind, and nobody runs", row)
+					}
+				}
+				if sessions, _ := table.Sessions(t.Context()); len(sessions) != 0 {
+					t.Errorf("%d sessions are left behind, want none", len(sessions))
+				}
+			})
+		})
+	}
+}
