@@ -48,7 +48,8 @@ type EMF struct {
 	Recorder *Recorder
 	// Writer is where the lines go, each in one call, such as os.Stdout. It is
 	// required. An error is told once, to Logger, until a line is written again;
-	// what the line had is in a later one.
+	// what the line had is in a later one. While a Write does not return nothing else
+	// is written, and While and Run do not return either.
 	Writer io.Writer
 	// Interval is how long between two writings: default a minute, which is as
 	// fine as CloudWatch keeps it; at least a second.
@@ -117,6 +118,14 @@ func (e EMF) Validate() error {
 			problems = append(problems, fmt.Errorf("%s is %q, want at most 255 of letters, digits and ._-/#: and not AWS/ before", field, name))
 		}
 	}
+	if e.Recorder != nil {
+		o := e.Recorder.options
+		for field, value := range map[string]string{"Application": o.Application, "Stream": o.Stream} {
+			if !validDimension(value) {
+				problems = append(problems, fmt.Errorf("the recorder's %s is %q, want what CloudWatch takes for a dimension: at most 1024 characters of ASCII that can be printed, and not blanks alone", field, value))
+			}
+		}
+	}
 	if len(problems) == 0 {
 		return nil
 	}
@@ -156,7 +165,7 @@ func (e EMF) Run(ctx context.Context) error {
 
 func (e EMF) write(ctx context.Context) {
 	e = e.withDefaults()
-	p := &press{EMF: e, before: map[string]standing{}}
+	p := &press{EMF: e, before: map[string]past{}}
 	ticker := time.NewTicker(e.Interval)
 	defer ticker.Stop()
 	failing := false

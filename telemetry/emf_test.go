@@ -8,10 +8,12 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/towpath/towpath/autoscale"
 	"github.com/towpath/towpath/batching"
 	"github.com/towpath/towpath/consumer"
 	"github.com/towpath/towpath/shard/shardtest"
@@ -264,17 +266,104 @@ func TestEMFSaysWhatIsWrong(t *testing.T) {
 	}
 }
 
-// A hostile name is text in a line, and ends none.
+// A hostile name is text in a line, and ends none; those that CloudWatch would drop
+// with all their metrics are refused.
 func TestEMFEscapesNames(t *testing.T) {
-	r := telemetry.New(telemetry.Options{Application: "a\"},\n{\"x", Stream: "s\x00"})
+	r := telemetry.New(telemetry.Options{Application: `a"},{"x`, Stream: `s\`})
 	r.Hooks().Read(consumer.ReadEvent{Records: 1})
+	r.Hooks().BatchDone(consumer.BatchEvent{Handler: "a\"},\n{\"x"})
 	out := &paper{}
 	ctx, stop := context.WithCancel(t.Context())
 	stop()
-	if err := (telemetry.EMF{Recorder: r, Writer: out, KCLNamespace: "clicks"}).Run(ctx); err != nil {
+	if err := (telemetry.EMF{Recorder: r, Writer: out, KCLNamespace: "clicks", PerHandler: true}).Run(ctx); err != nil {
 		t.Fatal(err)
 	}
 	if all := parse(t, out.String()); len(all) < 2 {
 		t.Errorf("%d events", len(all))
+	}
+	for _, name := range []string{"клики", "a\nb", "s\x00", " ", strings.Repeat("x", 1025)} {
+		r := telemetry.New(telemetry.Options{Application: name, Stream: name})
+		err := telemetry.EMF{Recorder: r, Writer: out, KCLNamespace: "clicks"}.Validate()
+		if err == nil || !strings.Contains(err.Error(), "the recorder's Application is") || !strings.Contains(err.Error(), "the recorder's Stream is") {
+			t.Errorf("the name %q: %v", name, err)
+		}
+	}
+}
+
+// The longest call is in the line after the one that could not be written, though
+// that has shorter ones.
+func TestEMFKeepsThePeakOfALineThatWasNotWritten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := telemetry.New(telemetry.Options{Application: "clickstream", Stream: "clicks"})
+		done := r.Hooks().BatchDone
+		out := &paper{}
+		ctx, stop := context.WithCancel(t.Context())
+		ended := make(chan error)
+		go func() { ended <- telemetry.EMF{Recorder: r, Writer: out, Logger: silent}.Run(ctx) }()
+		out.fail(errors.New("disk full"))
+		done(consumer.BatchEvent{Took: 207 * time.Second})
+		time.Sleep(90 * time.Second)
+		out.fail(nil)
+		done(consumer.BatchEvent{Took: 20 * time.Millisecond})
+		time.Sleep(time.Minute)
+		if v := find(parse(t, out.String()), "towpath", ours, "towpath.handler.duration"); len(v) != 1 || len(v[0]) != 2 || slices.Max(v[0]) != 207 {
+			t.Errorf("calls took %v, want one line with two, the longest 207 s", v)
+		}
+		stop()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// A shard that was left is forgotten, and counts anew when it comes again.
+func TestEMFForgetsShardsThatWereLeft(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := telemetry.New(telemetry.Options{Application: "clickstream", Stream: "clicks"})
+		h := r.Hooks()
+		var status atomic.Pointer[consumer.Status]
+		r.Watch(func() consumer.Status { return *status.Load() })
+		out := &paper{}
+		ctx, stop := context.WithCancel(t.Context())
+		ended := make(chan error)
+		status.Store(&consumer.Status{Worker: "w"})
+		go func() { ended <- telemetry.EMF{Recorder: r, Writer: out, PerShard: true}.Run(ctx) }()
+		time.Sleep(30 * time.Second) // between two writings
+		for _, records := range []int{5, 0, 7} {
+			if records > 0 {
+				h.ShardStarted(consumer.ShardStartedEvent{Shard: "a"})
+				h.Read(consumer.ReadEvent{Shard: "a", Records: records})
+				status.Store(&consumer.Status{Worker: "w", Shards: []consumer.ShardStatus{{Shard: "a"}}})
+			} else {
+				h.ShardLeft(consumer.ShardLeftEvent{Shard: "a"})
+				status.Store(&consumer.Status{Worker: "w"})
+			}
+			time.Sleep(time.Minute)
+		}
+		if v := find(parse(t, out.String()), "towpath", ours+" shard=a", "towpath.shard.read.records"); fmt.Sprint(v) != "[[5] [7]]" {
+			t.Errorf("the shard has brought %v, want 5, and 7 when it came again", v)
+		}
+		stop()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// What a fleet is scaled by is written while nothing is needed: it could never be
+// made smaller otherwise.
+func TestEMFWritesThatNoWorkerIsNeeded(t *testing.T) {
+	r := telemetry.New(telemetry.Options{Application: "clickstream", Stream: "clicks", Sizing: autoscale.Sizing{PerWorker: 2}})
+	r.Watch(func() consumer.Status {
+		return consumer.Status{Worker: "w", Shards: []consumer.ShardStatus{{Shard: "a"}}}
+	})
+	out := &paper{}
+	ctx, stop := context.WithCancel(t.Context())
+	stop()
+	if err := (telemetry.EMF{Recorder: r, Writer: out}).Run(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if v := find(parse(t, out.String()), "towpath", ours, "towpath.workers.needed"); len(v) != 1 || v[0][0] != 0 {
+		t.Errorf("%v workers are needed, want 0", v)
 	}
 }

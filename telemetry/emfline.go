@@ -13,6 +13,7 @@ import (
 // lines writes a sheet, on as many lines as it takes.
 func (p *press) lines(key string, s *sheet, now time.Time) error {
 	l := &line{sheet: s, now: now, held: map[string]standing{}}
+	stood := p.before[key].stood
 	var failed error
 	end := func() {
 		if len(l.held) == 0 {
@@ -21,14 +22,19 @@ func (p *press) lines(key string, s *sheet, now time.Time) error {
 		if _, err := p.Writer.Write(l.bytes()); err != nil {
 			failed = fmt.Errorf("write metrics: %w", err)
 		} else {
-			maps.Copy(p.before, l.held)
+			maps.Copy(stood, l.held)
 		}
 		l = &line{sheet: s, now: now, held: map[string]standing{}}
 	}
 	for _, name := range s.order {
 		d := s.data[name]
-		before, known := p.before[key+" "+name]
-		values, standing, any := d.news(before, known)
+		before := stood[name]
+		if d.metric.Kind == Histogram { // its recorder does not tell the peak again
+			d.peak = max(d.peak, before.peak)
+			before.peak = d.peak
+			stood[name] = before
+		}
+		values, standing, any := d.news(before)
 		if !any {
 			continue
 		}
@@ -39,7 +45,7 @@ func (p *press) lines(key string, s *sheet, now time.Time) error {
 		l.definitions = append(l.definitions, definition)
 		l.values = append(l.values, value)
 		l.size += len(definition) + len(value) + 2
-		l.held[key+" "+name] = standing
+		l.held[name] = standing
 	}
 	end()
 	return failed

@@ -23,16 +23,32 @@ func validNamespace(name string) bool {
 	return namespaces.MatchString(name) && !strings.HasPrefix(name, "AWS/")
 }
 
+// validDimension reports whether CloudWatch takes a text for a dimension's value; an
+// empty one is left out. See
+// https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_Dimension.html
+func validDimension(value string) bool {
+	odd := func(r rune) bool { return r < ' ' || r > '~' }
+	return value == "" || len(value) <= 1024 && strings.TrimSpace(value) != "" && !strings.ContainsFunc(value, odd)
+}
+
 // standing is how far a counter or histogram was when it was last written.
 type standing struct {
+	written      bool // it ever was
 	value, total float64
 	buckets      []uint64
+	peak         float64 // the largest value that is not written
+}
+
+// past is where what stands on a sheet stood, by name.
+type past struct {
+	shard string // whose sheet it is; empty if it is of no shard
+	stood map[string]standing
 }
 
 // press makes lines of what a recorder says.
 type press struct {
 	EMF
-	before map[string]standing // by sheet and name
+	before map[string]past // by sheet
 }
 
 // dimension is a name and its value.
@@ -41,6 +57,7 @@ type dimension struct{ name, value string }
 // sheet is the metrics of one namespace that have the same dimensions.
 type sheet struct {
 	namespace  string
+	shard      string
 	dimensions []dimension
 	data       map[string]*datum
 	order      []string
@@ -63,8 +80,15 @@ type datum struct {
 // print writes what has come since it last did.
 func (p *press) print(now time.Time) error {
 	sheets := p.sheets()
+	// A shard that was left is forgotten: should it come again, it counts anew.
+	maps.DeleteFunc(p.before, func(key string, one past) bool {
+		return sheets[key] == nil && one.shard != "" && one.shard != OtherShards
+	})
 	var failed error
 	for _, key := range slices.Sorted(maps.Keys(sheets)) {
+		if p.before[key].stood == nil {
+			p.before[key] = past{sheets[key].shard, map[string]standing{}}
+		}
 		if err := p.lines(key, sheets[key], now); err != nil && failed == nil {
 			failed = err
 		}
@@ -75,11 +99,12 @@ func (p *press) print(now time.Time) error {
 // sheets puts every point on the sheets that it belongs to.
 func (p *press) sheets() map[string]*sheet {
 	sheets := map[string]*sheet{}
+	shard := ""
 	on := func(namespace string, dimensions ...dimension) *sheet {
 		dimensions = slices.DeleteFunc(dimensions, func(d dimension) bool { return d.value == "" })
 		key := fmt.Sprint(namespace, dimensions)
 		if sheets[key] == nil {
-			sheets[key] = &sheet{namespace: namespace, dimensions: dimensions, data: map[string]*datum{}}
+			sheets[key] = &sheet{namespace: namespace, shard: shard, dimensions: dimensions, data: map[string]*datum{}}
 		}
 		return sheets[key]
 	}
@@ -90,7 +115,8 @@ func (p *press) sheets() map[string]*sheet {
 		if point.from != nil {
 			peak = point.from.takePeak()
 		}
-		shard, handler := point.attribute(Shard), point.attribute(Handler)
+		shard = point.attribute(Shard)
+		handler := point.attribute(Handler)
 		if m.byShard() && !p.PerShard {
 			continue
 		}
@@ -162,13 +188,14 @@ func (s *sheet) fallback(name string, p Point) {
 }
 
 // news is what a metric has to say since it last did, and where it stands then.
-// There is nothing of what was never more than zero, but for times, and for what is
-// bad when it is small.
-func (d *datum) news(before standing, known bool) (values []float64, now standing, any bool) {
-	now = standing{d.value, d.total, d.buckets}
+// There is nothing of what was never more than zero, but for times, for what is bad
+// when it is small, and for what a fleet is scaled by: it could never be made smaller.
+func (d *datum) news(before standing) (values []float64, now standing, any bool) {
+	now = standing{written: true, value: d.value, total: d.total, buckets: d.buckets}
 	switch d.metric.Kind {
 	case Gauge:
-		if d.value == 0 && !known && d.metric.Across != Min && d.metric.Unit != seconds {
+		always := d.metric.Across == Min || d.metric.Unit == seconds || d.metric.Name == catalogue[workersNeeded].Name
+		if d.value == 0 && !before.written && !always {
 			return nil, now, false // of what this consumer has not, such as parked keys
 		}
 		values = []float64{d.value}
@@ -177,7 +204,7 @@ func (d *datum) news(before standing, known bool) (values []float64, now standin
 		if added < 0 { // of a shard that was left and has come again
 			added = d.value
 		}
-		if d.value == 0 && !known {
+		if d.value == 0 && !before.written {
 			return nil, now, false
 		}
 		values = []float64{added}
@@ -200,11 +227,28 @@ func (d *datum) news(before standing, known bool) (values []float64, now standin
 // likeness is values that lie as those do that were counted in buckets: as many as
 // there were, and no more than fit into an array. Each lies in its bucket, the last
 // is the peak, above which none is, and the rest are moved within their buckets so
-// that their mean is that of the total, as far as that goes.
+// that their mean is that of the total, as far as that goes. A value that came while
+// all this was read may be in the buckets and not the peak, or the other way round:
+// the peak is moved to where the highest bucket is.
 func likeness(bounds []float64, buckets []uint64, total, peak float64) []float64 {
 	var all uint64
 	for _, n := range buckets {
 		all += n
+	}
+	if all == 0 {
+		return nil
+	}
+	for i, n := range slices.Backward(buckets) {
+		if n == 0 {
+			continue
+		}
+		if i < len(bounds) {
+			peak = min(peak, bounds[i])
+		}
+		if i > 0 {
+			peak = max(peak, bounds[i-1])
+		}
+		break
 	}
 	values := make([]float64, min(all, mostValues))
 	lows, highs := make([]float64, len(values)), make([]float64, len(values))
@@ -224,9 +268,6 @@ func likeness(bounds []float64, buckets []uint64, total, peak float64) []float64
 		}
 		lows[i], highs[i] = low, max(low, min(high, peak))
 		values[i] = low + (highs[i]-low)*(rank-float64(below))/float64(buckets[bucket])
-	}
-	if len(values) == 0 {
-		return nil
 	}
 	if last := len(values) - 1; peak > 0 {
 		lows[last], highs[last], values[last] = peak, peak, peak
