@@ -56,8 +56,8 @@ func ExampleMeter() {
 	var meter autoscale.Meter
 	start := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	meter.Shards(start, 0, []autoscale.Reading{{ID: "a"}, {ID: "b"}})
-	// A minute later 60,000 records have been read and 150 s of calls have run.
-	shards := meter.Shards(start.Add(time.Minute), 150*time.Second, []autoscale.Reading{{ID: "a", Read: 30_000}, {ID: "b", Read: 30_000}})
+	// A minute later 60,000 records have been read and finished, and 150 s of calls have run.
+	shards := meter.Shards(start.Add(time.Minute), 150*time.Second, []autoscale.Reading{{ID: "a", Read: 30_000, Done: 30_000}, {ID: "b", Read: 30_000, Done: 30_000}})
 
 	demand, err := autoscale.Sizing{PerWorker: 4, Lanes: 2}.Demand(shards)
 	if err != nil {

@@ -113,7 +113,9 @@ func (s Scaler) Next(h History, now time.Time, current int, d Demand) (Decision,
 	if h.Since.IsZero() || now.Before(h.Since) {
 		h = History{Since: now}
 	}
-	h.Most = max(h.Most, enough)
+	if h.Most = max(h.Most, enough); h.Most >= current { // somebody has taken some away meanwhile
+		h = History{Since: now, Most: enough}
+	}
 	if left := s.Settle - now.Sub(h.Since); left > 0 {
 		return Decision{current, fmt.Sprintf("%d are enough, in %s one can be taken away", h.Most, left.Round(time.Second))}, h, nil
 	}

@@ -64,6 +64,22 @@ func TestScalerGoesUpAtOnceAndDownLate(t *testing.T) {
 	}
 }
 
+// A fleet that somebody else made smaller meanwhile is not made larger again by
+// what was enough for the larger one.
+func TestScalerNeverGrowsByWhatWasEnough(t *testing.T) {
+	var h History
+	at := func(minute int, current int, workers float64) Decision {
+		return next(t, Scaler{}, &h, noon.Add(time.Duration(minute)*time.Minute), current,
+			Demand{Workers: workers, Count: whole(workers), Shards: 100, Most: 100})
+	}
+	at(0, 10, 7)
+	for minute, want := range []int{5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 4} {
+		if got := at(minute+1, 5, 3); got.Workers != want {
+			t.Errorf("after %d minutes of 3 that are needed: %s, want %d", minute+1, got, want)
+		}
+	}
+}
+
 func TestScalerSaysEverythingThatIsWrong(t *testing.T) {
 	_, _, err := Scaler{Settle: -1, Tolerance: 1, Step: 2}.Next(History{}, noon, 1, Demand{})
 	for _, field := range []string{"Settle", "Tolerance", "Step"} {

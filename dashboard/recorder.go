@@ -50,7 +50,8 @@ type failure struct {
 	// Text is the error as Config.ErrorText lets it through.
 	Text string `json:"text,omitempty"`
 
-	err string // as it came; it leaves the process through ErrorText alone
+	err     string // as it came; it leaves the process through ErrorText alone
+	lasting bool   // Reason says for how long, and is another each time
 }
 
 // handover is a shard that went from one worker to another.
@@ -82,6 +83,9 @@ const (
 func (r *Recorder) Hooks(own consumer.Hooks) consumer.Hooks {
 	h := own
 	h.SessionLost = also(own.SessionLost, func(e consumer.SessionEvent) {
+		if errors.Is(e.Err, consumer.ErrStopping) {
+			return // it ends with the run
+		}
 		r.fail(failure{Kind: "session lost", Worker: e.Worker, Grave: true}, e.Err)
 	})
 	h.ShardStarted = also(own.ShardStarted, r.started)
@@ -124,7 +128,7 @@ func (r *Recorder) Hooks(own consumer.Hooks) consumer.Hooks {
 		r.fail(failure{Kind: "trimmed unread", Worker: e.Worker, Shard: e.Loss.Shard, Handler: e.Handler, Grave: true}, nil)
 	})
 	h.HandlerStuck = also(own.HandlerStuck, func(e consumer.HandlerStuckEvent) {
-		r.fail(failure{Kind: "handler stuck", Reason: "for " + e.For.Round(time.Second).String(), Worker: e.Worker, Shard: e.Shard, Handler: e.Handler, Grave: true}, nil)
+		r.fail(failure{Kind: "handler stuck", Reason: "for " + e.For.Round(time.Second).String(), Worker: e.Worker, Shard: e.Shard, Handler: e.Handler, Grave: true, lasting: true}, nil)
 	})
 	h.RowQuarantined = also(own.RowQuarantined, func(e consumer.RowEvent) {
 		r.fail(failure{Kind: "row not believed", Worker: e.Worker, Shard: e.Row.Shard, Grave: true}, e.Row.Fault)
@@ -181,7 +185,7 @@ func (r *Recorder) fail(f failure, err error) {
 	r.failed++
 	for i, n := len(r.failures)-1, 0; i >= 0 && n < 32; i, n = i-1, n+1 {
 		p := r.failures[i]
-		if p.Kind == f.Kind && p.Shard == f.Shard && p.Handler == f.Handler && p.Worker == f.Worker && p.Reason == f.Reason && f.At-p.At < time.Minute.Milliseconds() {
+		if p.Kind == f.Kind && p.Shard == f.Shard && p.Handler == f.Handler && p.Worker == f.Worker && (p.Reason == f.Reason || f.lasting) && f.At-p.At < time.Minute.Milliseconds() {
 			f.ID, f.Times = p.ID, p.Times+1
 			f.Records += p.Records
 			f.Attempt = max(f.Attempt, p.Attempt)

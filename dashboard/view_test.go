@@ -109,6 +109,24 @@ func TestRecorderIsBoundedAndCountsRepeats(t *testing.T) {
 	})
 }
 
+// A handler that is stuck is told of every two seconds: one entry, with how long it
+// has been by now. A session that ends with the run is no failure.
+func TestRecorderTellsWhatLastsOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var r Recorder
+		hooks := r.Hooks(consumer.Hooks{})
+		for second := range 300 {
+			time.Sleep(2 * time.Second)
+			hooks.HandlerStuck(consumer.HandlerStuckEvent{Worker: "a", Shard: "s", For: time.Duration(2*second+2) * time.Second})
+		}
+		hooks.SessionLost(consumer.SessionEvent{Worker: "a", Err: consumer.ErrStopping})
+		seen := r.take()
+		if len(seen.failures) != 1 || seen.failures[0].Times != 300 || seen.failures[0].Reason != "for 10m0s" {
+			t.Errorf("%+v, want one entry of a handler that is stuck for ten minutes", seen.failures)
+		}
+	})
+}
+
 func TestHandOversAreToldWithTheirGap(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var r Recorder

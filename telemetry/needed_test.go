@@ -62,7 +62,7 @@ func TestWorkersNeededFollowFromWhatIsMeasured(t *testing.T) {
 	})
 }
 
-// Two shards bring ten records a second each, of which their lanes can do three:
+// Two shards bring five records a second each, of which their lanes can do two:
 // each asks for its whole lane, though reading waits for the handler most of the
 // time and its last read said that it was not behind. Whether shards have series of
 // their own makes no difference.
@@ -71,12 +71,12 @@ func TestWorkersNeededByAnOverloadedHandler(t *testing.T) {
 		stream := shardtest.NewStream(2)
 		cfg := config(stream, consumer.HandlerFunc(func(ctx context.Context, b *batching.Batch) error {
 			select {
-			case <-time.After(time.Duration(len(b.Records)) * 300 * time.Millisecond):
+			case <-time.After(time.Duration(len(b.Records)) * 600 * time.Millisecond):
 			case <-ctx.Done():
 			}
 			return ctx.Err()
 		}))
-		cfg.BatchSize, cfg.MaximumInFlight = 200, 400
+		cfg.BatchSize, cfg.MaximumInFlight = 100, 200
 		r := telemetry.New(telemetry.Options{Shards: batching.AtMost(0), Sizing: autoscale.Sizing{PerWorker: 2}})
 		cfg.Hooks = r.Hooks()
 		c, err := consumer.New(cfg)
@@ -87,9 +87,9 @@ func TestWorkersNeededByAnOverloadedHandler(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
 		ended := make(chan error)
 		go func() { ended <- c.Run(ctx) }()
-		for second := range 600 {
+		for second := range 330 {
 			time.Sleep(time.Second)
-			for i := range 20 {
+			for i := range 10 {
 				if _, err := stream.PutTo(fmt.Sprintf("shardId-%012d", i%2), "key", []byte("x")); err != nil {
 					t.Error(err)
 				}
@@ -98,7 +98,7 @@ func TestWorkersNeededByAnOverloadedHandler(t *testing.T) {
 				continue
 			}
 			// Both lanes of a worker with two, of which a quarter is kept free.
-			if got := read(r)["towpath.workers.needed"].Value; second > 240 && math.Abs(got-4./3) > .01 {
+			if got := read(r)["towpath.workers.needed"].Value; second > 200 && math.Abs(got-4./3) > .01 {
 				t.Errorf("after %d s %.3f workers are needed, want 1.333", second, got)
 			}
 		}

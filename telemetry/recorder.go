@@ -72,8 +72,15 @@ func New(o Options) *Recorder {
 func (r *Recorder) Options() Options { return r.options }
 
 // Watch says where the status comes from, such as c.Status of a consumer. Without
-// it there are only the metrics of what happens. It may be called again.
-func (r *Recorder) Watch(status func() consumer.Status) { r.status.Store(&status) }
+// it, and with nil, there are only the metrics of what happens. It may be called
+// again.
+func (r *Recorder) Watch(status func() consumer.Status) {
+	if status == nil {
+		r.status.Store(nil)
+		return
+	}
+	r.status.Store(&status)
+}
 
 // Observation is one value of a histogram, at the moment at which it is taken.
 type Observation struct {
@@ -91,8 +98,12 @@ type Observation struct {
 
 // Observe has observe called with each value of a histogram, for an adapter that
 // keeps distributions itself. It is called by the goroutine that does the work: it
-// must be quick and safe to call at once from several. It cannot be taken back.
+// must be quick and safe to call at once from several. It cannot be taken back; nil
+// is nobody.
 func (r *Recorder) Observe(observe func(Observation)) {
+	if observe == nil {
+		return
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	var taps []func(Observation)

@@ -104,11 +104,19 @@ func (reg *Registration) name(m *telemetry.Metric) string {
 	return m.Name
 }
 
+// unit is what it is measured in: the conventions call a record a message.
+func (reg *Registration) unit(m *telemetry.Metric) string {
+	if m.Semconv != "" && !reg.own && m.Unit == "{record}" {
+		return "{message}"
+	}
+	return m.Unit
+}
+
 // instruments makes an instrument for each metric of the catalogue.
 func (reg *Registration) instruments(meter metric.Meter) (observed []metric.Observable, err error) {
 	var problems []error
 	for _, m := range telemetry.Catalogue() {
-		name, says, unit := reg.name(&m), metric.WithDescription(m.Meaning), metric.WithUnit(m.Unit)
+		name, says, unit := reg.name(&m), metric.WithDescription(m.Meaning), metric.WithUnit(reg.unit(&m))
 		switch m.Kind {
 		case telemetry.Histogram:
 			reg.spreads[m.Name], err = meter.Float64Histogram(name, says, unit, metric.WithExplicitBucketBoundaries(m.Bounds...))

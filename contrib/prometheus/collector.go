@@ -1,6 +1,7 @@
 package prometheus
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -50,9 +51,17 @@ func (c *Collector) Describe(to chan<- *prometheus.Desc) {
 	}
 }
 
-// Collect reads the recorders.
+// Collect reads the recorders. One that is nil fails the scrape, and not the process
+// that is scraped.
 func (c *Collector) Collect(to chan<- prometheus.Metric) {
-	for _, r := range c.recorders {
+	for i, r := range c.recorders {
+		if r == nil {
+			for _, d := range c.descriptions {
+				to <- prometheus.NewInvalidMetric(d, fmt.Errorf("collect metrics: recorder %d of NewCollector is nil, want one of telemetry.New", i+1))
+				break
+			}
+			continue
+		}
 		o := r.Options()
 		for p := range r.Points() {
 			to <- c.metric(p, append([]string{o.Application, o.Stream}, p.Values...))
