@@ -9,9 +9,11 @@
 #   images      Dockerfiles by hadolint
 #   dashboards  queries by a parser of PromQL
 #   reader      what the Go tests read is what PyYAML reads
+#   guide       the renaming of docs/deploying.md leaves none of the old names
 #   broken      each kind of file is broken in a copy, and its step must fail
-# No STEP means all of them. It needs Go, and Python 3.9 or later with venv. The linters come from PyPI, once,
-# into EMULATORS_DIR (default .emulators in the repository). Nothing is asked of AWS or of a cluster.
+# No STEP means all of them. It needs Go, perl, and Python 3.10 to 3.14 with venv; PYTHON names one that is not
+# called python3. The linters come from PyPI, once, into EMULATORS_DIR (default .emulators in the repository).
+# Nothing is asked of AWS or of a cluster.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 exec </dev/null
@@ -23,15 +25,35 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 folder=${DEPLOY_FOLDER:-deploy} # another one for files that are broken
 
+# a_python prints a Python that the linters run on.
+a_python() {
+  local candidate
+  for candidate in "${PYTHON:-}" python3 python3.14 python3.13 python3.12 python3.11 python3.10; do
+    if [ -n "$candidate" ] && "$candidate" -c '
+import ensurepip, sys, venv
+sys.exit(not (3, 10) <= sys.version_info[:2] < (3, 15))' 2>/dev/null; then
+      echo "$candidate"
+      return
+    fi
+  done
+  echo "ci/deploy.sh: no Python 3.10 to 3.14 with venv was found (Debian has it in python3-venv); PYTHON=/path/to/python3.13 names one" >&2
+  return 1
+}
+
 if [ ! -f "$tools/installed" ]; then
+  python=$(a_python)
   rm -rf "$tools"
-  python3 -m venv "$tools"
+  "$python" -m venv "$tools"
   # shellcheck disable=SC2086 # a list of words
-  "$tools/bin/pip" install -q --disable-pip-version-check $linters
+  "$tools/bin/python" -m pip install -q --disable-pip-version-check $linters || {
+    echo "ci/deploy.sh: the linters could not be installed. PyPI has to be reached for that, once; see pip's error above" >&2
+    exit 1
+  }
   touch "$tools/installed"
 fi
 
-templates() { "$tools/bin/cfn-lint" "$folder"/cloudformation/*.yaml; }
+# The scripts of linters begin with the path where they were installed, which may have moved.
+templates() { "$tools/bin/python" "$tools/bin/cfn-lint" "$folder"/cloudformation/*.yaml; }
 
 kubernetes() {
   local file
@@ -39,7 +61,7 @@ kubernetes() {
     case $file in
     # Kinds of others, which have no schema there. The tests know the fields of KEDA.
     */kustomization.yaml | */podmonitor.yaml | */scaledobject.yaml) ;;
-    *) "$tools/bin/kubernetes-validate" --strict --quiet -k $kubernetes_version "$file" ;;
+    *) "$tools/bin/python" "$tools/bin/kubernetes-validate" --strict --quiet -k $kubernetes_version "$file" ;;
     esac
   done
   if command -v kubectl >/dev/null; then
@@ -65,6 +87,19 @@ reader() {
   "$tools/bin/python" ci/manifests.py yaml "$folder" "$work/read"
 }
 
+# guide runs the first block of docs/deploying.md, beside a copy, and looks for what it should have renamed.
+guide() {
+  rm -rf "$work/guide"
+  mkdir -p "$work/guide/towpath"
+  cp -r deploy "$work/guide/towpath/deploy"
+  awk '/^```sh$/ { inside = 1; next } /^```/ && inside { exit } inside' docs/deploying.md >"$work/guide/block"
+  (cd "$work/guide/towpath" && bash -euo pipefail "$work/guide/block")
+  if grep -rnE 'clickstream|\bclicks\b|123456789012|eu-west-1' "$work/guide/mine"; then
+    echo "guide: docs/deploying.md leaves these names"
+    return 1
+  fi
+}
+
 # fails STEP FILE WHAT INSTEAD breaks a file in a copy and wants STEP to say so.
 fails() {
   local step=$1 file=$2 what=$3 instead=$4
@@ -72,7 +107,7 @@ fails() {
   cp -r deploy "$work/copy"
   # The other templates have nothing to say here.
   [ "$step" != templates ] || find "$work/copy/cloudformation" -type f ! -name "${file##*/}" -delete
-  sed -i "s|$what|$instead|" "$work/copy/$file"
+  sed "s|$what|$instead|" "deploy/$file" >"$work/copy/$file"
   if cmp -s "deploy/$file" "$work/copy/$file"; then
     echo "broken: $file has no \"$what\" to break"
     return 1
@@ -103,10 +138,10 @@ broken() {
   fails reader kubernetes/podmonitor.yaml 'interval: 30s' 'interval: 31s'
 }
 
-[ $# -gt 0 ] || set -- templates kubernetes ecs images dashboards reader broken
+[ $# -gt 0 ] || set -- templates kubernetes ecs images dashboards reader guide broken
 for step; do
   case $step in
-  templates | kubernetes | ecs | images | dashboards | reader | broken)
+  templates | kubernetes | ecs | images | dashboards | reader | guide | broken)
     began=$SECONDS
     "$step"
     echo "== $step: passed in $((SECONDS - began))s"
