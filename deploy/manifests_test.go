@@ -86,6 +86,7 @@ type taskDefinition struct {
 		StopTimeout            int
 		ReadonlyRootFilesystem bool
 		User                   string
+		Environment            []struct{ Name, Value string }
 		LinuxParameters        struct{ InitProcessEnabled bool }
 		HealthCheck            struct{ Command []string }
 	}
@@ -163,6 +164,37 @@ func TestContainersHaveNoRightsTheyDoNotNeed(t *testing.T) {
 		}
 		if !strings.Contains(string(text), "USER "+user+":"+user) || c.User != user+":"+user {
 			t.Errorf("%s does not run as %s, as the manifests say", path, user)
+		}
+	}
+}
+
+// A worker that hands its environment to telemetry.Options is the one that alarms
+// and scaling look for.
+func TestWorkersAreNamedAsAlarmsLookForThem(t *testing.T) {
+	alarm := openTemplate(t, "cloudformation/alarms.yaml", nil).resources("AWS::CloudWatch::Alarm")["NobodyWorks"]
+	want := map[string]any{}
+	for _, d := range alarm["Dimensions"].([]any) {
+		want[strings.ToUpper(at(t, d, "Name").(string))] = at(t, d, "Value")
+	}
+	var policy map[string]any
+	readJSON(t, "ecs/scaling-policy.json", &policy)
+	for _, d := range at(t, policy, "TargetTrackingScalingPolicyConfiguration.CustomizedMetricSpecification.Metrics.0.MetricStat.Metric.Dimensions").([]any) {
+		if name := strings.ToUpper(at(t, d, "Name").(string)); want[name] != at(t, d, "Value") {
+			t.Errorf("ECS scales on %s %v, and alarms look for %v", name, at(t, d, "Value"), want[name])
+		}
+	}
+	var task taskDefinition
+	readJSON(t, "ecs/task-definition.json", &task)
+	ecs, kubernetes := map[string]any{}, map[string]any{}
+	for _, v := range task.ContainerDefinitions[0].Environment {
+		ecs[v.Name] = v.Value
+	}
+	for _, v := range at(t, readYAML(t, "kubernetes/deployment.yaml"), "spec.template.spec.containers.0.env").([]any) {
+		kubernetes[at(t, v, "name").(string)] = at(t, v, "value")
+	}
+	for name, value := range want {
+		if ecs[name] != value || kubernetes[name] != value {
+			t.Errorf("%s is %v for ECS and %v for Kubernetes, and alarms look for %v", name, ecs[name], kubernetes[name], value)
 		}
 	}
 }

@@ -28,8 +28,8 @@ const (
 
 // EMF writes what a recorder counts as CloudWatch's embedded metric format: lines
 // of JSON on standard output, out of which CloudWatch Logs makes metrics where the
-// process's output goes there, as it does from ECS and EKS. There is no agent, no
-// call of an API, and no price for one.
+// process's output goes there line by line, as it does from ECS. There is no agent,
+// no call of an API, and no price for one.
 //
 // Counters are written as what was added since the last line, so that the statistic
 // Sum is right over any period. Gauges are what is the case; their statistic is the

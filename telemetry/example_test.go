@@ -83,7 +83,7 @@ func ExampleEMF() {
 	// "RecordsProcessed":3 true
 }
 
-// On ECS and EKS standard output goes to CloudWatch Logs. While sees to it that the
+// On ECS standard output goes to CloudWatch Logs. While sees to it that the
 // last line comes after the last record.
 func ExampleEMF_While() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)

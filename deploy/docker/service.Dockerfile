@@ -9,7 +9,7 @@
 #
 # and then
 #
-#   docker build -f service.Dockerfile --build-arg PACKAGE=./cmd/worker \
+#   docker build -f service.Dockerfile --platform linux/arm64 --build-arg PACKAGE=./cmd/worker \
 #     --build-arg SOURCE_DATE_EPOCH="$(git log -1 --format=%ct)" -t clickstream:1.0.0 .
 #
 # Two builds of one commit are the same bytes as long as the images they begin with are. Tags move, so pin
