@@ -1,7 +1,7 @@
 # make help lists everything. What a target does beyond one command lives in .ci/run and ci/.
 
 .DEFAULT_GOAL := help
-.PHONY: help check test race fmt lint ci example simulate walks mutants models chaos soak fuzz bench security browser deploy start interop servers-up servers-down localstack-up localstack-down server-test clean
+.PHONY: help check test race fmt lint ci example simulate walks mutants models chaos soak fuzz bench security browser deploy arm64 start interop servers-up servers-down localstack-up localstack-down server-test clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -53,6 +53,9 @@ bench: ## what a record costs beside other readers (BENCH='-quick -json', '-part
 
 security: ## gosec, govulncheck, what is built in, a build that can be repeated
 	@ci/security.sh
+
+arm64: ## what is written in assembler for arm64, under QEMU
+	@ci/arm64.sh
 
 browser: ## the dashboard and the live view of the tool in a headless Chromium, with pictures
 	@ci/browser.sh
