@@ -10,6 +10,34 @@ import (
 	"github.com/towpath/towpath/shard/shardtest"
 )
 
+// The load in a row is what the shard brings, and not what its records take in the
+// memory of a worker, which of small ones is many times as much.
+func TestLoadIsOfPayloads(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		stream, table := shardtest.NewStream(1), checkpointtest.NewTable()
+		cfg := config(stream, table)
+		cfg.Handler = &tally{}
+		r := start(t, cfg)
+		await(t, "the shard", func() bool { return r.holds() == 1 })
+		n := 0
+		for range 120 {
+			for range 64 {
+				n++
+				stream.Put("key", fmt.Appendf(nil, "%032d", n)) // 2 KiB a second
+			}
+			time.Sleep(time.Second)
+		}
+		time.Sleep(5 * time.Second) // for the position, and the load with it
+		rows, err := table.List(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := rows[0].Load; got < 1 || got > 2.1 {
+			t.Errorf("the row has a load of %.1f KiB/s, want some 1.7 of the 2 that come, as an average of a minute", got)
+		}
+	})
+}
+
 // Two workers have two shards each. When both hot ones lie on one of them, they
 // are spread; when it is over they stay, and nothing is repeated.
 func TestHotShardsAreSpreadOverTheWorkers(t *testing.T) {

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// meter measures what a shard brings, as an average in which what is older counts
-// less: after a minute about a third.
+// meter measures what a shard brings in payloads, as an average in which what is
+// older counts less: after a minute about a third.
 type meter struct {
 	rate float64 // KiB a second, as of at
 	at   time.Time

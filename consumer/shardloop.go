@@ -182,7 +182,7 @@ func (l *shardLoop) take(c fetched, now time.Time) {
 			l.full, c.Ended, records = true, false, records[:n]
 		}
 	}
-	l.meter.add(sizeOf(records), now)
+	l.meter.add(payloadOf(records), now)
 	tickets := make([]int64, len(records))
 	for i := range records {
 		tickets[i] = l.tracker.Begin(&records[i])
