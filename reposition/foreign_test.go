@@ -3,10 +3,13 @@ package reposition
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"slices"
 	"testing"
 	"testing/synctest"
+	"time"
 
+	"github.com/towpath/towpath/consumer"
 	"github.com/towpath/towpath/shard"
 )
 
@@ -72,4 +75,73 @@ func TestForkOfAForeignTableGoesOnBehindItsPositions(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A shard of which the other library noted nothing begins at its oldest record, also
+// where a new application would begin at the tip: nobody has handled what is in it.
+func TestShardsWithoutAForeignRowBeginAtTheirOldestRecord(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, 2)
+		const noted, quiet = "shardId-000000000000", "shardId-000000000001"
+		seen, err := b.stream.PutTo(noted, "key", []byte("seen"))
+		b.must(err)
+		_, err = b.stream.PutTo(quiet, "key", []byte("unseen"))
+		b.must(err)
+		m, err := Open(Config{Leases: b.table, Source: b.stream})
+		b.must(err)
+		p, err := m.Fork(t.Context(), Origin{Rows: foreign{{Key: noted, Shard: noted, Checkpoint: shard.After(seen.Sequence, 0)}}, Name: "checkpoints", NoEnds: true})
+		b.must(err)
+		b.must(m.Apply(t.Context(), p))
+		c, err := consumer.New(consumer.Config{
+			Name: "clickstream", Source: b.stream, Leases: b.table, Handler: b.log, StartingPosition: shard.Latest(), Logger: slog.New(slog.DiscardHandler),
+		})
+		b.must(err)
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error)
+		go func() { ended <- c.Run(ctx) }()
+		b.await("the quiet shard", func() bool { return b.log.len() > 0 })
+		cancel()
+		b.must(<-ended)
+		if got := b.log.take(); len(got) != 1 || got[0] != "unseen" {
+			t.Errorf("handled %v, want what nobody has seen", got)
+		}
+	})
+}
+
+// What came between the stop of another library's fleet and the taking of a row at
+// LATEST is had by moving the shard back to the stop, while the fleet runs.
+func TestSeekBringsBackWhatCameBeforeARowAtLatestWasTaken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, 1)
+		const id = "shardId-000000000000"
+		stream, err := b.stream.Describe(t.Context())
+		b.must(err)
+		b.must(b.table.Prepare(t.Context(), stream))
+		epoch, err := b.table.Begin(t.Context())
+		b.must(err)
+		b.must(b.table.Create(t.Context(), epoch, []shard.Lease{{Key: id, Shard: id, Checkpoint: shard.Latest(), CreatedFrom: "initial"}}))
+		stopped := time.Now()
+		time.Sleep(time.Minute)
+		_, err = b.stream.PutTo(id, "key", []byte("between"))
+		b.must(err)
+		time.Sleep(time.Minute)
+		stop := b.work(b.table, b.log)
+		time.Sleep(time.Minute)
+		_, err = b.stream.PutTo(id, "key", []byte("after"))
+		b.must(err)
+		b.await("the record after the start", func() bool { return b.log.len() > 0 })
+		if got := b.log.take(); !slices.Equal(got, []string{"after"}) {
+			t.Fatalf("handled %v, want what came after the row was taken", got)
+		}
+		m, err := Open(Config{Leases: b.table, Source: b.stream})
+		b.must(err)
+		p, err := m.Seek(t.Context(), Target{Shard: id, To: shard.AtTime(stopped)})
+		b.must(err)
+		b.must(m.Apply(t.Context(), p))
+		b.await("the record between", func() bool { return b.log.len() > 1 })
+		stop()
+		if got := b.log.take(); !slices.Equal(got, []string{"between", "after"}) {
+			t.Errorf("handled %v, want what came since the stop", got)
+		}
+	})
 }
