@@ -27,6 +27,7 @@ func (w *worker) lookAround(ctx context.Context) error {
 	absent := map[string]bool{}
 	told, gaveUp := false, w.clock.Elapsed()+startTimeout
 	for try := 1; ; try++ {
+		w.loops.alone(w.clock)
 		err := w.lookOnce(ctx, table, out, absent)
 		now := w.clock.Elapsed()
 		if err == nil {

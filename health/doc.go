@@ -24,6 +24,11 @@
 // ends the one that heeds its context. A shard whose reading stands still is begun
 // anew by the consumer itself, after StallTimeout: that, too, is a warning.
 //
+// A consumer whose Run was not called yet, or has returned, has no loop that could
+// stand still, and lives by these rules. So let the process end with the error of
+// Run: one that goes on without its worker is not ready, and is started again by
+// nobody.
+//
 // # Readiness
 //
 // A worker is ready if it has a session that is valid: the lease table is reachable,

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -155,6 +156,44 @@ func TestReadyFromRegistrationToStop(t *testing.T) {
 			t.Error(err)
 		}
 		expect("after Run", http.StatusServiceUnavailable, "does not run")
+	})
+}
+
+// A start that the table does not answer, after the stream and the tables were found,
+// is given up by Run and not by whoever asks for liveness.
+func TestLiveUntilAStartIsGivenUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		stream, table := shardtest.NewStream(1), checkpointtest.NewTable()
+		table.Interpose(func(_ context.Context, call checkpointtest.Call) error {
+			if call.Op == "sessions" {
+				return errors.New("no answer")
+			}
+			return nil
+		}, nil)
+		c, err := consumer.New(consumer.Config{
+			Name: "clickstream", Source: stream, Leases: table, Logger: slog.New(slog.DiscardHandler),
+			Handler: consumer.HandlerFunc(func(context.Context, *batching.Batch) error { return nil }),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ended := make(chan error, 1)
+		go func() { ended <- c.Run(t.Context()) }()
+		live, began := health.Live(c.Status, health.Rules{}), time.Now()
+		for {
+			select {
+			case err := <-ended:
+				if err == nil || time.Since(began) < time.Minute {
+					t.Errorf("after %v the start ended with %v", time.Since(began), err)
+				}
+				return
+			default:
+				time.Sleep(100 * time.Millisecond)
+			}
+			if code, r := ask(t, live); code != http.StatusOK {
+				t.Fatalf("%v into the start it does not live: %q", time.Since(began), r.Problems)
+			}
+		}
 	})
 }
 
