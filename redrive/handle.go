@@ -36,7 +36,7 @@ func (r *run) handle(ctx context.Context, e *destination.Envelope) (Outcome, err
 		if outcome.Delayed {
 			pause = outcome.After
 		} else {
-			if attempt >= r.cfg.Attempts {
+			if attempt >= r.cfg.Attempts || errors.Is(outcome.Err, destination.ErrRefused) { // for good
 				return Failed, outcome.Err
 			}
 			attempt, wait = attempt+1, 2*wait

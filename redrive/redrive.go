@@ -40,7 +40,7 @@ type Config struct {
 	// 64 MiB. Payloads that are read from elsewhere are read one by one.
 	MaximumBytes int
 	// Attempts is how often a letter is tried: default 3, with a wait between
-	// that doubles from a second.
+	// that doubles from a second. What ends in destination.ErrRefused is tried once.
 	Attempts int
 	// DryRun reads and reports, and handles and removes nothing.
 	DryRun bool

@@ -100,6 +100,23 @@ func TestWaitingBurnsNoAttempt(t *testing.T) {
 	})
 }
 
+// What a destination can never accept is not tried again, letter by letter.
+func TestWhatIsRefusedForGoodIsTriedOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, calls, began := &box{}, 0, time.Now()
+		for i := range 5 {
+			b.put(t, fmt.Sprint(i), fmt.Sprint("k", i), destination.PayloadFull, i+1)
+		}
+		got, err := redrive.Run(t.Context(), redrive.Config{From: b, Handler: consumer.HandlerFunc(func(context.Context, *batching.Batch) error {
+			calls++
+			return fmt.Errorf("put back: %w", &destination.PublishError{Destination: "s", Err: fmt.Errorf("%w: access denied", destination.ErrRefused)})
+		})})
+		if err != nil || calls != 5 || time.Since(began) > 0 || got.Letters[redrive.Failed] != 5 {
+			t.Errorf("%d calls in %v, %+v, %v", calls, time.Since(began), got, err)
+		}
+	})
+}
+
 func TestADryRunTouchesNothing(t *testing.T) {
 	b := &box{}
 	b.put(t, "a", "k", destination.PayloadFull, 1)

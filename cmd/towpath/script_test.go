@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -15,9 +16,13 @@ import (
 	"github.com/towpath/towpath/streamtest/awsfake"
 )
 
-// The test binary is the command, where a script calls it.
+// The test binary is the command, where a script calls it. It waits longer for an
+// answer than for a person, unless it is told otherwise: the machine may be busy.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"towpath": main})
+	testscript.Main(m, map[string]func(){"towpath": func() {
+		os.Args = slices.Insert(os.Args, 1, "-timeout", "1m")
+		main()
+	}})
 }
 
 // TestScripts runs testdata/script/*.txtar: one file a command, with what it
