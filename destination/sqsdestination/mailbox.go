@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"strconv"
 	"time"
 
@@ -59,7 +60,7 @@ const mostReceived = 10
 func (m *Mailbox) Receive(ctx context.Context, limit int) ([]destination.Letter, error) {
 	out, err := m.client.ReceiveMessage(ctx, &sqs.ReceiveMessageInput{
 		QueueUrl: &m.url, MaxNumberOfMessages: int32(min(max(limit, 1), mostReceived)),
-		VisibilityTimeout: int32(m.options.Visibility.Seconds()), WaitTimeSeconds: int32(m.options.Wait.Seconds()),
+		VisibilityTimeout: whole(m.options.Visibility), WaitTimeSeconds: whole(m.options.Wait),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("receive from %s: %w", m.url, err)
@@ -70,6 +71,10 @@ func (m *Mailbox) Receive(ctx context.Context, limit int) ([]destination.Letter,
 	}
 	return letters, nil
 }
+
+// whole is a time in seconds as a queue takes it: not shorter than was asked for.
+// Half a second of Wait would be none, and some of the servers not asked.
+func whole(d time.Duration) int32 { return int32(math.Ceil(d.Seconds())) }
 
 // Remove implements destination.Mailbox.
 func (m *Mailbox) Remove(ctx context.Context, l destination.Letter) error {
