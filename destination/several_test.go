@@ -134,6 +134,21 @@ func TestSeveralDestinationsSayWhatIsWrongWithEach(t *testing.T) {
 	}
 }
 
+func ExampleFanout() {
+	queue, archive := &destinationtest.Recorder{}, &destinationtest.Recorder{}
+	archive.Script(destinationtest.Refuse) // is down for the first try
+	onFailure := destination.Fanout(queue, archive)
+	failure := destinationtest.Sample(1)
+	fmt.Println("accepted by all:", onFailure.Send(context.Background(), failure) == nil)
+	// The engine asks again until it is, and who has accepted is not asked twice.
+	fmt.Println("accepted by all:", onFailure.Send(context.Background(), failure) == nil)
+	fmt.Println("queue", len(queue.Accepted()), "archive", len(archive.Accepted()))
+	// Output:
+	// accepted by all: false
+	// accepted by all: true
+	// queue 1 archive 1
+}
+
 func ExampleFallback() {
 	queue, file := &destinationtest.Recorder{}, &destinationtest.Recorder{}
 	queue.Behave(destinationtest.Refuse) // the queue is down
