@@ -21,7 +21,7 @@ type Config struct {
 	Sources []Source
 	// Refresh is how often the page changes; 0 is 2 s. From 250 ms to a minute.
 	// Each look at the tables is a scan of both: of a fleet of 1,000 shards about
-	// a megabyte.
+	// 400 KB, which is 100 read units.
 	Refresh time.Duration
 	// Idle is how often the tables are read while nobody looks, so that there is
 	// a history when somebody does; 0 is a minute. From Refresh to an hour.
