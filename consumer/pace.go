@@ -64,25 +64,28 @@ func (p *pace) begin(ctx context.Context) (gen int64) {
 	return c.Gen
 }
 
-// apply goes by what the fleet is told from now on, if it is newer than what is
-// known, and reports whether anything has changed.
-func (p *pace) apply(c shard.Control, me string) bool {
+// apply goes by what the fleet is told from now on, and reports whether anything has
+// changed. It is read strongly consistent, one reading after the other: so that a
+// generation before the one that is known means that somebody has deleted the row, or
+// brought an old one back, and it holds like any other. Anew says so.
+func (p *pace) apply(c shard.Control, me string) (news, anew bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.fault = ""
-	if c.Gen < p.control.Gen || p.known && c.Gen == p.control.Gen {
-		return false
+	same := c.Gen == p.control.Gen && c.Since == p.control.Since && c.Move == p.control.Move && sameControl(c, p.control)
+	if p.known && same {
+		return false, false
 	}
 	calls, limited := c.CallsOf(me)
 	if !limited {
 		calls = noLimit
 	}
-	news := !p.known || c.Gen > p.control.Gen
+	anew = c.Gen < p.control.Gen || c.Gen == p.control.Gen && !same
 	p.known, p.control, p.share = true, c, calls
 	p.keys.set(c.Pauses) // before anything that was held back for it goes on
 	p.slots.resize(min(p.own, calls))
 	p.tell()
-	return news
+	return true, anew
 }
 
 // failed notes that the control row could not be read, and reports whether that

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -349,4 +350,56 @@ func TestPauseOfAKeyIsTakenBackByItsHash(t *testing.T) {
 	if len(now.Pauses) != 1 || now.Pauses[0].KeyHash != batching.HashKey("bob") {
 		t.Errorf("what is paused is %v", now.Pauses)
 	}
+}
+
+// A control row that somebody deletes is a fleet that is told nothing: what was
+// paused goes on, what is said from then on holds, whatever its generation, and the
+// worker says that it keeps to that.
+func TestControlRowDeletedByHandTellsNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		stream, table, h := shardtest.NewStream(1), checkpointtest.NewTable(), &tally{}
+		cfg := config(stream, table)
+		cfg.Handler = h
+		var gens []int64
+		cfg.Hooks.ControlChanged = func(e consumer.ControlEvent) { gens = append(gens, e.Gen) }
+		r := start(t, cfg)
+		await(t, "the shard", func() bool { return r.holds() == 1 })
+		must(t, r.Steering().Pause(t.Context(), consumer.PauseOf{Shard: "shardId-of-another"}))
+		must(t, r.Steering().Pause(t.Context(), consumer.PauseOf{}))
+		await(t, "both pauses", func() bool { return len(r.Status().Pauses) == 2 })
+		stream.Put("key", []byte("a"))
+		time.Sleep(5 * time.Second)
+		if h.begun() != 0 {
+			t.Fatal("a handler is called though all is paused")
+		}
+		table.RemoveControl()
+		await(t, "the record", func() bool { return h.finished() == 1 })
+		if s := r.Status(); len(s.Pauses) != 0 {
+			t.Errorf("paused are still %v", s.Pauses)
+		}
+		must(t, r.Steering().SetFleetConcurrency(t.Context(), batching.AtMost(0)))
+		await(t, "the limit", func() bool { return r.Status().Limited })
+		await(t, "the fleet keeps to it", func() bool {
+			keeps, err := r.Steering().FleetKeeps(t.Context())
+			must(t, err)
+			return keeps
+		})
+		stream.Put("key", []byte("b"))
+		time.Sleep(time.Minute)
+		if h.begun() != 1 {
+			t.Errorf("%d calls were made, want none behind the limit of 0", h.begun()-1)
+		}
+		// Replaced by another of the same generation, as from a backup.
+		table.RemoveControl()
+		must(t, r.Steering().Pause(t.Context(), consumer.PauseOf{Shard: "shardId-of-another"}))
+		await(t, "the other record", func() bool { return h.finished() == 2 })
+		if _, err := r.end(); err != nil {
+			t.Error(err)
+		}
+		for _, want := range []int64{0, 1} {
+			if !slices.Contains(gens, want) {
+				t.Errorf("the hook told of the generations %v, want %d among them", gens, want)
+			}
+		}
+	})
 }

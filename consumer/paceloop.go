@@ -59,7 +59,7 @@ func (h *heart) listen(ctx context.Context) {
 
 // heed goes by what the fleet is told.
 func (h *heart) heed(c shard.Control) {
-	news := h.pace.apply(c, h.session.id)
+	news, anew := h.pace.apply(c, h.session.id)
 	c, share, _ := h.pace.now()
 	h.halt(c.Move.Active())
 	if !news {
@@ -69,7 +69,10 @@ func (h *heart) heed(c shard.Control) {
 	if !c.Limited {
 		event.Share = 0
 	}
-	if c.Gen > 0 {
+	if anew {
+		h.log.Warn("somebody has deleted or replaced what the fleet was told", "gen", c.Gen)
+	}
+	if c.Gen > 0 || anew {
 		h.log.Info("the fleet is told", "gen", c.Gen, "limited", c.Limited, "limit", c.Limit, "share", event.Share, "pauses", len(c.Pauses), "move", c.Move.String())
 		fire(h.cfg.Hooks.ControlChanged, event)
 	}
@@ -79,7 +82,7 @@ func (h *heart) heed(c shard.Control) {
 // positions are moved, that is said when no shard is worked any more.
 func (h *heart) answer() {
 	gen, ok := h.pace.kept()
-	if ok && gen > h.session.shareGen.Load() && (!h.pace.moving() || h.standsStill()) {
+	if ok && gen != h.session.shareGen.Load() && (!h.pace.moving() || h.standsStill()) {
 		h.session.shareGen.Store(gen)
 		h.beatNow()
 	}

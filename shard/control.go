@@ -5,8 +5,8 @@ import "slices"
 // Control is what a whole fleet is told: one row, written by operators and, for
 // the shares, by the planner.
 type Control struct {
-	// Gen grows with every write. A worker that has seen one generation
-	// believes no earlier one.
+	// Gen grows with every write. One before a generation that was seen means that
+	// somebody has deleted the row by hand.
 	Gen int64
 	// Limited tells whether the calls that run at once in the whole fleet are
 	// limited, and Limit is to how many; 0 stops every handler.

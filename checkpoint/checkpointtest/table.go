@@ -87,6 +87,13 @@ func (t *Table) Remove(key string) {
 	delete(t.rows, key)
 }
 
+// RemoveControl deletes by hand what the fleet was told.
+func (t *Table) RemoveControl() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.control = shard.Control{}
+}
+
 // Prepare implements checkpoint.Leases: the first stream claims the table.
 func (t *Table) Prepare(ctx context.Context, stream shard.Stream) error {
 	return t.call(ctx, "prepare", "", func() error {
