@@ -4,7 +4,7 @@
 .PHONY: help check test race fmt lint ci example simulate walks mutants models chaos soak fuzz bench security browser deploy arm64 start interop servers-up servers-down localstack-up localstack-down server-test clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 check: ## what must pass before every commit: gofmt, vet, staticcheck, tests with -race
 	.ci/run static unit
