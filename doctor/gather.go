@@ -97,6 +97,7 @@ type gathering struct {
 	keys map[dynamocheckpoint.TableRole][]string // the key attributes of tables that are there
 	// undescribed are the names of tables that may not be described.
 	undescribed []string
+	unseen      bool // the tables beside KCL's leases may not be read
 }
 
 // Gather asks for the facts. It is an error only if nothing can be looked at: the

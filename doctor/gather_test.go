@@ -119,9 +119,17 @@ func TestGatherTellsWhatItCouldNotAsk(t *testing.T) {
 		check, says string
 		never       string // a check that may not be ok
 	}{
-		"the lease table's description":              {denied("DescribeTable", 1), "permissions", "dynamodb:DescribeTable on " + streamtest.Application + " is not allowed", "permissions"},
-		"what else is allowed":                       {denied("DescribeTable", 1), "not asked", "what else is allowed on table " + streamtest.Application, "permissions"},
-		"an iterator":                                {denied("GetShardIterator", 1), "not asked", "whether kinesis:GetRecords is allowed: it needs an iterator", "permissions"},
+		"the lease table's description": {denied("DescribeTable", 1), "permissions", "dynamodb:DescribeTable on " + streamtest.Application + " is not allowed", "permissions"},
+		"what else is allowed":          {denied("DescribeTable", 1), "not asked", "what else is allowed on table " + streamtest.Application, "permissions"},
+		"an iterator":                   {denied("GetShardIterator", 1), "not asked", "whether kinesis:GetRecords is allowed: it needs an iterator", "permissions"},
+		"the tables beside KCL's leases": {func(rig *streamtest.Rig) {
+			rig.AWS.Intercept(func(_ context.Context, c awsfake.Call) awsfake.Fault {
+				if c.Caller == "doctor" && c.Operation == "Scan" && strings.Contains(string(c.Body), "-CoordinatorState") {
+					return awsfake.Fail("AccessDeniedException", 400)
+				}
+				return awsfake.Fault{}
+			})
+		}, "not asked", streamtest.Application + "-CoordinatorState, if there is one: not allowed", "KCL"},
 		"what the fleet is told, at the second look": {denied("GetItem", 3), "not asked", "what the fleet is told: not allowed", ""},
 	} {
 		t.Run(name, func(t *testing.T) {

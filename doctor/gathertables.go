@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/towpath/towpath/checkpoint"
 	"github.com/towpath/towpath/checkpoint/dynamocheckpoint"
+	"github.com/towpath/towpath/iam"
 	"github.com/towpath/towpath/shard"
 )
 
@@ -121,7 +123,10 @@ func (g *gathering) look(ctx context.Context, sessions, first bool) (l Look, err
 	l.Rows, g.Others = ofStream(l.Rows, g.Stream)
 	l.Neighbours, err = g.Table.Neighbours(ctx)
 	g.unanswered("what KCL keeps beside its leases", err)
-	l.NeighboursUnread = err != nil
+	if first {
+		g.unseen = g.besideUnseen(ctx)
+	}
+	l.NeighboursUnread = err != nil || g.unseen
 	if !sessions {
 		return l, nil
 	}
@@ -135,6 +140,26 @@ func (g *gathering) look(ctx context.Context, sessions, first bool) (l Look, err
 		l.ControlFault = err
 	}
 	return l, nil
+}
+
+// besideUnseen reports whether the tables that KCL had beside its leases until 3.5
+// may not be read. A worker takes that for an answer, as it sees leases that move;
+// nobody can call it well.
+func (g *gathering) besideUnseen(ctx context.Context) bool {
+	policy, err := iam.For(iam.Scope{Stream: g.Stream.ARN, Application: g.Config.Application}, iam.BesideKCL)
+	if err != nil || len(policy.Statement) == 0 {
+		return false // tables of an ARN that is none of AWS's
+	}
+	unseen := false
+	for _, resource := range policy.Statement[0].Resource {
+		_, table, _ := strings.Cut(resource, ":table/")
+		_, err := g.Dynamo.Scan(ctx, &dynamodb.ScanInput{TableName: &table, Limit: aws.Int32(1)})
+		if isDenied(err) {
+			unseen = true
+			g.unanswered("what KCL keeps in table "+table+", if there is one", err)
+		}
+	}
+	return unseen
 }
 
 // wasCalled reports whether an error is of a call, and not of what it brought.
