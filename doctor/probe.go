@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -139,7 +140,8 @@ func (g *gathering) probeStream(ctx context.Context, operation string) (tried bo
 	case "ListShards":
 		_, err = client.ListShards(ctx, &kinesis.ListShardsInput{StreamARN: arn, MaxResults: aws.Int32(1)})
 	case "DescribeStreamConsumer":
-		_, err = client.DescribeStreamConsumer(ctx, &kinesis.DescribeStreamConsumerInput{StreamARN: arn, ConsumerName: &g.Config.FanOut})
+		name := cmp.Or(g.Config.FanOut, g.Config.Application) // as the policy has it; an empty name is refused before the policy is asked
+		_, err = client.DescribeStreamConsumer(ctx, &kinesis.DescribeStreamConsumerInput{StreamARN: arn, ConsumerName: &name})
 	case "GetShardIterator", "GetRecords":
 		if len(g.Shards) == 0 {
 			return false, errNoShard

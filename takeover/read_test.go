@@ -99,6 +99,8 @@ func TestEveryObstacleIsTold(t *testing.T) {
 	leader.After = []checkpoint.Neighbour{{Row: "r", Kind: checkpoint.NeighbourLeader, Worker: "w", Sign: "2"}}
 	misfit := kcl(lease("s", "1"))
 	misfit.Misfit = errors.New("table app is replicated over Regions")
+	back := kcl(lease("s", "2", "leaseOwner", "ip-10-0-0-1:5c2e", "createdFrom", "initial"))
+	back.First = []Row{row("leaseKey", "s", "#leaseCounter", "4", "checkpoint", "1", "leaseOwner", "ip-10-0-0-1:5c2e")}
 	const many = "123456789012:clicks:1700000000:"
 	mixed := kcl(lease("s", "1"), lease(many+"s", "1"))
 	wrong := kcl(lease(many+"s", "1"))
@@ -115,6 +117,7 @@ func TestEveryObstacleIsTold(t *testing.T) {
 	}{
 		"KCL 2 lives":      {moving, "a fleet of KCL is at work: w", "BesideKCL2"},
 		"KCL 3 lives":      {moving3, "a fleet of KCL 3 is at work: w", "refuses to start"},
+		"KCL lives again":  {back, "not towpath's, as after a way back to KCL: ip-10-0-0-1:5c2e", "stop them"},
 		"its leader lives": {leader, "a fleet of KCL 3 is at work: w", "stop it"},
 		"misfit":           {misfit, "replicated over Regions", "fork"},
 		"many and single":  {mixed, "1 rows are of many streams and 1 of a single one", "delete"},
@@ -133,6 +136,11 @@ func TestEveryObstacleIsTold(t *testing.T) {
 		}) {
 			t.Errorf("%s: against it stands %+v", name, r.Against)
 		}
+	}
+	own := kcl(lease("s", "2", "leaseOwner", "w1/0123456789abcdef", "createdFrom", "initial"))
+	own.First = []Row{row("leaseKey", "s", "#leaseCounter", "4", "checkpoint", "1", "leaseOwner", "w1/0123456789abcdef")}
+	if r := Read(own); len(r.Against) != 0 || !r.Workers[0].AtWork {
+		t.Errorf("a fleet of one's own: %+v", r)
 	}
 	if r := Read(kcl(lease("s", "1", "leaseOwner", "w"))); len(r.Against) != 0 || r.Workers[0].AtWork {
 		t.Errorf("a fleet that stands still: %+v", r)

@@ -99,6 +99,13 @@ func plain(ids []string) []string {
 	return all
 }
 
+// isOwn reports whether an owner is a worker of towpath: a prefix without a slash,
+// and 64 random bits. Other libraries name theirs by a UUID, or as users want it.
+func isOwn(worker string) bool {
+	_, random, cut := strings.Cut(worker, "/")
+	return cut && len(random) == 16 && strings.Trim(random, "0123456789abcdef") == ""
+}
+
 // quiet says what the looks do not prove of owners of which nothing moved.
 func (f Facts) quiet(r *Report) {
 	if r.Library != KCL || len(r.Workers) == 0 || slices.ContainsFunc(r.Workers, func(w Worker) bool { return w.AtWork }) {
@@ -170,8 +177,13 @@ func (f Facts) againstKCL(r *Report, many, single int) {
 		}
 	}
 	assigns := slices.ContainsFunc(f.After, checkpoint.Neighbour.Assigns)
+	if r.Library == Towpath {
+		lives = slices.DeleteFunc(lives, isOwn)
+	}
 	switch {
-	case len(lives) == 0 || r.Library == Towpath:
+	case len(lives) == 0:
+	case r.Library == Towpath:
+		r.obstacle("workers are at work that are not towpath's, as after a way back to KCL: "+some(lives), "stop them before towpath is started again, unless they are to work side by side (BesideKCL2, docs/kcl.md)")
 	case assigns || strings.HasPrefix(r.Version, "3"):
 		r.obstacle("a fleet of KCL 3 is at work: "+some(lives), "stop it; towpath refuses to start beside it")
 	default:
