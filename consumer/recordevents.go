@@ -78,7 +78,8 @@ type BatchEvent struct {
 	// call ran.
 	Behind, Took time.Duration
 	// Oldest and Newest are how old the batch's first and last record were when
-	// the call began: by the service's time, since the service took them.
+	// the call began: by the service's time, since the service took them; 0 if it
+	// does not say when.
 	Oldest, Newest time.Duration
 	// Err is what the handler returned.
 	Err error
@@ -88,9 +89,17 @@ type BatchEvent struct {
 func (e *BatchEvent) aged(batch *batching.Batch) {
 	e.Payload = payloadOf(batch.Records)
 	if len(batch.Records) > 0 {
-		e.Oldest = max(0, batch.Now.Sub(batch.First().ArrivedAt))
-		e.Newest = max(0, batch.Now.Sub(batch.Last().ArrivedAt))
+		e.Oldest, e.Newest = ageOf(batch.First(), batch.Now), ageOf(batch.Last(), batch.Now)
 	}
+}
+
+// ageOf is how old a record is, and 0 if the service does not say when it came: not
+// as old as the calendar.
+func ageOf(r *shard.Record, now time.Time) time.Duration {
+	if r.ArrivedAt.IsZero() {
+		return 0
+	}
+	return max(0, now.Sub(r.ArrivedAt))
 }
 
 // SplitEvent tells of a batch that is tried again in parts.

@@ -58,6 +58,9 @@ func New(function any, options ...func(*Options)) (*Handler, error) {
 	if err := checkFunction(reflect.TypeOf(function)); err != nil {
 		return nil, fmt.Errorf("lambda handler: %w", err)
 	}
+	if reflect.ValueOf(function).IsNil() {
+		return nil, fmt.Errorf("lambda handler: the function is nil, a %T", function)
+	}
 	return &Handler{function: lambda.NewHandler(function), options: o}, nil
 }
 

@@ -267,6 +267,7 @@ func TestWrongFunctionsAreRefusedAtConstruction(t *testing.T) {
 	}{
 		{nil, "no function"},
 		{7, "int is no function"},
+		{(func(context.Context) error)(nil), "the function is nil"},
 		{func(...string) error { return nil }, "any number of arguments"},
 		{func(a, b, c string) error { return nil }, "takes 3 arguments"},
 		{func(a, b string) error { return nil }, "the first is no context"},

@@ -29,7 +29,8 @@ type Tracing struct {
 	System string
 	// Producer says which span has produced a record, such as TraceParent's or
 	// XRay's. One that is not valid is none. It is called for the records of a batch
-	// until there are Links of them, and must be quick. Default nil: no links.
+	// until there are Links of them, by several lanes at once, and must be quick; if it
+	// panics the call has failed as with a panic of the handler. Default nil: no links.
 	Producer func(*shard.Record) trace.SpanContext
 	// Links is how many producers a span is linked to at most: default 128, which is
 	// as many as the SDK keeps. Records of one span are one link. How many records

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -21,6 +22,7 @@ import (
 	"github.com/towpath/towpath/checkpoint/checkpointtest"
 	"github.com/towpath/towpath/consumer"
 	"github.com/towpath/towpath/contrib/otel"
+	"github.com/towpath/towpath/destination"
 	"github.com/towpath/towpath/shard"
 	"github.com/towpath/towpath/shard/shardtest"
 )
@@ -161,6 +163,59 @@ func TestXRayHeaderIsAProducer(t *testing.T) {
 			t.Errorf("%q is %s (valid: %v), want %q", text, said, got.IsValid(), want)
 		}
 	}
+}
+
+// Every call of the handler has one span, and every span ends: of batches that are
+// split, of one that runs when the worker is told to stop and does not heed its
+// context, and of one that a panic ends. Records that filters drop have none.
+func TestEverySpanEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		provider, spans := traced()
+		stream := shardtest.NewStream(2)
+		for i := range 20 {
+			stream.Put(fmt.Sprint(i), fmt.Appendf(nil, `{"n":%d}`, i))
+		}
+		var calls atomic.Int64
+		c, err := consumer.New(consumer.Config{
+			Name: "clickstream", Source: stream, Leases: checkpointtest.NewTable(), Logger: silent, OnFailure: destination.Discard,
+			Filters: []string{`{"data":{"n":[{"numeric":["<",15]}]}}`}, BisectBatchOnError: true, MaximumRetryAttempts: batching.AtMost(1),
+			DrainTimeout: 5 * time.Second,
+			Handler: otel.Handler(consumer.HandlerFunc(func(ctx context.Context, b *batching.Batch) error {
+				calls.Add(1)
+				for i := range b.Records {
+					switch string(b.Records[i].Data) {
+					case `{"n":3}`:
+						return errors.New("unlucky")
+					case `{"n":7}`:
+						panic("seven")
+					case `{"n":14}`:
+						<-ctx.Done()
+						time.Sleep(time.Second)
+						return ctx.Err()
+					}
+				}
+				return nil
+			}), otel.Tracing{TracerProvider: provider}),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		ended := make(chan error)
+		go func() { ended <- c.Run(ctx) }()
+		time.Sleep(time.Minute)
+		stop()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+		classes := map[string]int{}
+		for _, s := range spans.Ended() {
+			classes[values(s)["error.type"].AsString()]++
+		}
+		if n := len(spans.Ended()); n != int(calls.Load()) || len(spans.Started()) != n || classes["panic"] < 1 || classes["_OTHER"] < 2 || classes["interrupted"] != 1 {
+			t.Errorf("%d calls, %d spans of which %d ended: %v", calls.Load(), len(spans.Started()), n, classes)
+		}
+	})
 }
 
 // A traced handler in a consumer keeps what it is besides: it is told of its
