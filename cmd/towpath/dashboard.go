@@ -17,9 +17,11 @@ import (
 )
 
 // What the dashboard's server bears: of whoever opens connections and says
-// nothing, asks endlessly, or does not read.
+// nothing, asks endlessly, does not read, or stays.
 const (
 	headerTimeout    = 5 * time.Second
+	askingTimeout    = 15 * time.Second
+	idleTimeout      = time.Minute
 	answerTimeout    = 30 * time.Second // the stream of events extends it by itself
 	mostHeaderBytes  = 16 << 10
 	mostConnections  = 64
@@ -99,7 +101,7 @@ func serveAt(ctx context.Context, c *cli.Command, page *dashboard.Handler) error
 	if err != nil {
 		return fmt.Errorf("serve the dashboard: %w", err)
 	}
-	server := &http.Server{Handler: page, ReadHeaderTimeout: headerTimeout, WriteTimeout: answerTimeout, MaxHeaderBytes: mostHeaderBytes}
+	server := serverOf(page)
 	url := "http://" + listener.Addr().String() + "/"
 	if wantsJSON(c) {
 		err = printJSON(c, map[string]string{"url": url})
@@ -129,6 +131,13 @@ func serveAt(ctx context.Context, c *cli.Command, page *dashboard.Handler) error
 		return nil
 	})
 	return group.Wait()
+}
+
+// serverOf is a server that lets go of whoever takes up a connection for nothing:
+// there are mostConnections of them.
+func serverOf(page http.Handler) *http.Server {
+	return &http.Server{Handler: page, ReadHeaderTimeout: headerTimeout, ReadTimeout: askingTimeout, WriteTimeout: answerTimeout, IdleTimeout: idleTimeout,
+		MaxHeaderBytes: mostHeaderBytes}
 }
 
 // bounded accepts no more than so many connections at once; others wait.

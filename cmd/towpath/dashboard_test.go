@@ -4,10 +4,13 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"io"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/towpath/towpath/streamtest/awsfake"
@@ -97,3 +100,55 @@ func fetch(t *testing.T, address string) string {
 	}
 	return string(text)
 }
+
+// Of the connections that the dashboard bears, none is taken up for good by
+// whoever has asked once and stays, or never says all that it announced.
+func TestDashboardGetsItsConnectionsBack(t *testing.T) {
+	for name, says := range map[string]string{
+		"nothing":             "",
+		"half a request":      "GET / HTTP/1.1\r\nHost:",
+		"one request":         "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n",
+		"a body that is late": "GET / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n",
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			theirs, ours := net.Pipe()
+			line := &oneCaller{conns: make(chan net.Conn, 1), done: make(chan struct{})}
+			line.conns <- ours
+			at := &bounded{Listener: line, seats: make(chan struct{}, 1)}
+			server := serverOf(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("page")) }))
+			served := make(chan error, 1)
+			go func() { served <- server.Serve(at) }()
+			go func() { _, _ = io.Copy(io.Discard, theirs) }()
+			go func() { _, _ = io.WriteString(theirs, says) }()
+			time.Sleep(2 * time.Minute)
+			synctest.Wait()
+			if line.accepts != 2 { // it waits for the next caller
+				t.Errorf("whoever says %s still has the connection after two minutes", name)
+			}
+			_ = theirs.Close()
+			_ = server.Close()
+			if err := <-served; !errors.Is(err, http.ErrServerClosed) {
+				t.Errorf("serving ends with %v", err)
+			}
+		})
+	}
+}
+
+// oneCaller is a listener with one connection.
+type oneCaller struct {
+	conns   chan net.Conn
+	done    chan struct{}
+	accepts int // of the goroutine that serves, read when it waits
+}
+
+func (l *oneCaller) Accept() (net.Conn, error) {
+	l.accepts++
+	select {
+	case c := <-l.conns:
+		return c, nil
+	case <-l.done:
+		return nil, net.ErrClosed
+	}
+}
+func (l *oneCaller) Close() error   { close(l.done); return nil }
+func (l *oneCaller) Addr() net.Addr { return &net.TCPAddr{} }
