@@ -49,6 +49,8 @@ func (v *view) addStatuses(now time.Time, all []consumer.Status, errorText func(
 		switch {
 		case !s.Valid:
 			w.State = string(overview.LifeGone)
+		case s.Stopping:
+			w.State = string(overview.LifeLeaving)
 		case w.State != string(overview.LifeLeaving):
 			w.State = string(overview.LifeAlive)
 		}
@@ -94,19 +96,18 @@ func (v *view) addStatus(now time.Time, worker string, s consumer.ShardStatus, e
 	if !l.Here {
 		before := l
 		l = liveRow{State: stateHeld, Owner: worker, Lag: -1, Here: true, Counter: before.Counter, KiB: before.KiB,
-			Switches: before.Switches, Suspect: before.Suspect, Saved: before.Saved, Position: before.Position}
+			Switches: before.Switches, Suspect: before.Suspect, Position: before.Position}
 		if known && before.State == stateHanding && before.Owner == worker {
 			l.State, l.Next = stateHanding, before.Next
 		}
 	}
-	lag := int64(-1)
-	if !s.ReadAt.IsZero() {
-		lag = s.Behind.Milliseconds()
-		if idle := now.Sub(s.ReadAt); s.Pending > 0 && idle > time.Second {
-			lag += idle.Milliseconds() // it reads no further until some are finished
-		}
+	lag, atMost := lagOf(now, s)
+	if lag > l.Lag {
+		l.Lag, l.AtMost = lag, atMost
 	}
-	l.Lag = max(l.Lag, lag)
+	if s.Pending > 0 {
+		l.Age = max(l.Age, s.Age.Milliseconds())
+	}
 	l.Pending, l.Busy, l.Held, l.Later = l.Pending+s.Pending, l.Busy+s.Busy, l.Held+s.KeysHeld, l.Later+s.Deferred
 	l.Parked, l.Paused = l.Parked+s.Parked.Keys, l.Paused || s.Paused
 	if at := s.Checkpoint.String(); l.Position == "" || s.Handler == "" {
@@ -183,7 +184,7 @@ func (v *view) addRecorded(r recorded, errorText func(string) string) {
 		v.failures = append(v.failures, f)
 	}
 	v.handovers = r.handovers
-	v.summary.Failed = r.failed
+	v.summary.Failed, v.summary.Recent, v.summary.Grave = r.failed, r.recent, r.grave
 	if d, ok := r.calls.quantile(0.5); ok {
 		v.summary.P50 = milliseconds(d)
 	} else {
@@ -211,7 +212,7 @@ func (v *view) finish(now time.Time, rates map[string]float64, steady func(strin
 		s.Shards++
 		s.States[l.State]++
 		if l.State != stateEnded && l.Lag > s.Lag {
-			s.Lag, s.LagShard = l.Lag, id
+			s.Lag, s.LagShard, s.AtMost = l.Lag, id, l.AtMost
 		}
 		s.KiB += l.KiB
 		s.Pending, s.Busy, s.Parked = s.Pending+l.Pending, s.Busy+l.Busy, s.Parked+l.Parked

@@ -61,8 +61,9 @@ type Source struct {
 	// Current, if set, gives the statuses of consumers that come and go, in
 	// addition to Statuses.
 	Current func() []consumer.Status
-	// Recorder is what was hooked into these consumers; nil shows no failures and
-	// no latencies, and hand-overs only as far as the tables tell.
+	// Recorder is what was hooked into these consumers, and of this source alone;
+	// nil shows no failures and no latencies, and hand-overs only as far as the
+	// tables tell.
 	Recorder *Recorder
 }
 
@@ -107,7 +108,7 @@ func (c Config) validate() error {
 	if len(c.Sources) == 0 {
 		wrong("Sources is empty: name at least one application")
 	}
-	names := map[string]bool{}
+	names, recorders := map[string]bool{}, map[*Recorder]bool{}
 	for i, s := range c.Sources {
 		at := fmt.Sprintf("Sources[%d]", i)
 		switch why := misnamed(s.Name); {
@@ -119,6 +120,10 @@ func (c Config) validate() error {
 			wrong("%s.Name %q is the name of an earlier one too", at, s.Name)
 		}
 		names[s.Name] = true
+		if s.Recorder != nil && recorders[s.Recorder] {
+			wrong("%s.Recorder is that of an earlier source too: each look takes the calls since the last, so that both would miss some", at)
+		}
+		recorders[s.Recorder] = true
 		if s.Tables == nil && len(s.Statuses) == 0 && s.Current == nil {
 			wrong("%s has neither Tables nor Statuses nor Current: there is nothing to look at", at)
 		}

@@ -45,7 +45,11 @@ func (h *Handler) serveEvents(w http.ResponseWriter, r *http.Request) {
 	}
 	defer s.leave(changes)
 
-	out := newStream(w, r)
+	out, err := newStream(w, r)
+	if err != nil {
+		http.Error(w, "what the service has put around the page cannot stream: its http.ResponseWriter has neither Flush nor Unwrap", http.StatusInternalServerError)
+		return
+	}
 	defer out.close()
 	quiet := time.NewTimer(quietFor)
 	defer quiet.Stop()
@@ -75,7 +79,9 @@ type stream struct {
 	zip     *gzip.Writer
 }
 
-func newStream(w http.ResponseWriter, r *http.Request) *stream {
+// newStream begins the answer, or returns an error if w does not let it through
+// piece by piece.
+func newStream(w http.ResponseWriter, r *http.Request) (*stream, error) {
 	s := &stream{w: w, control: http.NewResponseController(w)}
 	// The server may have a deadline for whole answers; this one has none.
 	_ = s.control.SetReadDeadline(time.Time{})
@@ -89,8 +95,12 @@ func newStream(w http.ResponseWriter, r *http.Request) *stream {
 		s.zip, _ = gzip.NewWriterLevel(w, gzip.BestSpeed) // the level is one of the package's
 		s.w = s.zip
 	}
-	w.WriteHeader(http.StatusOK)
-	return s
+	err := s.control.Flush() // with the status, 200
+	if errors.Is(err, http.ErrNotSupported) {
+		header.Del("Content-Encoding")
+		return nil, err
+	}
+	return s, nil
 }
 
 // send writes events, all the way to the viewer.

@@ -35,8 +35,9 @@ func refused(r *http.Request, hosts []string) (status int, why string) {
 		return http.StatusForbidden, "this host name is not one that the page is served for"
 	}
 	// A page of another origin cannot read an answer, and shall not take up a
-	// viewer's place either. Following a link from there is no harm.
-	if site := r.Header.Get("Sec-Fetch-Site"); (site == "cross-site" || site == "same-site") && r.Header.Get("Sec-Fetch-Mode") != "navigate" {
+	// viewer's place either. Following a link from there to the page is no harm.
+	link := r.Header.Get("Sec-Fetch-Mode") == "navigate" && asked(r) == ""
+	if site := r.Header.Get("Sec-Fetch-Site"); (site == "cross-site" || site == "same-site") && !link {
 		return http.StatusForbidden, "this page is not for pages of other origins"
 	}
 	return 0, ""

@@ -123,7 +123,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, why, status)
 		return
 	}
-	switch name := r.URL.Path[strings.LastIndexByte(r.URL.Path, '/')+1:]; name {
+	switch name := asked(r); name {
 	case "":
 		h.servePage(w, r)
 	case "events":
@@ -134,6 +134,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.servePart(w, r, name)
 	}
 }
+
+// asked is what a request is for: the last element of its path.
+func asked(r *http.Request) string { return r.URL.Path[strings.LastIndexByte(r.URL.Path, '/')+1:] }
 
 // sourceOf is the source that a request is about: the first, if it names none.
 func (h *Handler) sourceOf(r *http.Request) (*scene, bool) {

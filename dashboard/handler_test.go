@@ -184,6 +184,14 @@ func TestPagesOfOtherOriginsAreRefused(t *testing.T) {
 			t.Errorf("%s %s: %d, want %d", tt.site, tt.mode, w.Code, tt.want)
 		}
 	}
+	// A frame of another origin is a navigation too, and would take up a place.
+	w := get(h, "GET", "/events", func(r *http.Request) {
+		r.Header.Set("Sec-Fetch-Site", "cross-site")
+		r.Header.Set("Sec-Fetch-Mode", "navigate")
+	})
+	if w.Code != 403 {
+		t.Errorf("a navigation from another origin to the events: %d, want 403", w.Code)
+	}
 }
 
 func TestNamesAreEscapedInThePage(t *testing.T) {
@@ -203,12 +211,13 @@ func TestNamesAreEscapedInThePage(t *testing.T) {
 }
 
 func TestConfigIsCheckedAtOnce(t *testing.T) {
+	var seen Recorder
 	_, err := New(Config{Title: "a\nb", Refresh: time.Millisecond, Idle: 2 * time.Hour, History: time.Second, Viewers: -1, Hosts: []string{"http://x"},
-		Sources: []Source{{}, {Name: "a", Statuses: []func() consumer.Status{nil}}, {Name: "a", Current: func() []consumer.Status { return nil }}}})
+		Sources: []Source{{}, {Name: "a", Recorder: &seen, Statuses: []func() consumer.Status{nil}}, {Name: "a", Recorder: &seen, Current: func() []consumer.Status { return nil }}}})
 	if err == nil {
 		t.Fatal("it is taken")
 	}
-	for _, want := range []string{"Title", "Sources[0].Name", "Sources[0] has neither", "Sources[1].Statuses[0]", "Sources[2].Name", "Refresh", "Idle", "History", "Viewers", "Hosts[0]"} {
+	for _, want := range []string{"Title", "Sources[0].Name", "Sources[0] has neither", "Sources[1].Statuses[0]", "Sources[2].Name", "Sources[2].Recorder", "Refresh", "Idle", "History", "Viewers", "Hosts[0]"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%q is not named in: %v", want, err)
 		}

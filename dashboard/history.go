@@ -105,16 +105,19 @@ func (h *history) sample(p point, lag map[string]float64, rate map[string]float6
 		s.lag[h.head], s.rate[h.head] = float32(l), float32(r)
 		// The table shows a rate that does not flicker: most of it is of the last
 		// five samples.
-		if known {
+		switch {
+		case !known:
+			s.mean = math.NaN()
+		case math.IsNaN(s.mean):
+			s.mean = r // there is none before it to be weighed with
+		default:
 			s.mean += (r - s.mean) / 3
-		} else {
-			s.mean = 0
 		}
 	}
 }
 
 func newSeries(size int) *series {
-	s := &series{lag: make([]float32, size), rate: make([]float32, size)}
+	s := &series{lag: make([]float32, size), rate: make([]float32, size), mean: math.NaN()}
 	for i := range size {
 		s.lag[i], s.rate[i] = float32(math.NaN()), float32(math.NaN())
 	}

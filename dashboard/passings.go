@@ -15,8 +15,8 @@ type passings struct {
 	last int64
 }
 
-// see compares two looks.
-func (p *passings) see(now time.Time, before, after tables) {
+// see compares two looks: that of now with the one at since.
+func (p *passings) see(since, now time.Time, before, after tables) {
 	for _, id := range slices.Sorted(maps.Keys(after.owners)) {
 		was, known := before.owners[id]
 		is := after.owners[id]
@@ -38,7 +38,7 @@ func (p *passings) see(now time.Time, before, after tables) {
 			how = howHanded
 		}
 		p.last--
-		p.list = entered(p.list, handover{ID: p.last, At: at, Shard: id, From: was, To: is, How: how, Took: -1, Gap: -1})
+		p.list = entered(p.list, handover{ID: p.last, At: at, Shard: id, From: was, To: is, How: how, Took: -1, Gap: -1, since: since.UnixMilli()})
 	}
 }
 
@@ -63,7 +63,7 @@ func (p *passings) with(told []handover) []handover {
 	all := slices.Clone(told)
 	for _, h := range p.list {
 		same := func(o handover) bool {
-			return o.Shard == h.Shard && (o.From == h.From || o.To == h.To && h.To != "") && abs(o.At-h.At) < 15_000
+			return o.Shard == h.Shard && (o.From == h.From || o.To == h.To && h.To != "") && o.At > h.since-around && o.At < h.At+around
 		}
 		if !slices.ContainsFunc(told, same) {
 			all = append(all, h)
@@ -73,4 +73,6 @@ func (p *passings) with(told []handover) []handover {
 	return all[max(0, len(all)-mostEntries):]
 }
 
-func abs(n int64) int64 { return max(n, -n) }
+// around is by how much sooner or later, in milliseconds, a hook may tell of a
+// hand-over than the two looks between which it is seen.
+const around = 15_000

@@ -15,7 +15,8 @@ import (
 // Recorder keeps what the hooks of this process's consumers tell: the last 200
 // failures, the last 200 hand-overs, and how long calls of the handlers take. The
 // zero Recorder is ready, and one may serve several consumers of one application.
-// It keeps no record, no key and no attribute of one.
+// It is for one Source: each look takes the calls since the last. It keeps no
+// record, no key and no attribute of one.
 type Recorder struct {
 	mu        sync.Mutex // guards all below; held for a few assignments
 	last      int64      // the id of the last entry
@@ -23,6 +24,7 @@ type Recorder struct {
 	handovers []handover
 	calls     latencies
 	failed    int64 // calls and reads that failed, and what was given up
+	tally     tally // the same, over a quarter of an hour
 }
 
 // mostEntries bounds each list: more than anybody reads, and with the longest
@@ -66,6 +68,8 @@ type handover struct {
 	// nobody worked the shard; in milliseconds, -1 if not known.
 	Took int64 `json:"took"`
 	Gap  int64 `json:"gap"`
+
+	since int64 // where two looks tell of it: it was then or later
 }
 
 // How a shard changed hands.
@@ -183,6 +187,7 @@ func (r *Recorder) fail(f failure, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.failed++
+	r.tally.add(now, f.Grave)
 	for i, n := len(r.failures)-1, 0; i >= 0 && n < 32; i, n = i-1, n+1 {
 		p := r.failures[i]
 		if p.Kind == f.Kind && p.Shard == f.Shard && p.Handler == f.Handler && p.Worker == f.Worker && (p.Reason == f.Reason || f.lasting) && f.At-p.At < time.Minute.Milliseconds() {
@@ -295,6 +300,8 @@ type recorded struct {
 	handovers []handover
 	calls     latencies // since the last time
 	failed    int64     // since the last time
+	// recent and grave are those of the last 15 minutes.
+	recent, grave int64
 }
 
 // take is what there is, and begins to count anew. A nil Recorder has nothing.
@@ -305,6 +312,7 @@ func (r *Recorder) take() recorded {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	now := recorded{failures: slices.Clone(r.failures), handovers: slices.Clone(r.handovers), calls: r.calls, failed: r.failed}
+	now.recent, now.grave = r.tally.sum(time.Now())
 	r.calls, r.failed = latencies{}, 0
 	return now
 }

@@ -10,8 +10,10 @@ type about struct {
 	// At is when this was put together, and TablesAt when the tables were read.
 	At       int64 `json:"at"`
 	TablesAt int64 `json:"tables_at"`
-	// Trouble says why the tables could not be read when that was tried last.
+	// Trouble says what could not be read when that was tried last: all of the
+	// tables, if Failing, or else the stream.
 	Trouble string `json:"trouble,omitempty"`
+	Failing bool   `json:"failing,omitempty"`
 	// HasTables and HasHere tell which sides the source has, HasRecorder whether
 	// there can be failures.
 	HasTables   bool  `json:"has_tables"`
@@ -19,6 +21,8 @@ type about struct {
 	HasRecorder bool  `json:"has_recorder"`
 	Refresh     int64 `json:"refresh"`
 	Texts       bool  `json:"texts"`
+	// Points is how many points the curves have at most.
+	Points int `json:"points"`
 }
 
 // summary is the fleet in a few numbers.
@@ -27,9 +31,10 @@ type summary struct {
 	States  map[string]int `json:"states"`
 	Workers int            `json:"workers"`
 	Alive   int            `json:"alive"`
-	// Lag is the longest, LagShard whose; Rate is in records and KiB in KiB a
-	// second.
+	// Lag is the longest, at most so long if AtMost, and LagShard whose; Rate is in
+	// records and KiB in KiB a second.
 	Lag      int64   `json:"lag"`
+	AtMost   bool    `json:"lag_at_most,omitempty"`
 	LagShard string  `json:"lag_shard,omitempty"`
 	Rate     float64 `json:"rate"`
 	KiB      float64 `json:"kib"`
@@ -39,7 +44,11 @@ type summary struct {
 	Busy     int     `json:"busy"`
 	Parked   int     `json:"parked"`
 	Suspects int     `json:"suspects"`
-	Failed   int64   `json:"failed"`
+	// Failed is how many failures there were since the last look, Recent in the
+	// last 15 minutes, and Grave how many of those were grave.
+	Failed int64 `json:"failed"`
+	Recent int64 `json:"recent"`
+	Grave  int64 `json:"grave"`
 }
 
 // orders is what the fleet is told.
@@ -91,8 +100,10 @@ type liveRow struct {
 	Next   string `json:"n,omitempty"` // who is to have it
 	Paused bool   `json:"x,omitempty"`
 	// Lag is how far behind the tip it is; at most so far, if AtMost.
-	Lag     int64   `json:"l"`
-	AtMost  bool    `json:"m,omitempty"`
+	Lag    int64 `json:"l"`
+	AtMost bool  `json:"m,omitempty"`
+	// Age is how old the oldest record is that is in hand.
+	Age     int64   `json:"a,omitempty"`
 	Rate    float64 `json:"r"` // records a second, here
 	KiB     float64 `json:"k"` // a second, by its row
 	Pending int     `json:"p,omitempty"`
@@ -100,7 +111,8 @@ type liveRow struct {
 	Held    int     `json:"h,omitempty"` // keys that wait
 	Later   int     `json:"d,omitempty"` // records that are finished later
 	Parked  int     `json:"q,omitempty"` // keys that are parked
-	// Position is how far it is, Counter the row's, and Saved when it was saved.
+	// Position is how far it is, Counter the row's, and Saved when this process
+	// saved it.
 	Position string `json:"at,omitempty"`
 	Counter  int64  `json:"c,omitempty"`
 	Saved    int64  `json:"w,omitempty"`

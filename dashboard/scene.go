@@ -26,6 +26,7 @@ type scene struct {
 	triedAt  time.Time // when they were read last, or could not be
 	readAt   time.Time // when they were read last
 	trouble  string
+	failing  bool // not even the tables could be read when that was tried last
 	passings passings
 
 	mu       sync.Mutex // guards all below; held over no wait
@@ -89,13 +90,17 @@ func (s *scene) look(ctx context.Context) error {
 	seen := s.src.Recorder.take()
 
 	v := newView()
-	v.about = about{Title: s.cfg.Title, Source: s.src.Name, At: now.UnixMilli(), TablesAt: -1, Trouble: s.trouble, HasTables: s.src.Tables != nil,
+	v.about = about{Title: s.cfg.Title, Source: s.src.Name, At: now.UnixMilli(), TablesAt: -1, Trouble: s.trouble, Failing: s.failing, HasTables: s.src.Tables != nil,
 		HasHere: len(s.src.Statuses) > 0 || s.src.Current != nil, HasRecorder: s.src.Recorder != nil,
-		Refresh: s.cfg.Refresh.Milliseconds(), Texts: s.cfg.ErrorText != nil}
+		Refresh: s.cfg.Refresh.Milliseconds(), Texts: s.cfg.ErrorText != nil, Points: len(s.history.points)}
 	if !s.readAt.IsZero() {
 		v.about.TablesAt = s.readAt.UnixMilli()
 	}
-	v.addTables(s.tables)
+	stale := time.Duration(0)
+	if s.failing {
+		stale = now.Sub(s.readAt)
+	}
+	v.addTables(s.tables, stale)
 	finished := v.addStatuses(now, statuses, s.cfg.ErrorText)
 	v.addRecorded(seen, s.cfg.ErrorText)
 	v.handovers = s.passings.with(v.handovers)
@@ -131,26 +136,29 @@ func (s *scene) readTables(ctx context.Context) {
 	watched := len(s.viewers) > 0
 	s.mu.Unlock()
 	pause := s.cfg.Idle
-	if s.trouble != "" {
-		pause = min(pause, 5*s.cfg.Refresh) // tables that are not there yet soon are
+	switch {
+	case s.failing:
+		// Tables that are not there yet soon are; and those that are throttled are
+		// not scanned all the harder for being looked at.
+		pause = min(pause, 5*s.cfg.Refresh)
+	case watched:
+		pause = 0
 	}
-	if !s.triedAt.IsZero() && !watched && time.Since(s.triedAt) < pause {
+	if !s.triedAt.IsZero() && time.Since(s.triedAt) < pause {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, tablesTimeout)
 	defer cancel()
 	fleet, err := s.src.Tables(ctx)
 	now := time.Now()
-	s.triedAt = now
-	s.trouble = ""
+	s.triedAt, s.trouble, s.failing = now, "", fleet == nil
 	if err != nil {
 		s.trouble = clean(err.Error())
 	}
 	if fleet != nil { // it may come with an error, where only the stream could not be asked
-		s.readAt = now
-		before := s.tables
-		s.tables = readFleet(fleet, now)
-		s.passings.see(now, before, s.tables)
+		before, since := s.tables, s.readAt
+		s.tables, s.readAt = readFleet(fleet, now), now
+		s.passings.see(since, now, before, s.tables)
 	}
 }
 

@@ -52,7 +52,7 @@ func readFleet(f *overview.Fleet, at time.Time) tables {
 		row.Lo, row.Hi = partOf(s.FirstHash, s.LastHash)
 		t.shards[id] = row
 		l := liveRow{State: strings.ReplaceAll(string(s.State), "_", " "), Owner: s.Holder(), Paused: s.Paused, Lag: -1, Rate: -1, KiB: tenth(s.Load),
-			Position: s.Position, Counter: s.Counter, Switches: s.Switches, Suspect: s.Suspect != "", Saved: savedAt(s)}
+			Position: s.Position, Counter: s.Counter, Switches: s.Switches, Suspect: s.Suspect != ""}
 		if s.State == overview.StateEnded {
 			l.KiB = 0 // what it brought when it was read last
 		}
@@ -103,8 +103,9 @@ func readFleet(f *overview.Fleet, at time.Time) tables {
 	return t
 }
 
-// addTables puts what the tables tell in.
-func (v *view) addTables(t tables) {
+// addTables puts what the tables tell in, or told so long ago as stale says: what
+// is at most so far behind may be further by that now.
+func (v *view) addTables(t tables, stale time.Duration) {
 	for id, w := range t.workers {
 		v.workers[id] = w
 	}
@@ -112,6 +113,9 @@ func (v *view) addTables(t tables) {
 		v.shards[id] = s
 	}
 	for id, l := range t.live {
+		if l.AtMost && l.State != stateEnded {
+			l.Lag += stale.Milliseconds()
+		}
 		v.live[id] = l
 	}
 	if t.orders.Pauses != nil {
@@ -139,18 +143,6 @@ func prefixed(prefix string, ids []string) (all []string) {
 		all = append(all, prefix+id)
 	}
 	return all
-}
-
-// savedAt is when the row's position was of, as far as it says.
-func savedAt(s overview.Shard) int64 {
-	at := s.LastArrival
-	if s.ReadUpTo.After(at) {
-		at = s.ReadUpTo
-	}
-	if at.IsZero() {
-		return 0
-	}
-	return at.UnixMilli()
 }
 
 // partOf is a range of hashes as a part of all, from 0 to 1; both -1 if it cannot

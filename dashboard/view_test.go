@@ -152,10 +152,10 @@ func TestTablesTellOfHandOversOfOthers(t *testing.T) {
 	at := time.UnixMilli(1_000_000)
 	held := func(by string) tables { return tables{owners: map[string]string{"1": by}} }
 	var p passings
-	p.see(at, tables{}, held("a")) // the first look tells of none
-	p.see(at.Add(time.Second), held("a"), held("b"))
-	p.see(at.Add(2*time.Second), held("b"), held(""))
-	p.see(at.Add(5*time.Second), held(""), held("c"))
+	p.see(time.Time{}, at, tables{}, held("a")) // the first look tells of none
+	p.see(at, at.Add(time.Second), held("a"), held("b"))
+	p.see(at.Add(time.Second), at.Add(2*time.Second), held("b"), held(""))
+	p.see(at.Add(2*time.Second), at.Add(5*time.Second), held(""), held("c"))
 	var got []string
 	for _, h := range p.with(nil) {
 		got = append(got, fmt.Sprintf("%s→%s %s %d", h.From, h.To, h.How, h.Gap))
@@ -166,6 +166,15 @@ func TestTablesTellOfHandOversOfOthers(t *testing.T) {
 	// What a hook told of is not told twice.
 	if all := p.with([]handover{{At: at.Add(time.Second).UnixMilli(), Shard: "1", From: "a", To: "b"}}); len(all) != 2 {
 		t.Errorf("%d are told, want 2", len(all))
+	}
+	// Not either where the tables are read once a minute, as nobody looks.
+	var rare passings
+	rare.see(at, at.Add(time.Minute), held("a"), held("b"))
+	if all := rare.with([]handover{{At: at.Add(2 * time.Second).UnixMilli(), Shard: "1", From: "a", To: "b", How: howHanded}}); len(all) != 1 || all[0].How != howHanded {
+		t.Errorf("a hand-over that a hook told of 58 s before the tables did is told as %+v, want once", all)
+	}
+	if all := rare.with([]handover{{At: at.Add(-time.Minute).UnixMilli(), Shard: "1", From: "a", To: "b"}}); len(all) != 2 {
+		t.Errorf("one of before the earlier look is taken for it: %+v", all)
 	}
 }
 
@@ -179,7 +188,7 @@ func TestStatusOfThisProcessStandsOverTheTables(t *testing.T) {
 			{Key: "t", ID: "t", State: overview.StateEnded, Row: true, BehindKnown: true, Behind: overview.Seconds(9 * time.Hour), Load: 9},
 		},
 		Workers: []overview.Worker{{ID: "a", Life: overview.LifeAlive}, {ID: "b", Life: overview.LifeSilent}},
-	}, now))
+	}, now), 0)
 	finished := v.addStatuses(now, []consumer.Status{{Worker: "a", Valid: true, Shards: []consumer.ShardStatus{
 		{Shard: "s", Handler: "one", Pending: 3, Busy: 1, Handled: 10, ReadAt: now, Behind: time.Second},
 		{Shard: "s", Handler: "two", Pending: 4, Busy: 1, Handled: 20, ReadAt: now, Behind: 2 * time.Second},

@@ -287,6 +287,48 @@ func TestEndOfRunEndsEveryViewer(t *testing.T) {
 	})
 }
 
+// Tables that are throttled are left alone for a while, also while somebody looks.
+func TestTablesThatFailAreReadLessOften(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var asked atomic.Int64
+		h := mustNew(t, Config{Refresh: time.Second, Sources: []Source{{Name: "a", Tables: func(context.Context) (*overview.Fleet, error) {
+			asked.Add(1)
+			return nil, errors.New("throttled")
+		}}}})
+		client, url, end := inBubble(t, h)
+		defer end()
+		v, _ := watch(t, client, url, false)
+		defer v.cancel()
+		go func() { _, _ = io.Copy(io.Discard, v.lines) }()
+		time.Sleep(time.Minute + time.Second/2)
+		if n := asked.Load(); n < 11 || n > 14 {
+			t.Errorf("tables that fail are read %d times in a minute for a viewer, want every five seconds", n)
+		}
+	})
+}
+
+func TestAWriterThatCannotStreamIsSaid(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		asked := 0
+		h := mustNew(t, Config{Sources: []Source{still(&asked)}})
+		_, _, end := inBubble(t, h)
+		defer end()
+		r, w := httptest.NewRequest("GET", "/events", nil), httptest.NewRecorder()
+		r.Header.Set("Accept-Encoding", "gzip")
+		h.ServeHTTP(onlyWrites{w}, r)
+		if w.Code != 500 || !strings.Contains(w.Body.String(), "Flush") || w.Header().Get("Content-Encoding") != "" {
+			t.Errorf("it is answered with %d %q", w.Code, w.Body)
+		}
+		if len(h.seats) != 0 {
+			t.Error("it keeps its place")
+		}
+	})
+}
+
+// onlyWrites is what some middleware puts around a ResponseWriter: it has nothing
+// but what the interface has.
+type onlyWrites struct{ http.ResponseWriter }
+
 func TestATableThatCannotBeReadIsSaid(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := mustNew(t, Config{Sources: []Source{{Name: "a", Tables: func(ctx context.Context) (*overview.Fleet, error) {
