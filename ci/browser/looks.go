@@ -8,8 +8,6 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
-
-	"github.com/chromedp/chromedp/kb"
 )
 
 // looker is what the looks have in common.
@@ -30,6 +28,8 @@ var looks = []struct {
 	{"no payload, key or text of an error is on the page", (*looker).quiet},
 	{"a shard can be picked, and its curves are drawn", (*looker).detail},
 	{"everything can be reached and worked by keyboard", (*looker).keyboard},
+	{"the lineage is walked by arrow keys, and said in words", (*looker).lineage},
+	{"a page that nobody sees asks for nothing", (*looker).unseen},
 	{"the page is good in light, dark and on a phone", (*looker).portraits},
 	{"accessibility rules are kept", (*looker).rules},
 	{"1,000 shards are drawn at once and stay smooth", (*looker).thousand},
@@ -138,71 +138,6 @@ func (l *looker) detail() (string, error) {
 	}
 	told, err := eval[string](t, `document.getElementById("h-detail").textContent + ", " + document.querySelectorAll("#facts dt").length + " facts"`)
 	return told, errors.Join(err, well(t))
-}
-
-func (l *looker) keyboard() (string, error) {
-	t, end, err := l.page("/fleet/", 1280, 900, "light")
-	if err != nil {
-		return "", err
-	}
-	defer end()
-	const at = `(() => { const e = document.activeElement; return (e.id || e.className || e.tagName) + ":" + e.textContent.trim().slice(0, 24); })()`
-	if err := t.press(kb.Tab); err != nil {
-		return "", err
-	}
-	if first, err := eval[string](t, at); err != nil || !strings.HasPrefix(first, "skip:") {
-		return "", fmt.Errorf("the first stop is %q, want the link that skips the head (%v)", first, err)
-	}
-	seen := map[string]bool{}
-	sorted, picked, stops := false, false, 0
-	for range 90 {
-		where, err := eval[string](t, at)
-		if err != nil {
-			return "", err
-		}
-		seen[strings.SplitN(where, ":", 2)[0]] = true
-		stops++
-		ring, err := eval[bool](t, `(() => { const s = getComputedStyle(document.activeElement); return document.activeElement === document.body || s.outlineStyle !== "none" && parseFloat(s.outlineWidth) >= 2 || document.activeElement.className === "skip"; })()`)
-		if err != nil || !ring {
-			return "", fmt.Errorf("no ring is seen around %q (%v)", where, err)
-		}
-		inHead, err := eval[bool](t, `!!document.activeElement.closest("#t-shards thead") && document.activeElement.textContent.startsWith("Records/s")`)
-		if err != nil {
-			return "", err
-		}
-		if inHead && !sorted {
-			if err := errors.Join(t.press(kb.Enter), t.until(3*time.Second, `document.activeElement.closest("th").getAttribute("aria-sort") === "descending"`)); err != nil {
-				return "", err
-			}
-			sorted = true
-		}
-		inRow, err := eval[bool](t, `!!document.activeElement.closest("#t-shards tbody")`)
-		if err != nil {
-			return "", err
-		}
-		if inRow && !picked {
-			if err := errors.Join(t.press(kb.Enter), t.until(3*time.Second, `!document.getElementById("detail").hidden && document.activeElement.id === "h-detail"`)); err != nil {
-				return "", err
-			}
-			if err := errors.Join(t.press(kb.Tab, kb.Enter), t.until(3*time.Second, `document.getElementById("detail").hidden && document.activeElement.closest("#t-shards tbody")`)); err != nil {
-				return "", err
-			}
-			picked = true
-			break
-		}
-		if err := t.press(kb.Tab); err != nil {
-			return "", err
-		}
-	}
-	for _, want := range []string{"theme", "z-in", "lineage", "find", "state"} {
-		if !seen[want] {
-			return "", fmt.Errorf("%q is not reached by Tab", want)
-		}
-	}
-	if !sorted || !picked {
-		return "", fmt.Errorf("sorted %v, picked %v", sorted, picked)
-	}
-	return fmt.Sprintf("%d stops, each with a ring; sorted, opened and closed by Enter", stops), well(t)
 }
 
 // portraits keeps pictures of the fleet.

@@ -1,6 +1,6 @@
 // The page: takes what the server tells, and has each part drawn that changed.
 
-import { state, apply, follow } from "./state.js";
+import { state, apply, follow, most } from "./state.js";
 import { Table, el, setText, natural } from "./table.js";
 import { Lineage, legend } from "./lineage.js";
 import { Chart, told } from "./charts.js";
@@ -45,21 +45,22 @@ function tile(key, value, note, cls) {
 function drawSummary() {
   const s = one("summary"), a = one("about"), o = one("orders");
   if (s.shards === undefined) return;
-  const st = s.states || {};
-  tile("lag", duration(s.lag), s.lag_shard ? "shard " + short(s.lag_shard) : "", s.lag > 600000 ? "bad" : s.lag > 60000 ? "warn" : "");
+  const st = s.states || {}, unread = a.has_tables && !(a.tables_at > 0) && !s.shards && !s.workers;
+  tile("lag", (s.lag_at_most && s.lag > 0 ? "≤ " : "") + duration(s.lag), s.lag_shard ? "shard " + short(s.lag_shard) : "", s.lag > 600000 ? "bad" : s.lag > 60000 ? "warn" : "");
   if (s.rate >= 0) tile("rate", number(s.rate, s.rate < 10 ? 1 : 0), "records/s here" + (a.has_tables && s.kib > 0 ? ", " + bytes(s.kib * 1024) + "/s in all" : ""));
   else tile("rate", a.has_tables ? bytes(s.kib * 1024) + "/s" : "–", "by the rows of the table");
-  tile("shards", number(s.shards), Object.keys(states).filter((n) => st[n]).map((n) => st[n] + " " + n).join(", "), st.fault || st.gone || st.hole ? "bad" : st.orphaned ? "warn" : "");
-  tile("workers", s.alive === s.workers ? number(s.workers) : s.alive + " of " + s.workers, s.alive === s.workers ? "all alive" : "alive", s.workers && !s.alive ? "bad" : s.alive < s.workers ? "warn" : "");
+  if (unread) for (const key of ["shards", "workers", "parked"]) tile(key, "–", "not known yet");
+  else {
+    tile("shards", number(s.shards), Object.keys(states).filter((n) => st[n]).map((n) => st[n] + " " + n).join(", "), st.fault || st.gone || st.hole ? "bad" : st.orphaned ? "warn" : "");
+    tile("workers", s.alive === s.workers ? number(s.workers) : s.alive + " of " + s.workers, !s.workers ? "" : s.alive === s.workers ? "all alive" : "alive", s.workers && !s.alive ? "bad" : s.alive < s.workers ? "warn" : "");
+    tile("parked", a.has_here ? number(s.parked) : "–", s.suspects ? s.suspects + (s.suspects === 1 ? " suspect record" : " suspect records") : a.has_here ? "" : "not known from tables", s.suspects ? "warn" : "");
+  }
   tile("hand", a.has_here ? number(s.pending) : "–", a.has_here ? s.busy + (s.busy === 1 ? " lane" : " lanes") + " at work" : "not known from tables");
   tile("calls", s.p50 >= 0 ? duration(s.p50) : "–", s.p99 >= 0 ? "99 % within " + duration(s.p99) : a.has_recorder ? "no call just now" : "not known from tables");
-  tile("parked", number(s.parked), s.suspects ? s.suspects + " suspect records" : "", s.suspects ? "warn" : "");
-  let count = 0, grave = 0;
-  for (const f of state.failures.values()) if (now() - f.at < 900000) { count += f.times; if (f.grave) grave++; }
-  tile("failures", a.has_recorder ? number(count) : "–", a.has_recorder ? "in 15 minutes" + (grave ? ", " + grave + " grave" : "") : "not known from tables", grave ? "bad" : count ? "warn" : "");
+  tile("failures", a.has_recorder ? number(s.recent) : "–", a.has_recorder ? "in 15 minutes" + (s.grave ? ", " + number(s.grave) + " grave" : "") : "not known from tables", s.grave ? "bad" : s.recent ? "warn" : "");
 
   const notes = [];
-  if (a.trouble) notes.push(["bad", a.trouble]);
+  if (a.trouble) notes.push(["bad", (!a.failing ? "" : a.tables_at > 0 ? "What the tables told " + ago(a.tables_at, a.at) + " is shown, as they cannot be read: " : "The tables cannot be read: ") + a.trouble]);
   if (o.move) notes.push(["warn", "A move is under way: " + o.move]);
   if (o.fault) notes.push(["bad", "The control row could not be read: " + o.fault]);
   for (const p of o.pauses || []) notes.push(["warn", "Paused: " + p]);
@@ -125,7 +126,8 @@ function drawDetail() {
     ["Id", chosen], ["Stream", s.stream || "–"], ["State", signOf(l.s) + " " + l.s + (l.x ? ", paused" : "")],
     ["Worker", l.o || "–"], ["To be worked by", l.n], ["Behind", (l.m && l.l > 0 ? "at most " : "") + duration(l.l)],
     ["Position", l.at || "–"], ["Saved", ago(l.w, now())], ["Counter of its row", l.c ? String(l.c) : "–"],
-    ["Owners since it was saved", l.ow ? String(l.ow) : undefined],
+    ["Oldest in hand", l.a ? duration(l.a) + " old" : undefined],
+    ["Owners since its position moved", l.ow ? String(l.ow) : undefined],
     ["Share of the hashes", share(s.lo, s.hi)], ["Parents", (s.parents || []).map(short).join(", ") || "none known"], ["Children", (s.children || []).map(short).join(", ") || "none"],
     ["Records a second", l.r >= 0 ? number(l.r, 1) : "–"], ["KiB a second", l.k ? number(l.k, 1) : "–"],
   ];
@@ -141,7 +143,9 @@ function drawDetail() {
 }
 
 let curves = null; // of the shard that is chosen: [t, lag, rate]
+let opener = null; // what had the focus when it was chosen
 function pick(id) {
+  if (id && !$("detail").contains(document.activeElement)) opener = document.activeElement;
   chosen = id;
   curves = null;
   for (const c of [shardLag, shardRate]) { if (c.plot) { c.plot.destroy(); c.plot = null; } c.data = null; }
@@ -151,6 +155,10 @@ function pick(id) {
   if (!id) return;
   $("h-detail").focus({ preventScroll: true });
   $("detail").scrollIntoView({ block: "nearest" });
+  askCurves(id);
+}
+
+function askCurves(id) {
   fetch("curves?source=" + encodeURIComponent(source) + "&shard=" + encodeURIComponent(id))
     .then((r) => (r.ok ? r.json() : null))
     .then((c) => { if (c && chosen === id) { curves = [c.t, c.lag, c.rate]; drawShardCurves(); } })
@@ -169,7 +177,7 @@ function addShardPoint() {
   curves[0].push(p[0]);
   curves[1].push(l.l >= 0 ? l.l / 1000 : null);
   curves[2].push(l.r >= 0 ? l.r : null);
-  for (const c of curves) if (c.length > 5000) c.shift();
+  for (const c of curves) while (c.length > most()) c.shift();
   drawShardCurves();
 }
 
@@ -204,19 +212,24 @@ function drawStates() {
 
 follow(source, (change) => {
   if (!apply(change)) return;
+  if (change.full && chosen) askCurves(chosen); // there may be a gap in those that are here
   const a = one("about");
   if (a.at) offset = a.at - Date.now();
   if (!due) { due = true; requestAnimationFrame(draw); }
 }, (link) => {
   if ($("link").dataset.state === link) return;
   $("link").dataset.state = link;
-  setText($("link-text"), link === "live" ? "live" : "connection lost, trying again");
+  setText($("link-text"), { live: "live", waiting: "connecting" }[link] || "connection lost, trying again");
 });
 
 // Tools.
 $("find").addEventListener("input", (e) => { find = e.target.value.trim().toLowerCase(); drawShards(); });
 $("state").addEventListener("change", (e) => { only = e.target.value; drawShards(); });
-$("detail-close").addEventListener("click", () => { const was = chosen; pick(null); const b = was && parts.shards.made.get(was); (b ? b.cells[0].inner : $("find")).focus(); });
+$("detail-close").addEventListener("click", () => {
+  const row = chosen && parts.shards.made.get(chosen), back = opener && opener.isConnected && opener !== document.body ? opener : row ? row.cells[0].inner : $("find");
+  pick(null);
+  back.focus();
+});
 $("z-in").addEventListener("click", () => lineage.zoom(0.5));
 $("z-out").addEventListener("click", () => lineage.zoom(2));
 $("z-left").addEventListener("click", () => lineage.move(-0.4));

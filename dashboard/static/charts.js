@@ -55,9 +55,10 @@ export class Chart {
   }
 }
 
-// texts say what a curve shows, for those who do not see it.
+// told says what a curve shows, for those who do not see it.
 export function told(list, format) {
   let last = null, most = null;
   for (const y of list) if (y !== null && y !== undefined) { last = y; if (most === null || y > most) most = y; }
-  return last === null ? "not known" : format(last) + " now, at most " + format(most);
+  const now = list[list.length - 1], young = now !== null && now !== undefined;
+  return last === null ? "not known" : format(last) + (young ? " now" : " last") + ", at most " + format(most);
 }

@@ -6,7 +6,7 @@ import { duration, number, bytes, ago, clock, short, worker, share, signOf, stat
 export function tables({ now, pick, chosen, $ }) {
   const lagClass = (ms) => (ms > 600000 ? "hot" : ms > 60000 ? "warm" : "");
   const shards = new Table($("t-shards"), "Shards: state, worker, how far behind, and what is in hand", [
-    { key: "id", name: "Shard", text: (r) => short(r.id), sort: (r) => r.id.length * 1e6 + hash(r.id), title: (r) => r.id, open: (r) => pick(r.id) },
+    { key: "id", name: "Shard", text: (r) => short(r.id), sort: (r) => String.fromCharCode(Math.min(r.id.length, 0xffff)) + r.id, title: (r) => r.id, open: (r) => pick(r.id) },
     { key: "state", name: "State", kind: "state", text: (r) => signOf(r.l.s) + " " + r.l.s + (r.l.x ? " ‖ paused" : ""), sort: (r) => r.l.s, cls: (r) => stateClass(r.l.s) },
     { key: "owner", name: "Worker", text: (r) => worker(r.l.o) + (r.l.n ? " → " + worker(r.l.n) : ""), title: (r) => r.l.o || "" },
     { key: "lag", name: "Behind", num: true, text: (r) => (r.l.s === "ended" ? "–" : (r.l.l > 600000 ? "▲ " : "") + (r.l.m && r.l.l > 0 ? "≤ " : "") + duration(r.l.l)), sort: (r) => (r.l.s === "ended" ? -2 : r.l.l), cls: (r) => (r.l.s === "ended" ? "" : lagClass(r.l.l)) },
@@ -16,9 +16,9 @@ export function tables({ now, pick, chosen, $ }) {
     { key: "lanes", name: "Lanes", num: true, narrow: true, hint: "calls of the handler that run now", text: (r) => (r.l.me ? String(r.l.b || 0) : "–"), sort: (r) => r.l.b || 0 },
     { key: "keys", name: "Keys aside", num: true, narrow: true, hint: "keys that wait, and keys that are parked", text: (r) => ((r.l.h || 0) + (r.l.q || 0) ? (r.l.h || 0) + " + " + (r.l.q || 0) + " parked" : "–"), sort: (r) => (r.l.h || 0) + (r.l.q || 0) },
     { key: "share", name: "Hashes", num: true, narrow: true, hint: "its share of the key space", text: (r) => share(r.s.lo, r.s.hi), sort: (r) => (r.s.lo >= 0 ? r.s.hi - r.s.lo : -1) },
-    { key: "saved", name: "Saved", num: true, narrow: true, text: (r) => ago(r.l.w, now()), sort: (r) => r.l.w || 0 },
+    { key: "saved", name: "Saved", num: true, narrow: true, hint: "its position, by a consumer of the serving process", text: (r) => ago(r.l.w, now()), sort: (r) => r.l.w || 0 },
     { key: "note", name: "Note", narrow: true, kind: "text", text: (r) => [r.l.su ? "suspect record" : "", r.l.e || ""].filter(Boolean).join("; "), title: (r) => r.l.e || "" },
-  ], { by: "lag", down: true, most: 100, none: "No shard fits.", chosen: (r) => r.id === chosen() });
+  ], { by: "lag", down: true, most: 100, none: "No shard.", chosen: (r) => r.id === chosen() });
 
   const workers = new Table($("t-workers"), "Workers: what each does, and what it carries", [
     { key: "name", name: "Worker", text: (r) => worker(r.name) + (r.here ? " (here)" : ""), title: (r) => r.name },
@@ -33,7 +33,7 @@ export function tables({ now, pick, chosen, $ }) {
   ], { by: "name", none: "No worker has signed in." });
 
   const failures = new Table($("t-failures"), "Failures, the last first: what happened, where and why", [
-    { key: "at", name: "When", text: (r) => clock(r.at), sort: (r) => r.at, title: (r) => ago(r.at, now()) },
+    { key: "at", name: "When", text: (r) => clock(r.at, now()), sort: (r) => r.at, title: (r) => ago(r.at, now()) },
     { key: "kind", name: "What", kind: "text", text: (r) => (r.grave ? "! " : "") + r.kind, cls: (r) => (r.grave ? "grave" : "") },
     { key: "reason", name: "Why", kind: "text", text: (r) => [r.reason, r.text].filter(Boolean).join(": ") || "–" },
     { key: "shard", name: "Shard", text: (r) => (r.shard ? short(r.shard) : "–") + (r.handler ? " " + r.handler : ""), title: (r) => r.shard || "" },
@@ -43,7 +43,7 @@ export function tables({ now, pick, chosen, $ }) {
   ], { by: "at", down: true, most: 50, none: "Nothing has failed." });
 
   const handovers = new Table($("t-handovers"), "Shards that went from one worker to another, the last first", [
-    { key: "at", name: "When", text: (r) => clock(r.at), sort: (r) => r.at, title: (r) => ago(r.at, now()) },
+    { key: "at", name: "When", text: (r) => clock(r.at, now()), sort: (r) => r.at, title: (r) => ago(r.at, now()) },
     { key: "shard", name: "Shard", text: (r) => short(r.shard), title: (r) => r.shard },
     { key: "from", name: "From → to", kind: "text", text: (r) => (worker(r.from) || "nobody") + " → " + (worker(r.to) || (r.how === "finished" ? "its children" : "nobody yet")), title: (r) => (r.from || "") + " → " + (r.to || "") },
     { key: "how", name: "How", text: (r) => r.how },
@@ -52,6 +52,3 @@ export function tables({ now, pick, chosen, $ }) {
   ], { by: "at", down: true, most: 50, none: "No shard has changed hands." });
   return { shards, workers, failures, handovers };
 }
-
-// hash orders ids of one length as text would, as far as a number reaches.
-function hash(id) { const n = Number(id.replace(/\D/g, "").slice(-9)); return n || 0; }

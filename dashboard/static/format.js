@@ -42,8 +42,11 @@ export function ago(at, now) {
   return Math.round(s / 86400) + " days ago";
 }
 
-export function clock(at) {
-  return at > 0 ? new Date(at).toLocaleTimeString("en-GB") : dash;
+// clock is the time of day, with the date if it is not of today.
+export function clock(at, now) {
+  if (!(at > 0)) return dash;
+  const then = new Date(at), time = then.toLocaleTimeString("en-GB");
+  return then.toDateString() === new Date(now).toDateString() ? time : then.toLocaleDateString("en-GB", { day: "numeric", month: "short" }) + " " + time;
 }
 
 // short is what tells a shard from its neighbours: 12 of shardId-000000000012,

@@ -1,5 +1,6 @@
 // The family tree of the shards over the range of hashes: each shard is a bar as
-// wide as its part of the hashes, below its parents.
+// wide as its part of the hashes, below its parents. One bar at a time can be
+// reached by Tab; from it the arrow keys go to its neighbours, parents and children.
 
 import { el, setText, natural } from "./table.js";
 import { short, worker, duration, states, stateClass, signOf } from "./format.js";
@@ -50,9 +51,10 @@ export function layOut(shards) {
       kids.forEach((c, i) => { c.lo = n.lo + (n.hi - n.lo) * i / kids.length; c.hi = n.lo + (n.hi - n.lo) * (i + 1) / kids.length; });
     }
   }
-  let depth = 0;
-  for (const n of order) depth = Math.max(depth, n.gen + 1);
-  return { order, depth };
+  const rows = [];
+  for (const n of order) (rows[n.gen] ||= []).push(n);
+  for (const row of rows) row.sort((a, b) => a.lo - b.lo || natural(a.id, b.id));
+  return { order, rows, depth: rows.length };
 }
 
 export class Lineage {
@@ -60,7 +62,7 @@ export class Lineage {
     this.box = box;
     this.from = 0;
     this.to = 1;
-    this.svg = svg("svg", { role: "img", "aria-labelledby": "lineage-title lineage-desc" });
+    this.svg = svg("svg", { role: "group", "aria-labelledby": "lineage-title", "aria-describedby": "lineage-desc" });
     this.title = svg("title", { id: "lineage-title" });
     this.desc = svg("desc", { id: "lineage-desc" });
     const defs = svg("defs");
@@ -72,7 +74,15 @@ export class Lineage {
     this.nodes = new Map();
     this.bars.addEventListener("click", (e) => {
       const g = e.target.closest("g[data-id]");
-      if (g) onPick(g.dataset.id);
+      if (g) { this.rove(g.dataset.id); onPick(g.dataset.id); }
+    });
+    this.bars.addEventListener("keydown", (e) => {
+      if (e.altKey || e.ctrlKey || e.metaKey || e.shiftKey) return;
+      const g = e.target.closest("g[data-id]"), to = g && this.beside(g.dataset.id, e.key);
+      if (g && (e.key === "Enter" || e.key === " ")) onPick(g.dataset.id);
+      else if (to) this.go(to);
+      else return;
+      e.preventDefault();
     });
     new ResizeObserver(() => this.place()).observe(box);
   }
@@ -91,6 +101,30 @@ export class Lineage {
     this.place();
   }
 
+  // beside is the shard that a key leads to from another.
+  beside(id, key) {
+    const node = this.tree.order.find((n) => n.id === id);
+    if (!node) return null;
+    const row = this.tree.rows[node.gen], i = row.indexOf(node), last = row.length - 1;
+    const first = (list) => list.slice().sort((a, b) => a.lo - b.lo)[0];
+    return { ArrowLeft: row[Math.max(0, i - 1)], ArrowRight: row[Math.min(last, i + 1)], Home: row[0], End: row[last], ArrowUp: first(node.parents) || node, ArrowDown: first(node.children) || node }[key] || null;
+  }
+
+  // go gives a bar the focus, and draws the part of the hashes where it is.
+  go(node) {
+    if (this.nodes.get(node.id).out) { const half = (this.to - this.from) / 2, at = (node.lo + node.hi) / 2; this.frame(at - half, at + half); }
+    this.rove(node.id);
+    this.nodes.get(node.id).g.focus();
+  }
+
+  // rove makes a bar the one that Tab reaches.
+  rove(id) {
+    const was = this.nodes.get(this.at), is = this.nodes.get(id);
+    if (was && was !== is) was.g.setAttribute("tabindex", "-1");
+    if (is) is.g.setAttribute("tabindex", "0");
+    this.at = id;
+  }
+
   // shape draws another tree; paint colours the one that is there.
   shape(shards) {
     this.tree = layOut(shards);
@@ -98,7 +132,7 @@ export class Lineage {
     for (const [id, n] of this.nodes) if (!keep.has(id)) { n.g.remove(); this.nodes.delete(id); }
     for (const node of this.tree.order) {
       if (this.nodes.has(node.id)) continue;
-      const g = svg("g", {}), rect = svg("rect", { height: barHeight, rx: 3 }), stem = svg("rect", { class: "stem" }), text = svg("text"), title = svg("title");
+      const g = svg("g", { role: "button", tabindex: "-1" }), rect = svg("rect", { height: barHeight, rx: 3 }), stem = svg("rect", { class: "stem" }), text = svg("text"), title = svg("title");
       g.dataset.id = node.id;
       g.append(title, stem, rect, text);
       this.bars.append(g);
@@ -141,6 +175,8 @@ export class Lineage {
         if (b > a) lines.push("M" + (a + 1).toFixed(1) + " " + (y(node.gen) + barHeight) + "V" + y(c.gen) + "H" + Math.max(a + 1.5, b - 1).toFixed(1) + "V" + (y(node.gen) + barHeight) + "Z");
       }
     }
+    const at = this.nodes.get(this.at);
+    if (!at || at.out) { const seen = this.tree.order.find((n) => !this.nodes.get(n.id).out); if (seen) this.rove(seen.id); }
     let path = this.links.firstChild;
     if (!path) { path = svg("path", {}); this.links.append(path); }
     path.setAttribute("d", lines.join(""));
@@ -158,6 +194,11 @@ export class Lineage {
       if (!n || n.out) continue;
       const cls = "bar " + stateClass(l.s) + (l.x ? " paused" : "") + (node.id === this.chosen ? " chosen" : "");
       if (cls !== n.cls) { n.g.setAttribute("class", cls); n.cls = cls; }
+      // Without the lag, which changes all the time, and would be read out again.
+      const name = "Shard " + short(node.id) + ", " + l.s + (l.x ? ", paused" : "") + (l.o ? ", " + worker(l.o) : "");
+      if (name !== n.name) { n.g.setAttribute("aria-label", name); n.name = name; }
+      const current = node.id === this.chosen;
+      if (current !== n.current) { n.g.setAttribute("aria-current", String(current)); n.current = current; }
       let label = "";
       if (n.wide >= 26) label = signOf(l.s) + (l.x ? "‖" : "") + " " + short(node.id);
       if (n.wide >= 100 && l.o && l.s !== "ended") label += "  " + worker(l.o) + (l.n ? " → " + worker(l.n) : "");
@@ -168,7 +209,7 @@ export class Lineage {
       setText(n.title, node.id + ", " + l.s + (l.o ? ", " + l.o : "") + (l.l >= 0 ? ", " + duration(l.l) + " behind" : ""));
     }
     setText(this.title, "Lineage of " + this.tree.order.length + " shards in " + this.tree.depth + (this.tree.depth === 1 ? " generation" : " generations"));
-    setText(this.desc, Object.keys(counts).map((s) => counts[s] + " " + s).join(", ") + ". Parents stand above their children, over the part of the hashes that they share.");
+    setText(this.desc, Object.keys(counts).map((s) => counts[s] + " " + s).join(", ") + ". Parents stand above their children, over the part of the hashes that they share. Arrow keys go from shard to shard, Enter chooses one.");
   }
 }
 
