@@ -33,6 +33,7 @@ var looks = []struct {
 	{"the page is good in light, dark and on a phone", (*looker).portraits},
 	{"accessibility rules are kept", (*looker).rules},
 	{"1,000 shards are drawn at once and stay smooth", (*looker).thousand},
+	{"what is not known, old or wrong is said to be", (*looker).troubles},
 	{"names of enemies do nothing", (*looker).hostile},
 	{"towpath top looks as it should in a terminal", (*looker).terminal},
 	{"the page goes on when the server comes back", (*looker).restart},

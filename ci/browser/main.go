@@ -75,7 +75,7 @@ func look(ctx context.Context, s settings) (broken int, err error) {
 	}
 	defer play.end()
 	sources := []dashboard.Source{play.source()}
-	at, err := serve(ctx, "127.0.0.1:0", map[string][]dashboard.Source{"/fleet/": sources, "/big/thousand/": {thousand()}, "/hostile/": {hostile()}})
+	at, err := serve(ctx, "127.0.0.1:0", map[string][]dashboard.Source{"/fleet/": sources, "/big/thousand/": {thousand()}, "/hostile/": {hostile()}, "/trouble/": troubled()})
 	if err != nil {
 		return 0, err
 	}
