@@ -67,7 +67,7 @@ func (l *looker) fleet() (string, error) {
 	}
 	defer end()
 	// Until the stream has been resharded three times and the newest are held.
-	if err := t.until(40*time.Second, `document.querySelectorAll("#lineage .bar").length >= 10 && document.querySelectorAll("#t-workers tbody tr").length === 3 && document.querySelectorAll("#lineage .s-ended").length >= 4`); err != nil {
+	if err := t.until(40*time.Second, `document.querySelectorAll("#lineage .bar").length >= 10 && document.querySelectorAll("#t-workers tbody tr").length >= 3 && document.querySelectorAll("#lineage .s-ended").length >= 4`); err != nil {
 		return "", err
 	}
 	told, err := eval[string](t, `document.querySelector("#lineage-title").textContent + ": " + document.querySelector("#lineage-desc").textContent`)

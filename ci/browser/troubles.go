@@ -46,7 +46,7 @@ func troubled() []dashboard.Source {
 			return f, nil
 		}},
 		{Name: "paused here", Recorder: &seen, Statuses: []func() consumer.Status{func() consumer.Status {
-			return consumer.Status{Worker: "one/0123456789abcdef", Valid: true, Limited: true, Shards: []consumer.ShardStatus{{Shard: shardID(0), ReadAt: time.Now().Add(-time.Hour), Paused: true}}}
+			return consumer.Status{Worker: "one/0123456789abcdef", Valid: true, Limited: true, Shards: []consumer.ShardStatus{{Shard: shardID(0), ReadAt: time.Now().Add(-65 * time.Minute), Paused: true}}}
 		}}},
 	}
 }
@@ -66,7 +66,7 @@ func (l *looker) troubles() (string, error) {
 		{"empty", "", map[string]string{"shards": "0", "workers": "0", "lag": "–"}, 0, "dashboard-empty", "light"},
 		{"one shard", "", map[string]string{"shards": "1", "lag": "≤"}, 1, "dashboard-one", "light"},
 		{"throttled later", "What the tables told", map[string]string{"shards": "5", "lag": "≤", "workers": "0 of 1"}, 5, "dashboard-throttled", "dark"},
-		{"paused here", "Limited to 0 calls", map[string]string{"shards": "1", "lag": "≤ 60 min", "failures": "300"}, 1, "dashboard-paused", "light"},
+		{"paused here", "Limited to 0 calls", map[string]string{"shards": "1", "lag": "≤ 6", "failures": "300"}, 1, "dashboard-paused", "light"},
 	} {
 		t, end, err := newTab(l.browser, l.house.origin)
 		if err != nil {

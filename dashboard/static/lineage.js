@@ -69,7 +69,9 @@ export class Lineage {
     defs.append(pattern("hatch", 6, "M0 6 6 0", "p-hatch"), pattern("weave", 8, "M0 4h8", "p-weave"));
     this.links = svg("g", { class: "links" });
     this.bars = svg("g", { class: "bars" });
-    this.svg.append(this.title, this.desc, defs, this.links, this.bars);
+    // What is written on the bars is cut to their width; they have names of their own.
+    this.labels = svg("g", { "aria-hidden": "true" });
+    this.svg.append(this.title, this.desc, defs, this.links, this.bars, this.labels);
     box.append(this.svg);
     this.nodes = new Map();
     this.bars.addEventListener("click", (e) => {
@@ -129,13 +131,14 @@ export class Lineage {
   shape(shards) {
     this.tree = layOut(shards);
     const keep = new Set(this.tree.order.map((n) => n.id));
-    for (const [id, n] of this.nodes) if (!keep.has(id)) { n.g.remove(); this.nodes.delete(id); }
+    for (const [id, n] of this.nodes) if (!keep.has(id)) { n.g.remove(); n.text.remove(); this.nodes.delete(id); }
     for (const node of this.tree.order) {
       if (this.nodes.has(node.id)) continue;
       const g = svg("g", { role: "button", tabindex: "-1" }), rect = svg("rect", { height: barHeight, rx: 3 }), stem = svg("rect", { class: "stem" }), text = svg("text"), title = svg("title");
       g.dataset.id = node.id;
-      g.append(title, stem, rect, text);
+      g.append(title, stem, rect);
       this.bars.append(g);
+      this.labels.append(text);
       this.nodes.set(node.id, { g, rect, stem, text, title });
     }
     this.place();
@@ -155,6 +158,7 @@ export class Lineage {
       const n = this.nodes.get(node.id), left = x(node.lo), wide = (node.hi - node.lo) * scale, space = Math.min(2, wide * 0.2);
       n.out = left > width || left + wide < 0;
       n.g.classList.toggle("out", n.out);
+      n.text.classList.toggle("out", n.out);
       if (n.out) continue;
       // What is seen of a bar that reaches beyond the edge is labelled too.
       const seen = Math.max(0, left), end = Math.min(width, left + wide);
@@ -193,7 +197,7 @@ export class Lineage {
       counts[l.s] = (counts[l.s] || 0) + 1;
       if (!n || n.out) continue;
       const cls = "bar " + stateClass(l.s) + (l.x ? " paused" : "") + (node.id === this.chosen ? " chosen" : "");
-      if (cls !== n.cls) { n.g.setAttribute("class", cls); n.cls = cls; }
+      if (cls !== n.cls) { n.g.setAttribute("class", cls); n.text.setAttribute("class", "label " + stateClass(l.s)); n.cls = cls; }
       // Without the lag, which changes all the time, and would be read out again.
       const name = "Shard " + short(node.id) + ", " + l.s + (l.x ? ", paused" : "") + (l.o ? ", " + worker(l.o) : "");
       if (name !== n.name) { n.g.setAttribute("aria-label", name); n.name = name; }
