@@ -233,7 +233,7 @@ func (v *view) finish(now time.Time, rates map[string]float64, steady func(strin
 		}
 	}
 	s.Rate, s.KiB = tenth(s.Rate), tenth(s.KiB)
-	p := point{float64(now.UnixMilli()), unless(s.Lag < 0, float64(s.Lag)/1000), unless(!hasRate, s.Rate), unless(!v.about.HasTables, s.KiB),
+	p := point{float64(now.UnixMilli()), unless(s.Lag < 0, float64(s.Lag)/1000), unless(!hasRate, s.Rate), unless(v.about.TablesAt < 0, s.KiB),
 		unless(s.P50 < 0 || !v.about.HasRecorder, s.P50), unless(s.P99 < 0 || !v.about.HasRecorder, s.P99), unless(!v.about.HasRecorder, float64(s.Failed)), unless(!v.about.HasHere, float64(s.Pending))}
 	if !hasRate {
 		s.Rate = -1

@@ -48,7 +48,7 @@ function drawSummary() {
   const st = s.states || {}, unread = a.has_tables && !(a.tables_at > 0) && !s.shards && !s.workers;
   tile("lag", (s.lag_at_most && s.lag > 0 ? "≤ " : "") + duration(s.lag), s.lag_shard ? "shard " + short(s.lag_shard) : "", s.lag > 600000 ? "bad" : s.lag > 60000 ? "warn" : "");
   if (s.rate >= 0) tile("rate", number(s.rate, s.rate < 10 ? 1 : 0), "records/s here" + (a.has_tables && s.kib > 0 ? ", " + bytes(s.kib * 1024) + "/s in all" : ""));
-  else tile("rate", a.has_tables ? bytes(s.kib * 1024) + "/s" : "–", "by the rows of the table");
+  else tile("rate", a.has_tables && !unread ? bytes(s.kib * 1024) + "/s" : "–", unread ? "not known yet" : "by the rows of the table");
   if (unread) for (const key of ["shards", "workers", "parked"]) tile(key, "–", "not known yet");
   else {
     tile("shards", number(s.shards), Object.keys(states).filter((n) => st[n]).map((n) => st[n] + " " + n).join(", "), st.fault || st.gone || st.hole ? "bad" : st.orphaned ? "warn" : "");
@@ -65,7 +65,7 @@ function drawSummary() {
   if (o.fault) notes.push(["bad", "The control row could not be read: " + o.fault]);
   for (const p of o.pauses || []) notes.push(["warn", "Paused: " + p]);
   if (o.limited) notes.push(["warn", "Limited to " + o.limit + " calls at once in the fleet" + (o.kept === false && a.has_tables ? ", which not every worker is known to keep to yet" : "") + (a.has_here ? "; " + o.running + " run here" : "")]);
-  for (const p of state.problems.values()) notes.push([/^(worker_silent|move_under_way|owner_gone)$/.test(p.kind) ? "warn" : "bad", p.text]);
+  for (const p of state.problems.values()) notes.push([/^(worker_silent|move_under_way|owner_gone)$/.test(p.kind) ? "warn" : "bad", (p.shard ? "Shard " + short(p.shard) + ": " : "") + p.text]);
   const box = $("notices"), text = JSON.stringify(notes);
   if (box.dataset.text !== text) {
     box.dataset.text = text;
@@ -195,7 +195,9 @@ function draw() {
   if (d.has("failures") || d.has("one")) parts.failures.show(list("failures"));
   if (d.has("handovers") || d.has("one")) parts.handovers.show(list("handovers"));
   d.clear();
-  const a = one("about");
+  const a = one("about"), unread = a.has_tables && !(a.tables_at > 0);
+  for (const t of [parts.shards, parts.workers]) t.say(unread ? "Not known yet." : "");
+  parts.failures.say(a.has_recorder ? "" : "Not known here.");
   setText($("failures-hint"), !a.has_recorder ? "Only consumers of the serving process tell of failures, through a Recorder." : a.texts ? "" : "Texts of errors are not shown: they may quote records.");
   setText($("age"), a.tables_at > 0 ? "Tables read " + ago(a.tables_at, now()) + "." : "");
 }

@@ -39,6 +39,9 @@ export class Table {
     this.mark();
   }
 
+  // say has it say something else than usual while it has no rows; "" is the usual.
+  say(text) { setText(this.none, text || this.options.none || "Nothing."); }
+
   order(key) {
     const column = this.columns.find((c) => c.key === key);
     this.down = this.by === key ? !this.down : !!column.num;
