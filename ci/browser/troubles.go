@@ -62,7 +62,7 @@ func (l *looker) troubles() (string, error) {
 		bars         int
 		name, scheme string
 	}{
-		{"denied", "The tables cannot be read: " + denial, map[string]string{"shards": "–", "workers": "–", "lag": "–", "parked": "–", "failures": "–"}, 0, "dashboard-denied", "light"},
+		{"denied", "The tables cannot be read: " + denial, map[string]string{"shards": "–", "workers": "–", "lag": "–", "rate": "–", "parked": "–", "failures": "–"}, 0, "dashboard-denied", "light"},
 		{"empty", "", map[string]string{"shards": "0", "workers": "0", "lag": "–"}, 0, "dashboard-empty", "light"},
 		{"one shard", "", map[string]string{"shards": "1", "lag": "≤"}, 1, "dashboard-one", "light"},
 		{"throttled later", "What the tables told", map[string]string{"shards": "5", "lag": "≤", "workers": "0 of 1"}, 5, "dashboard-throttled", "dark"},
@@ -81,6 +81,11 @@ func (l *looker) troubles() (string, error) {
 			}
 			err = errors.Join(err, err2)
 		}
+		cut, err2 := eval[string](t, `[...document.querySelectorAll(".tile .value")].filter((e) => e.scrollWidth > e.clientWidth).map((e) => e.textContent).join(", ")`)
+		if err2 == nil && cut != "" {
+			err2 = fmt.Errorf("tiles are too narrow for %s", cut)
+		}
+		err = errors.Join(err, err2)
 		tabs, err2 := eval[float64](t, `document.querySelectorAll("nav a").length`)
 		if err2 == nil && tabs != 5 {
 			err2 = fmt.Errorf("%.0f applications are named, want 5", tabs)
