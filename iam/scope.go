@@ -30,7 +30,9 @@ type Scope struct {
 	// Application.
 	Consumer string
 	// Overflow is arn:aws:s3:::bucket/prefix, where large states are. The prefix
-	// may be empty.
+	// may be empty. If the bucket is encrypted with a key of your own,
+	// kms:Decrypt and kms:GenerateDataKey on it are yours to add: DestinationKey
+	// is that of the destinations alone.
 	Overflow string
 	// Once is the table of effects.
 	Once string
