@@ -243,9 +243,7 @@ func (w *worker) live(stop context.Context) error {
 		fire(w.cfg.Hooks.SessionLost, SessionEvent{Worker: s.id, Err: over})
 		return over
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(stop), w.timing.margin)
-	defer cancel()
-	f.goAway(ctx)
+	f.goAway(context.WithoutCancel(stop))
 	fire(w.cfg.Hooks.SessionLost, SessionEvent{Worker: s.id, Err: ErrStopping})
 	return nil
 }

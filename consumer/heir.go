@@ -81,20 +81,13 @@ func (f *fleet) putDownOne(ctx context.Context, key string) {
 // given it a lease has told it so before the session is gone, and then that lease is
 // put down first; or is told that the session is gone, and takes it back: see
 // tenure.given. Nobody waits for this: a session that stays is found silent and
-// revoked.
+// revoked, and it ends with the session at the latest.
 func (f *fleet) goAway(ctx context.Context) {
-	me := f.session.id
 	for {
-		err := f.cfg.Leases.Leave(ctx, me)
+		err := f.session.call(ctx, f.timing.margin, func(ctx context.Context) error { return f.cfg.Leases.Leave(ctx, f.session.id) })
 		if errors.Is(err, checkpoint.ErrUnread) && f.session.valid() {
-			var told shard.Session
-			if told, err = f.cfg.Leases.Session(ctx, me); err == nil {
-				for _, h := range told.Inbox {
-					f.putDownOne(ctx, h.Key)
-				}
-				if err = f.cfg.Leases.Forget(ctx, me, told.Inbox); err == nil {
-					continue
-				}
+			if err = f.putDownTold(ctx); err == nil {
+				continue
 			}
 		}
 		if err != nil {
@@ -102,6 +95,21 @@ func (f *fleet) goAway(ctx context.Context) {
 		}
 		return
 	}
+}
+
+// putDownTold lets go of what the inbox tells that this worker was given.
+func (f *fleet) putDownTold(ctx context.Context) error {
+	me := f.session.id
+	told, err := tableCall(ctx, f.worker, func(ctx context.Context) (shard.Session, error) { return f.cfg.Leases.Session(ctx, me) })
+	if err != nil {
+		return err
+	}
+	for _, h := range told.Inbox {
+		if f.session.valid() {
+			f.putDownOne(ctx, h.Key)
+		}
+	}
+	return tableDo(ctx, f.worker, func(ctx context.Context) error { return f.cfg.Leases.Forget(ctx, me, told.Inbox) })
 }
 
 // heir is the live worker with the least to do, to give a lease to; empty if
