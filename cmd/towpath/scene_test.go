@@ -39,7 +39,7 @@ func newScene() *scene {
 	// closes the request, and letters that are in it stay hidden.
 	a.Intercept(func(_ context.Context, c awsfake.Call) awsfake.Fault {
 		if c.Service == "sqs" {
-			return awsfake.DelayAnswer(2 * time.Millisecond)
+			return awsfake.DelayAnswer(20 * time.Millisecond)
 		}
 		return awsfake.Fault{}
 	})
