@@ -82,10 +82,10 @@ type Control struct {
 	// Generation grows with every write.
 	Generation int64 `json:"generation,omitempty"`
 	// Limited tells whether the calls that run at once are limited, Limit to how
-	// many; 0 stops every handler. Kept tells whether the whole fleet is known to
-	// keep to it.
+	// many: 0 stops every handler, and means nothing if they are not. Kept tells
+	// whether the whole fleet is known to keep to it.
 	Limited bool `json:"limited"`
-	Limit   int  `json:"limit,omitempty"`
+	Limit   int  `json:"limit"`
 	Kept    bool `json:"kept,omitempty"`
 	// Shares are how many calls each worker may make, by its id.
 	Shares map[string]int `json:"shares,omitempty"`
