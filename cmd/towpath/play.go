@@ -157,6 +157,9 @@ func surveyed(c *cli.Command) (io.ReadCloser, *tape.Survey, error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("-file: %w", err)
 	}
+	if info, err := f.Stat(); err == nil && !info.Mode().IsRegular() {
+		return nil, nil, errors.Join(fmt.Errorf("-file %s is no file that can be read twice: give it as standard input, with -yes", name), f.Close())
+	}
 	events, err := eventsOf(c, f)
 	if err != nil {
 		return nil, nil, f.Close() // what is wrong is said already
