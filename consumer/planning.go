@@ -274,7 +274,9 @@ func (f *fleet) ask(ctx context.Context, seen shard.Lease, to string) {
 	_, err := tableCall(ctx, f.worker, func(ctx context.Context) (shard.Lease, error) {
 		return f.cfg.Leases.Ask(ctx, seen, to)
 	})
-	if err == nil {
+	if err != nil {
+		f.log.Debug("ask for a hand-over", "lease", seen.Key, "error", err) // by the next plan, if it is due still
+	} else {
 		_ = f.tell(ctx, seen.Owner, shard.Hint{Kind: shard.HintDrain, Key: seen.Key, Counter: seen.Counter}) // it sweeps, too
 	}
 }
