@@ -46,7 +46,7 @@ export class Chart {
       scales: { x: { time: true }, y: { range: (u, lo, hi) => [0, hi > 0 ? hi * 1.1 : 1] } },
       axes: [
         Object.assign({}, axis, { space: 70, size: 28, values: (u, list) => list.map((t) => new Date(t).toLocaleTimeString("en-GB", o.brief ? { hour: "2-digit", minute: "2-digit" } : {})) }),
-        Object.assign({}, axis, { size: 62, space: 32, values: (u, list) => list.map(o.format) }),
+        Object.assign({}, axis, { size: (u, list) => roomFor(list), space: 32, values: (u, list) => list.map(o.format) }),
       ],
       series: [{}].concat(o.series.map((name, i) => ({
         label: name, stroke: i ? c.two : c.one, width: 1.6, dash: i ? [5, 3] : undefined, fill: i ? undefined : c.fill, points: { show: false }, spanGaps: false,
@@ -54,6 +54,10 @@ export class Chart {
     }, this.data, this.box);
   }
 }
+
+// roomFor is how wide an axis has to be for what is written at it: a number that is
+// cut at its left is another number. A character is at most 7 wide.
+function roomFor(list) { return Math.max(62, 16 + 7 * Math.max(0, ...(list || []).map((text) => text.length))); }
 
 // told says what a curve shows, for those who do not see it.
 export function told(list, format) {
