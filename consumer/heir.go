@@ -104,6 +104,9 @@ func (f *fleet) putDownTold(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if len(told.Inbox) == 0 {
+		return checkpoint.ErrUnread // by something that cannot be read
+	}
 	for _, h := range told.Inbox {
 		if f.session.valid() {
 			f.putDownOne(ctx, h.Key)

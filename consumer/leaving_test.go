@@ -1,13 +1,16 @@
 package consumer_test
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/towpath/towpath/checkpoint"
 	"github.com/towpath/towpath/checkpoint/checkpointtest"
 	"github.com/towpath/towpath/shard/shardtest"
 )
@@ -83,4 +86,35 @@ func TestFleetStoppedAtOneInstantLeavesEveryLeaseFree(t *testing.T) {
 			})
 		})
 	}
+}
+
+// unread is a table on which something stands in every inbox that cannot be read.
+type unread struct {
+	*checkpointtest.Table
+	leaves atomic.Int64
+}
+
+func (t *unread) Leave(context.Context, string) error {
+	t.leaves.Add(1)
+	return checkpoint.ErrUnread
+}
+
+// What cannot be read in the inbox holds up no stop: the session is left to be missed.
+func TestStopWithAnInboxThatCannotBeReadEndsAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		table := &unread{Table: checkpointtest.NewTable()}
+		cfg := config(shardtest.NewStream(1), table.Table)
+		cfg.Leases, cfg.Handler = table, &tally{}
+		r := start(t, cfg)
+		await(t, "the shard", func() bool { return r.holds() == 1 })
+		if took, err := r.end(); err != nil || took > time.Second {
+			t.Errorf("the stop took %v (%v), want at once", took, err)
+		}
+		if n := table.leaves.Load(); n != 1 {
+			t.Errorf("it tried to leave %d times, want once", n)
+		}
+		if row := onlyRow(t, table.Table); row.Owner != "" {
+			t.Errorf("the lease is still %s's", row.Owner)
+		}
+	})
 }
