@@ -34,7 +34,7 @@ func TestCommandsReadFromServer(t *testing.T) {
 		{"workers", "-a", name, "-for", "0"},
 		{"lag", "-a", name, "-s", name, "-for", "0"},
 		{"doctor", "-a", name, "-s", name, "-watch", "1ms", "-sample", "-probe-writes"},
-		{"cost", "-a", name, "-s", name},
+		{"cost", "-a", name, "-s", name, "-records", "5"}, // told what comes in, or it says that no row does
 		{"migrate", "-a", name, "-s", name, "-watch", "1ms"},
 	} {
 		status, out, errs := called(t, append([]string{"-timeout", "30s", "-output", "json"}, args...)...)
