@@ -135,10 +135,17 @@ func TestFileMapIsComplete(t *testing.T) {
 	}
 }
 
-// A test that a text calls upon exists.
+// A test that a text calls upon exists, here or in an adapter's own module.
 func TestNamedTestsExist(t *testing.T) {
 	var code strings.Builder
 	walkModule(t, "_test.go", func(file string) { code.WriteString(read(t, file)) })
+	adapters, err := filepath.Glob("contrib/*/*_test.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range adapters {
+		code.WriteString(read(t, file))
+	}
 	walkModule(t, ".md", func(file string) {
 		for _, m := range regexp.MustCompile("`(Test[A-Za-z]+)`").FindAllStringSubmatch(read(t, file), -1) {
 			if !strings.Contains(code.String(), "func "+m[1]+"(") {
