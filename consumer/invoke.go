@@ -2,6 +2,7 @@ package consumer
 
 import (
 	"context"
+	"errors"
 	"runtime/debug"
 	"time"
 
@@ -44,6 +45,7 @@ func (l *lane) invoke(call func(context.Context) error, first shard.Position) (e
 			answer <- err
 		}()
 		err = call(ctx)
+		sound(err)
 		returned = true
 	}()
 	select {
@@ -70,6 +72,19 @@ func (l *lane) invoke(call func(context.Context) error, first shard.Position) (e
 		}
 	}
 }
+
+// sound asks an error what the engine will ask it. One that is a nil pointer, as of a
+// variable of a type of its own that was never set, panics: here, where that is a
+// failure of the call, and not where its error is read and all shards would go down.
+func sound(err error) {
+	if err != nil {
+		_ = err.Error()
+		_ = errors.Is(err, errNobodys)
+	}
+}
+
+// errNobodys is no error that anybody has.
+var errNobodys = errors.New("nobody's error")
 
 // handlerGrace is how long a handler may take to return after its context has
 // ended before it counts as stuck.
