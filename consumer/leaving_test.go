@@ -2,6 +2,7 @@ package consumer_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"sync"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/towpath/towpath/checkpoint"
 	"github.com/towpath/towpath/checkpoint/checkpointtest"
+	"github.com/towpath/towpath/consumer"
 	"github.com/towpath/towpath/shard/shardtest"
 )
 
@@ -115,6 +117,44 @@ func TestStopWithAnInboxThatCannotBeReadEndsAtOnce(t *testing.T) {
 		}
 		if row := onlyRow(t, table.Table); row.Owner != "" {
 			t.Errorf("the lease is still %s's", row.Owner)
+		}
+	})
+}
+
+// A shard that is being left, whose handler could not be told so, waits until it may
+// be told again: no loop turns without a pause when the session runs out meanwhile,
+// unseen as its heartbeat has no answer yet. In virtual time such a loop never ends.
+func TestLeavingWithoutASessionKeepsNoProcessorBusy(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		stream, table := shardtest.NewStream(1), checkpointtest.NewTable()
+		stream.Put("key", []byte("a"))
+		var silent atomic.Bool
+		table.Interfere(func(op, _ string) error {
+			if op == "heartbeat" && silent.Load() {
+				time.Sleep(20 * time.Second)
+				return errors.New("no answer")
+			}
+			return nil
+		}, nil)
+		var flushes atomic.Int64
+		cfg := config(stream, table)
+		cfg.DrainTimeout = time.Minute
+		cfg.Handler = &consumer.Collect{MaxAge: time.Hour, Flush: func(context.Context, *consumer.Collected) error {
+			flushes.Add(1)
+			return errors.New("the bucket is down")
+		}}
+		r := start(t, cfg)
+		await(t, "the record collected", func() bool { s := r.Status().Shards; return len(s) == 1 && s[0].Deferred == 1 })
+		silent.Store(true)
+		time.Sleep(3 * time.Second)
+		if took, err := r.end(); err != nil || took >= cfg.DrainTimeout {
+			t.Errorf("the stop took %v (%v), want it to end with the session", took, err)
+		}
+		if flushes.Load() == 0 {
+			t.Error("the handler was not told that the shard is left")
+		}
+		if row := onlyRow(t, table); row.Checkpoint.IsRecord() {
+			t.Errorf("the row is left as %s, want nothing finished", row)
 		}
 	})
 }

@@ -185,13 +185,15 @@ func (l *shardLoop) mayGo() bool {
 	return l.waiting() == 0 || l.wakes.waker != nil && !l.wakes.leaving && !l.wakes.ended && l.heldBack()
 }
 
-// retryWake fires when a call without records that failed may be made again.
+// retryWake fires when a call without records that failed may be made again. Where
+// the session has run out it may not, and the work ends with that: by whoever waits
+// for the heartbeat's answer, who may be seconds behind.
 func (l *shardLoop) retryWake() <-chan time.Time {
 	w := &l.wakes
-	if w.waker == nil || w.running || w.fails == 0 {
+	if w.waker == nil || w.running || w.fails == 0 || !l.right.valid() {
 		return nil
 	}
-	return time.After(time.Until(w.notBefore))
+	return time.After(max(time.Until(w.notBefore), time.Millisecond)) // what holds it back may be something else
 }
 
 // waiting is how many records are finished later than their calls.
