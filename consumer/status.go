@@ -99,8 +99,8 @@ type ShardStatus struct {
 	// old as that is trimmed, finished or not. 0 if the source does not say.
 	Retention time.Duration
 	// Still is for how long the shard has got nowhere although it has something to
-	// do and nobody holds it back, as of the last look, a few times in a lease
-	// duration. See Config.StallTimeout.
+	// do and nobody holds it back, counted by looks, a few in a lease duration. See
+	// Config.StallTimeout.
 	Still time.Duration
 	// ReadAt, ProgressAt and CheckpointAt are when something was last read,
 	// finished and written; zero if never.
