@@ -26,6 +26,18 @@ func deaf(t *testing.T) (h *tally, let func()) {
 	return &tally{do: func(context.Context, *batching.Batch) error { <-free; return nil }}, let
 }
 
+// cutOff has every call of a table fail while it is set.
+func cutOff(table *checkpointtest.Table) *atomic.Bool {
+	cut := new(atomic.Bool)
+	table.Interfere(func(string, string) error {
+		if cut.Load() {
+			return errors.New("cut off")
+		}
+		return nil
+	}, nil)
+	return cut
+}
+
 // A handler that does not return when its context has ended is reported, the run
 // ends with ErrStuck within the drain time and a little more, and its lease is
 // not let go: it expires, and only then has another worker the shard.
@@ -79,13 +91,7 @@ func TestNoSecondCallForAShardWhileAStuckOneRuns(t *testing.T) {
 				stream.Put("key", []byte("a"))
 				table := checkpointtest.NewTable()
 				h, let := deaf(t)
-				var cut atomic.Bool
-				table.Interfere(func(op, _ string) error {
-					if cut.Load() {
-						return errors.New("cut off")
-					}
-					return nil
-				}, nil)
+				cut := cutOff(table)
 				var sessions atomic.Int64
 				cfg := config(stream, table)
 				cfg.Handler, cfg.MaximumConcurrency = h, limit
@@ -185,13 +191,7 @@ func TestBatchOfALostLeaseIsNeverValidAgain(t *testing.T) {
 				stream := shardtest.NewStream(1)
 				stream.Put("key", []byte("a"))
 				table := checkpointtest.NewTable()
-				var cut atomic.Bool
-				table.Interfere(func(op, _ string) error {
-					if cut.Load() {
-						return errors.New("cut off")
-					}
-					return nil
-				}, nil)
+				cut := cutOff(table)
 				h, _ := deaf(t)
 				slow := h.do
 				first := make(chan *batching.Batch, 1)
@@ -210,7 +210,7 @@ func TestBatchOfALostLeaseIsNeverValidAgain(t *testing.T) {
 					t.Error("the batch is not valid while its lease is held")
 				}
 				time.Sleep(time.Second)
-				lose(table, &cut)
+				lose(table, cut)
 				if cause := <-ended; !errors.Is(cause, consumer.ErrLeaseLost) {
 					t.Fatalf("the context ended with %v, want %v", cause, consumer.ErrLeaseLost)
 				}
@@ -263,13 +263,7 @@ func TestShardOfAStuckHandlerIsNotGivenAway(t *testing.T) {
 				stream.Put("key", []byte("a"))
 				table := checkpointtest.NewTable()
 				h, _ := deaf(t)
-				var cut atomic.Bool
-				table.Interfere(func(op, _ string) error {
-					if cut.Load() {
-						return errors.New("cut off")
-					}
-					return nil
-				}, nil)
+				cut := cutOff(table)
 				cfg := config(stream, table)
 				cfg.Handler, cfg.DrainTimeout = h, 5*time.Second
 				r := start(t, cfg)
