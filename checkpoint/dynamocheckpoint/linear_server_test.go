@@ -50,6 +50,8 @@ func TestServerIsLinearizable(t *testing.T) {
 							return lineartest.RequestLost
 						case 1, 2:
 							return lineartest.AnswerLost
+						case 3:
+							return lineartest.AnswerCut
 						}
 						return lineartest.Arrives
 					})

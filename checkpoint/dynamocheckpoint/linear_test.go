@@ -30,7 +30,7 @@ var linearSeeds = flag.Int("linearseeds", 4, "how many histories of tables under
 // players are the workers of the histories.
 var players = []string{"anna", "bert", "cleo", "dora"}
 
-// Requests are lost or arrive late, answers are lost, calls are throttled, refused with a fault of
+// Requests are lost or arrive late, answers are lost or break off, calls are throttled, refused with a fault of
 // the service and slow, and the SDK repeats what it thinks it may: there is one
 // order of all attempts that explains what every worker was told. So a write
 // that was repeated is applied once, or refuses its own repetition, and the
@@ -154,7 +154,7 @@ func played(t *testing.T, seed uint64, fake *awsfake.AWS, history *lineartest.Hi
 	if err := opened(fake.Config("setup").HTTPClient, fake, "setup", seed).Prepare(t.Context(), shard.Stream{ARN: "arn:clicks"}); err != nil {
 		t.Fatal(err)
 	}
-	var mu sync.Mutex // protects weather, should a caller's attempts overlap
+	var mu sync.Mutex // protects what is drawn, should a caller's attempts overlap
 	weather := map[string]*rand.Rand{}
 	for i, name := range players {
 		weather[name] = rand.New(rand.NewPCG(seed, uint64(i)))
@@ -166,7 +166,15 @@ func played(t *testing.T, seed uint64, fake *awsfake.AWS, history *lineartest.Hi
 	})
 	var workers sync.WaitGroup
 	for i, name := range players {
-		view := history.Record(opened(lineartest.Wire(fake.HTTPClient(), nil), fake, name, seed))
+		cuts := rand.New(rand.NewPCG(seed, uint64(200+i)))
+		view := history.Record(opened(lineartest.Wire(fake.HTTPClient(), func(string) lineartest.Loss {
+			mu.Lock()
+			defer mu.Unlock()
+			if cuts.IntN(30) == 0 {
+				return lineartest.AnswerCut
+			}
+			return lineartest.Arrives
+		}), fake, name, seed))
 		workers.Go(func() {
 			time.Sleep(time.Duration(i) * time.Microsecond) // no two begin at one instant
 			view.Play(t.Context(), rand.New(rand.NewPCG(seed, uint64(100+i))), players, i, calls)

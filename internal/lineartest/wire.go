@@ -2,6 +2,7 @@ package lineartest
 
 import (
 	"context"
+	"io"
 	"net/http"
 	"strings"
 	"syscall"
@@ -25,6 +26,9 @@ const (
 	// AnswerLost is an attempt that the server applies, unless it refuses it, and
 	// whose answer does not arrive.
 	AnswerLost
+	// AnswerCut is an attempt that the server applies, unless it refuses it, and
+	// whose answer breaks off behind its header.
+	AnswerCut
 )
 
 // Wire is a Doer for an SDK client whose calls are recorded. The SDK repeats
@@ -76,7 +80,29 @@ func (w *wire) Do(r *http.Request) (*http.Response, error) {
 	if err != nil && fate != RequestLost || err == nil && answer.StatusCode >= 500 {
 		seen.unheard++
 	}
+	if seen.applied {
+		answer.Body = &success{ReadCloser: answer.Body, seen: seen}
+	}
 	return answer, err
+}
+
+// success is the body of an answer of success. If it breaks off, the SDK repeats
+// the write, and its caller does not hear that this attempt was applied. A
+// connection that is closed under load does so, not only one that is cut.
+type success struct {
+	io.ReadCloser
+	seen *attempts
+	cut  bool
+}
+
+func (b *success) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if err != nil && err != io.EOF && !b.cut {
+		b.cut = true
+		b.seen.applied = false
+		b.seen.unheard++
+	}
+	return n, err
 }
 
 func (w *wire) send(r *http.Request, fate Loss) (*http.Response, error) {
@@ -91,5 +117,13 @@ func (w *wire) send(r *http.Request, fate Loss) (*http.Response, error) {
 		answer.Body.Close()
 		return nil, syscall.ECONNRESET
 	}
+	if err == nil && fate == AnswerCut {
+		answer.Body = cut{answer.Body}
+	}
 	return answer, err
 }
+
+// cut is a body of which nothing arrives.
+type cut struct{ io.Closer }
+
+func (cut) Read([]byte) (int, error) { return 0, syscall.ECONNRESET }
