@@ -153,6 +153,9 @@ func (s *shop) close() {
 	}
 	ctx := context.WithoutCancel(s.t.Context())
 	_, _ = s.kinesis.DeleteStream(ctx, &kinesis.DeleteStreamInput{StreamName: &s.stream})
+	for _, table := range []string{s.stream, s.stream + "-sessions"} {
+		_, _ = s.dynamodb.DeleteTable(ctx, &dynamodb.DeleteTableInput{TableName: &table})
+	}
 }
 
 // visits puts n visits, each visitor's pages numbered one after the other.

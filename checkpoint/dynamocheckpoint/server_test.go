@@ -97,11 +97,7 @@ func open(t *testing.T, client *dynamodb.Client) *editable {
 	t.Helper()
 	name := fmt.Sprintf("towpath-test-%d", time.Now().UnixNano())
 	table := dynamocheckpoint.Open(client, name, func(o *dynamocheckpoint.Options) { o.CreateTables = true })
-	t.Cleanup(func() {
-		for _, table := range []string{name, name + "-sessions", name + "-state"} {
-			client.DeleteTable(context.Background(), &dynamodb.DeleteTableInput{TableName: &table})
-		}
-	})
+	servertest.Drop(t, client, name, name+"-sessions", name+"-state", name+"-parked")
 	return &editable{Table: table, client: client, name: name}
 }
 

@@ -19,6 +19,7 @@ func TestTableIsADestinationOnAServer(t *testing.T) {
 	client := dynamodb.NewFromConfig(servertest.Config(t, "dynamodb"))
 	destinationtest.RunDestination(t, func(t *testing.T) destinationtest.Rig {
 		name := fmt.Sprint("sink-", time.Now().UnixNano())
+		servertest.Drop(t, client, name)
 		if err := makeTable(client, name); err != nil {
 			t.Fatal(err)
 		}
@@ -58,6 +59,7 @@ func readAll(t *testing.T, client *dynamodb.Client, name string) (all []map[stri
 func TestServerTakesItemsUpToTheLimitThatIsReckoned(t *testing.T) {
 	client := dynamodb.NewFromConfig(servertest.Config(t, "dynamodb"))
 	name := fmt.Sprint("limit-", time.Now().UnixNano())
+	servertest.Drop(t, client, name)
 	if err := makeTable(client, name); err != nil {
 		t.Fatal(err)
 	}

@@ -3,6 +3,9 @@
 package servertest
 
 import (
+	"context"
+	"errors"
+	"io"
 	"net/http"
 	"os"
 	"strconv"
@@ -10,6 +13,8 @@ import (
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"github.com/towpath/towpath/streamtest/awsfake"
 )
@@ -105,6 +110,21 @@ func (s *Streams) post(t testing.TB, path string) {
 	}
 	defer answer.Body.Close()
 	if answer.StatusCode != http.StatusOK {
-		t.Fatalf("POST %s: %s", path, answer.Status)
+		why, _ := io.ReadAll(answer.Body)
+		t.Fatalf("POST %s: %s: %s", path, answer.Status, why)
 	}
+}
+
+// Drop deletes tables when the test has ended, whether they are there or not.
+func Drop(t testing.TB, client *dynamodb.Client, names ...string) {
+	ctx := context.WithoutCancel(t.Context())
+	t.Cleanup(func() {
+		for _, name := range names {
+			_, err := client.DeleteTable(ctx, &dynamodb.DeleteTableInput{TableName: &name})
+			var missing *types.ResourceNotFoundException
+			if err != nil && !errors.As(err, &missing) {
+				t.Errorf("delete table %s: %v", name, err)
+			}
+		}
+	})
 }

@@ -32,7 +32,9 @@ func TestServerKeepsTheContract(t *testing.T) {
 	tables := 0
 	oncetest.RunStore(t, func(t *testing.T) oncetest.Rig {
 		tables++
-		return rig(t, client, fmt.Sprint("once-", tables, "-", time.Now().UnixNano()))
+		name := fmt.Sprint("once-", tables, "-", time.Now().UnixNano())
+		servertest.Drop(t, client, name, name+"-effects")
+		return rig(t, client, name)
 	})
 }
 
