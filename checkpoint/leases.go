@@ -191,7 +191,8 @@ var (
 	ErrEpochOver = errors.New("another maintenance run has begun")
 	// ErrNoTable says that a table does not exist and was not to be created.
 	ErrNoTable = errors.New("no such table")
-	// ErrDenied says that a permission is missing; the error names it.
+	// ErrDenied says that a permission is missing; the error names it. It may pass:
+	// what is granted takes seconds to be seen everywhere.
 	ErrDenied = errors.New("permission denied")
 	// ErrOtherStream says that the table belongs to another stream.
 	ErrOtherStream = errors.New("the table belongs to another stream")

@@ -151,7 +151,10 @@ func (w *worker) prepare(ctx context.Context) error {
 		err := w.prepareOnce(ctx)
 		final := errors.Is(err, shard.ErrNoStream) || errors.Is(err, checkpoint.ErrNoTable) ||
 			errors.Is(err, checkpoint.ErrOtherStream) || errors.Is(err, checkpoint.ErrRecreated) ||
-			errors.Is(err, checkpoint.ErrDenied) || errors.Is(err, errBudget)
+			errors.Is(err, errBudget)
+		// A missing permission is not final: what is granted takes seconds to be seen
+		// everywhere (IAM is eventually consistent), and a role is often made in the same
+		// deployment as its workers.
 		if err == nil || final || w.clock.Elapsed() >= deadline {
 			return err
 		}

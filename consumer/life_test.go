@@ -1,9 +1,11 @@
 package consumer_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"sync"
 	"testing"
@@ -236,27 +238,43 @@ func TestShardThatStartedIsToldAsLost(t *testing.T) {
 	})
 }
 
-// A start that lacks a permission ends at once with what the table says, and not
-// after a minute of tries: at whatever call it comes out.
-func TestStartWithoutAPermissionEndsAtOnce(t *testing.T) {
+// A start that lacks a permission says so at once, waits for it, and takes up its
+// work when it is granted, at whatever call it was missing: what IAM grants takes
+// seconds to be seen, and nobody starts a program that has ended. What is not
+// granted within a minute ends the start with what the table says.
+func TestStartWaitsForAPermission(t *testing.T) {
 	for _, without := range []string{"prepare", "sessions", "list"} {
-		t.Run(without, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				table := checkpointtest.NewTable()
-				table.Interfere(func(op, _ string) error {
-					if op == without {
-						return fmt.Errorf("%s: %w", op, checkpoint.ErrDenied)
+		for _, after := range []time.Duration{20 * time.Second, time.Hour} {
+			t.Run(fmt.Sprint(without, " granted after ", after), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					table, began := checkpointtest.NewTable(), time.Now()
+					table.Interfere(func(op, _ string) error {
+						if op == without && time.Since(began) < after {
+							return fmt.Errorf("%s: %w", op, checkpoint.ErrDenied)
+						}
+						return nil
+					}, nil)
+					var logged bytes.Buffer
+					cfg := config(shardtest.NewStream(1), table)
+					cfg.Handler, cfg.Logger = &tally{}, slog.New(slog.NewTextHandler(&logged, nil))
+					r := start(t, cfg)
+					if after < time.Minute {
+						await(t, "the shard", func() bool { return r.holds() == 1 })
+						if _, err := r.end(); err != nil {
+							t.Fatal(err)
+						}
+					} else if err := r.ended(); !errors.Is(err, checkpoint.ErrDenied) || time.Since(began) > 70*time.Second {
+						t.Errorf("Run returned %v after %v, want %v after a minute", err, time.Since(began), checkpoint.ErrDenied)
 					}
-					return nil
-				}, nil)
-				cfg := config(shardtest.NewStream(1), table)
-				cfg.Handler = &tally{}
-				began := time.Now()
-				if err := start(t, cfg).ended(); !errors.Is(err, checkpoint.ErrDenied) || time.Since(began) > 0 {
-					t.Errorf("Run returned %v after %v, want %v at once", err, time.Since(began), checkpoint.ErrDenied)
-				}
+					first, _, _ := strings.Cut(logged.String(), "\n")
+					for _, want := range []string{began.Format("15:04:05"), "cannot start yet", checkpoint.ErrDenied.Error()} {
+						if !strings.Contains(first, want) {
+							t.Errorf("the log begins with %q, want %q in it", first, want)
+						}
+					}
+				})
 			})
-		})
+		}
 	}
 }
 

@@ -46,7 +46,7 @@ func (w *worker) lookAround(ctx context.Context) error {
 			}
 			continue
 		}
-		if now >= gaveUp || errors.Is(err, checkpoint.ErrNoTable) || errors.Is(err, checkpoint.ErrDenied) {
+		if now >= gaveUp || errors.Is(err, checkpoint.ErrNoTable) {
 			return err
 		}
 		w.log.Warn("cannot start yet", "error", err)
