@@ -44,7 +44,7 @@ func main() {
 	every := flag.Bool("every", false, "run all tests of the package instead of the one that is to kill, and name those that fail")
 	verbose := flag.Bool("v", false, "print what the test that killed a mutant said")
 	parallel := flag.Int("p", 2, "how many mutants run at a time")
-	limit := flag.Duration("timeout", time.Minute, "how long one test may take")
+	limit := flag.Duration("timeout", 3*time.Minute, "how long one test may take")
 	flag.Parse()
 
 	mutants := chosen(*only)
